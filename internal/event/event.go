@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package event is the event vocabulary: the kinds of events, their attributes, and what each is
+// called in ECS and in Sigma. The constants and tables in zz_generated.go come from fields.yaml.
+package event
+
+import "slices"
+
+//go:generate go run ./gen -root ../..
+
+// Type is the type of an attribute's value.
+type Type uint8
+
+// The types of attributes and what holds them in an OTel attribute value.
+const (
+	String  Type = iota + 1 // Str
+	Int                     // Int
+	Bool                    // Bool
+	Time                    // Str, RFC 3339 with nanoseconds
+	Strings                 // Slice of Str
+	Ints                    // Slice of Int
+	Map                     // Map
+)
+
+// Kind describes one kind of event.
+type Kind struct {
+	Name       string   // the OTel EventName, such as process.exec
+	Class      string   // process, file, network or alert; names the data stream
+	Meaning    string   // one sentence
+	ECS        ECSEvent // how ECS classifies it
+	Sigma      []string // Sigma logsource categories it serves; none for alerts
+	Attributes []string // attributes of the record, in the order of the vocabulary
+}
+
+// ECSEvent holds the event.* fields of ECS that follow from the kind alone.
+type ECSEvent struct {
+	Category []string
+	Type     []string
+	Action   string
+}
+
+// ECSField is the place of one attribute in an ECS document.
+type ECSField struct {
+	Path      string // dotted, such as process.parent.pid
+	Attribute string
+	Type      Type
+	Resource  bool // an attribute of the resource, not of the log record
+}
+
+// anyCategory stands, in the Sigma table, for every logsource category.
+const anyCategory = "*"
+
+// sigmaAttribute is one attribute that serves a Sigma field in some categories.
+type sigmaAttribute struct {
+	attribute  string
+	categories []string
+}
+
+// Kinds returns every kind, in the order of the vocabulary. The caller must not change it.
+func Kinds() []Kind {
+	return kinds
+}
+
+// KindByName returns the kind with that EventName.
+func KindByName(name string) (Kind, bool) {
+	i, ok := kindIndex[name]
+	if !ok {
+		return Kind{}, false
+	}
+	return kinds[i], true
+}
+
+// KindsFor returns the names of the kinds that serve a Sigma logsource category; none when
+// the category is unknown.
+func KindsFor(category string) []string {
+	var names []string
+	for i := range kinds {
+		if slices.Contains(kinds[i].Sigma, category) {
+			names = append(names, kinds[i].Name)
+		}
+	}
+	return names
+}
+
+// SigmaCategories returns the Sigma logsource categories that a kind serves; none when the
+// kind is unknown. The caller must not change it.
+func SigmaCategories(kind string) []string {
+	k, _ := KindByName(kind)
+	return k.Sigma
+}
+
+// SigmaAttributes returns the attributes that a Sigma field means in a logsource category, in the
+// order of the vocabulary; none when it means nothing there. A match on any of them is a match.
+func SigmaAttributes(category, sigmaField string) []string {
+	var names []string
+	for _, a := range sigmaFields[sigmaField] {
+		if slices.Contains(a.categories, anyCategory) || slices.Contains(a.categories, category) {
+			names = append(names, a.attribute)
+		}
+	}
+	return names
+}
+
+// ECSPlan returns every attribute that has an ECS field, ordered by the segments of the path, so
+// that the fields of one JSON object are neighbours. The caller must not change it.
+func ECSPlan() []ECSField {
+	return ecsPlan
+}
