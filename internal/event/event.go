@@ -42,9 +42,8 @@ type ECSEvent struct {
 // ECSField is the place of one attribute in an ECS document.
 type ECSField struct {
 	Path      string // dotted, such as process.parent.pid
-	Attribute string
+	Attribute string // of the log record or its resource
 	Type      Type
-	Resource  bool // an attribute of the resource, not of the log record
 }
 
 // anyCategory stands, in the Sigma table, for every logsource category.

@@ -51,11 +51,7 @@ func renderGo(v *vocabulary) ([]byte, error) {
 	}
 	b.WriteString("}\n\nvar ecsPlan = []ECSField{\n")
 	for _, f := range v.ecsPlan() {
-		fmt.Fprintf(&b, "{Path: %q, Attribute: Attr%s, Type: %s", f.ECS, goName(f.Attribute.text), goTypes[f.Type])
-		if v.isResource(f.Attribute.text) {
-			b.WriteString(", Resource: true")
-		}
-		b.WriteString("},\n")
+		fmt.Fprintf(&b, "{Path: %q, Attribute: Attr%s, Type: %s},\n", f.ECS, goName(f.Attribute.text), goTypes[f.Type])
 	}
 	b.WriteString("}\n\nvar sigmaFields = map[string][]sigmaAttribute{\n")
 	writeSigma(&b, v)

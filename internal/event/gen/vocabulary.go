@@ -282,11 +282,6 @@ func (v *vocabulary) ecsPlan() []field {
 	return plan
 }
 
-// isResource tells whether an attribute belongs to the resource.
-func (v *vocabulary) isResource(attribute string) bool {
-	return slices.ContainsFunc(v.Resource, func(f field) bool { return f.Attribute.text == attribute })
-}
-
 // sigmaText returns the Sigma names of a field in a fixed order, with their categories unless
 // they are all.
 func (f field) sigmaText() string {
