@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef VEDETTE_FILE_H
+#define VEDETTE_FILE_H
+/*
+ * Files opened for writing, created, deleted, renamed.
+ *
+ * The better tiers (LSM, fentry, kprobe) share one body for each security hook: they see the object the
+ * kernel is about to act on, whichever system call or io_uring request led there. The hooks without
+ * a mount (inode_*) run right after those with one (path_*), which leave it in `pending_mounts`.
+ *
+ * The tracepoint tier sees system calls end. An open is judged by the file it made, so its path is
+ * as exact as a hook's; for the calls that act on names only the caller's words are left, which user
+ * space completes with the directory they are relative to.
+ */
+#include "path.h"
+#include "socket.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 10240);
+	__type(key, u64);
+	__type(value, u64);
+} pending_mounts SEC(".maps");
+
+struct pending_call {
+	u64 path;
+	u64 path2;
+	s32 dirfd;
+	s32 dirfd2;
+	u32 kind;
+	u32 mode;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 10240);
+	__type(key, u64);
+	__type(value, struct pending_call);
+} pending_calls SEC(".maps");
+
+static __always_inline struct file_scratch *file_record(u32 slot, u32 kind)
+{
+	struct file_scratch *s = bpf_map_lookup_elem(&file_scratches, &slot);
+
+	if (!s) {
+		count_loss(kind, LOSS_SCRATCH);
+		return NULL;
+	}
+	fill_head(&s->event.head, kind, (void *)bpf_get_current_task());
+	s->event.inode = 0;
+	s->event.device = 0;
+	s->event.mode = 0;
+	s->event.open_flags = 0;
+	s->event.ret = 0;
+	s->event.flags = 0;
+	s->event.reserved = 0;
+	no_string(&s->event.path);
+	no_string(&s->event.path2);
+	no_string(&s->event.base);
+	no_string(&s->event.base2);
+	return s;
+}
+
+static __always_inline void fill_inode(struct file_event *e, struct inode *inode)
+{
+	e->inode = BPF_CORE_READ(inode, i_ino);
+	e->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->mode = BPF_CORE_READ(inode, i_mode);
+}
+
+static __always_inline void submit_file(struct file_scratch *s, u32 end)
+{
+	submit(&activity_ring, &s->event.head, sizeof(s->event) + (end & (DATA_CAP - 1)));
+}
+
+/* An opened file, from a hook or from the descriptor a system call returned. */
+static __always_inline int file_opened(struct file *file, u32 flags)
+{
+	u32 mode = BPF_CORE_READ(file, f_mode);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	u32 kind = mode & FMODE_CREATED ? EVENT_FILE_CREATE : EVENT_FILE_OPEN;
+	struct file_scratch *s;
+	u32 end = 0;
+
+	if (kind == EVENT_FILE_OPEN && !(mode & FMODE_WRITE))
+		return 0;
+	if (format != S_IFREG && format != S_IFBLK)
+		return 0;
+	if (!wanted(kind) || is_agent())
+		return 0;
+	s = file_record(SLOT_OPEN, kind);
+	if (!s)
+		return 0;
+	fill_inode(&s->event, inode);
+	s->event.open_flags = BPF_CORE_READ(file, f_flags);
+	s->event.flags = flags;
+	end = append_path(s->data, end, &s->event.path, SLOT_OPEN,
+			  BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	submit_file(s, end);
+	return 0;
+}
+
+/* A name that is about to be made, removed or replaced. from is NULL but for renames and links. */
+static __always_inline int name_changing(u32 slot, u32 kind, struct dentry *dentry,
+					 struct dentry *from, struct inode *object, u32 mode)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct vfsmount *mnt = NULL;
+	struct file_scratch *s;
+	u64 *pending;
+	u32 end = 0;
+
+	if (is_agent())
+		return 0;
+	pending = bpf_map_lookup_elem(&pending_mounts, &id);
+	if (pending)
+		mnt = (void *)*pending;
+	s = file_record(slot, kind);
+	if (!s)
+		return 0;
+	if (object)
+		fill_inode(&s->event, object);
+	else
+		s->event.mode = mode;
+	s->event.flags = FILE_ATTEMPT;
+	end = append_path(s->data, end, &s->event.path, slot, dentry, mnt);
+	if (from)
+		end = append_path(s->data, end, &s->event.path2, slot, from, mnt);
+	submit_file(s, end);
+	return 0;
+}
+
+static __always_inline int remember_mount(struct path *dir)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u64 mnt = (u64)BPF_CORE_READ(dir, mnt);
+
+	bpf_map_update_elem(&pending_mounts, &id, &mnt, BPF_ANY);
+	return 0;
+}
+
+/*
+ * One body, three programs. The lists are a hook's arguments as a parameter list and as names; LSM
+ * programs answer 0, which leaves the decision to the others.
+ */
+#define SECURITY_HOOK(hook, params, names)                                                         \
+	static __always_inline int on_##hook params;                                               \
+	SEC("lsm/" #hook)                                                                          \
+	int BPF_PROG(lsm_##hook, UNWRAP params)                                                    \
+	{                                                                                          \
+		on_##hook names;                                                                   \
+		return 0;                                                                          \
+	}                                                                                          \
+	SEC("fentry/security_" #hook)                                                              \
+	int BPF_PROG(fentry_##hook, UNWRAP params)                                                 \
+	{                                                                                          \
+		return on_##hook names;                                                            \
+	}                                                                                          \
+	SEC("kprobe/security_" #hook)                                                              \
+	int BPF_KPROBE(kprobe_##hook, UNWRAP params)                                               \
+	{                                                                                          \
+		return on_##hook names;                                                            \
+	}                                                                                          \
+	static __always_inline int on_##hook params
+
+#define UNWRAP(...) __VA_ARGS__
+
+SECURITY_HOOK(file_open, (struct file * file), (file))
+{
+	return file_opened(file, FILE_ATTEMPT);
+}
+
+SECURITY_HOOK(path_unlink, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_rmdir, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_mkdir, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_mknod, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_symlink, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_link, (struct dentry * from, struct path *dir), (from, dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(path_rename, (struct path * dir), (dir))
+{
+	return remember_mount(dir);
+}
+
+SECURITY_HOOK(inode_unlink, (struct inode * dir, struct dentry *dentry), (dir, dentry))
+{
+	return name_changing(SLOT_UNLINK, EVENT_FILE_DELETE, dentry, NULL,
+			     BPF_CORE_READ(dentry, d_inode), 0);
+}
+
+SECURITY_HOOK(inode_rmdir, (struct inode * dir, struct dentry *dentry), (dir, dentry))
+{
+	return name_changing(SLOT_RMDIR, EVENT_FILE_DELETE, dentry, NULL,
+			     BPF_CORE_READ(dentry, d_inode), 0);
+}
+
+SECURITY_HOOK(inode_mkdir, (struct inode * dir, struct dentry *dentry), (dir, dentry))
+{
+	return name_changing(SLOT_MKDIR, EVENT_FILE_CREATE, dentry, NULL, NULL, S_IFDIR);
+}
+
+SECURITY_HOOK(inode_mknod, (struct inode * dir, struct dentry *dentry, u32 mode),
+	      (dir, dentry, mode))
+{
+	return name_changing(SLOT_MKNOD, EVENT_FILE_CREATE, dentry, NULL, NULL, mode & 0xffff);
+}
+
+SECURITY_HOOK(inode_link, (struct dentry * from, struct inode *dir, struct dentry *dentry),
+	      (from, dir, dentry))
+{
+	return name_changing(SLOT_LINK, EVENT_FILE_CREATE, dentry, from,
+			     BPF_CORE_READ(from, d_inode), 0);
+}
+
+SECURITY_HOOK(inode_rename,
+	      (struct inode * from_dir, struct dentry *from, struct inode *dir,
+	       struct dentry *dentry),
+	      (from_dir, from, dir, dentry))
+{
+	return name_changing(SLOT_RENAME, EVENT_FILE_RENAME, dentry, from,
+			     BPF_CORE_READ(from, d_inode), 0);
+}
+
+SECURITY_HOOK(inode_symlink, (struct inode * dir, struct dentry *dentry, const char *target),
+	      (dir, dentry, target))
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u64 *pending = bpf_map_lookup_elem(&pending_mounts, &id);
+	struct file_scratch *s;
+	u32 end = 0;
+
+	if (is_agent())
+		return 0;
+	s = file_record(SLOT_SYMLINK, EVENT_FILE_CREATE);
+	if (!s)
+		return 0;
+	s->event.mode = S_IFLNK;
+	s->event.flags = FILE_ATTEMPT;
+	end = append_path(s->data, end, &s->event.path, SLOT_SYMLINK, dentry,
+			  pending ? (void *)*pending : NULL);
+	end = append_string(s->data, end, &s->event.path2, target, false);
+	submit_file(s, end);
+	return 0;
+}
+
+/* The tracepoint tier. */
+
+static __always_inline int open_exit(struct sys_exit_args *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct file *file;
+
+	if (ctx->ret < 0)
+		return 0;
+	file = file_of(BPF_CORE_READ(task, files), ctx->ret);
+	return file ? file_opened(file, 0) : 0;
+}
+
+#define SYS_EXIT(call, handler)                                                                    \
+	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
+	int sys_exit_##call(struct sys_exit_args *ctx)                                             \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}
+
+SYS_EXIT(open, open_exit)
+SYS_EXIT(creat, open_exit)
+SYS_EXIT(openat, open_exit)
+SYS_EXIT(openat2, open_exit)
+
+static __always_inline int call_begins(u32 kind, u32 mode, s32 dirfd, u64 path, s32 dirfd2,
+				       u64 path2)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct pending_call call = {
+		.path = path,
+		.path2 = path2,
+		.dirfd = dirfd,
+		.dirfd2 = dirfd2,
+		.kind = kind,
+		.mode = mode,
+	};
+
+	if (is_agent())
+		return 0;
+	if (bpf_map_update_elem(&pending_calls, &id, &call, BPF_ANY))
+		count_loss(kind, LOSS_PENDING_FULL);
+	return 0;
+}
+
+static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct event_string *string,
+				       s32 dirfd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct file *file;
+
+	if (dirfd == AT_FDCWD) {
+		struct fs_struct *fs = BPF_CORE_READ(task, fs);
+
+		return append_path(s->data, end, string, SLOT_UNLINK,
+				   BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
+	}
+	file = file_of(BPF_CORE_READ(task, files), dirfd);
+	if (!file)
+		return end;
+	return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(file, f_path.dentry),
+			   BPF_CORE_READ(file, f_path.mnt));
+}
+
+/* All calls that act on names end here: the kernel has read the names, so they are in memory. */
+static __always_inline int call_ends(struct sys_exit_args *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	struct pending_call *pending = bpf_map_lookup_elem(&pending_calls, &id);
+	struct pending_call call;
+	struct file_scratch *s;
+	u32 end = 0;
+
+	if (!pending)
+		return 0;
+	call = *pending;
+	bpf_map_delete_elem(&pending_calls, &id);
+	if (ctx->ret < 0)
+		return 0;
+	s = file_record(SLOT_UNLINK, call.kind);
+	if (!s)
+		return 0;
+	s->event.mode = call.mode;
+	s->event.flags = FILE_USER_PATH;
+	end = append_string(s->data, end, &s->event.path, (void *)call.path, true);
+	if (call.path2)
+		end = append_string(s->data, end, &s->event.path2, (void *)call.path2, true);
+	end = append_base(s, end, &s->event.base, call.dirfd);
+	if (call.path2 && call.mode != S_IFLNK)
+		end = append_base(s, end, &s->event.base2, call.dirfd2);
+	submit_file(s, end);
+	return 0;
+}
+
+#define NAME_CALL(call, kind, mode, dirfd, path, dirfd2, path2)                                    \
+	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
+	int sys_enter_##call(struct sys_enter_args *ctx)                                           \
+	{                                                                                          \
+		return call_begins(kind, mode, dirfd, path, dirfd2, path2);                        \
+	}                                                                                          \
+	SYS_EXIT(call, call_ends)
+
+#define ARG(n) (ctx->args[n])
+#define AT_REMOVEDIR 0x200
+
+NAME_CALL(unlink, EVENT_FILE_DELETE, 0, AT_FDCWD, ARG(0), 0, 0)
+NAME_CALL(unlinkat, EVENT_FILE_DELETE, ARG(2) & AT_REMOVEDIR ? S_IFDIR : 0, ARG(0), ARG(1), 0, 0)
+NAME_CALL(rmdir, EVENT_FILE_DELETE, S_IFDIR, AT_FDCWD, ARG(0), 0, 0)
+NAME_CALL(rename, EVENT_FILE_RENAME, 0, AT_FDCWD, ARG(1), AT_FDCWD, ARG(0))
+NAME_CALL(renameat, EVENT_FILE_RENAME, 0, ARG(2), ARG(3), ARG(0), ARG(1))
+NAME_CALL(renameat2, EVENT_FILE_RENAME, 0, ARG(2), ARG(3), ARG(0), ARG(1))
+NAME_CALL(mkdir, EVENT_FILE_CREATE, S_IFDIR, AT_FDCWD, ARG(0), 0, 0)
+NAME_CALL(mkdirat, EVENT_FILE_CREATE, S_IFDIR, ARG(0), ARG(1), 0, 0)
+NAME_CALL(mknod, EVENT_FILE_CREATE, ARG(1) & S_IFMT, AT_FDCWD, ARG(0), 0, 0)
+NAME_CALL(mknodat, EVENT_FILE_CREATE, ARG(2) & S_IFMT, ARG(0), ARG(1), 0, 0)
+NAME_CALL(link, EVENT_FILE_CREATE, 0, AT_FDCWD, ARG(1), AT_FDCWD, ARG(0))
+NAME_CALL(linkat, EVENT_FILE_CREATE, 0, ARG(2), ARG(3), ARG(0), ARG(1))
+NAME_CALL(symlink, EVENT_FILE_CREATE, S_IFLNK, AT_FDCWD, ARG(1), 0, ARG(0))
+NAME_CALL(symlinkat, EVENT_FILE_CREATE, S_IFLNK, ARG(1), ARG(2), 0, ARG(0))
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Ring buffers, scratch space, loss counters and the record head: what every program uses. */
+#ifndef VEDETTE_COMMON_H
+#define VEDETTE_COMMON_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include "abi.h"
+
+/* The agent itself: its file and network activity is not reported, or every alert would cause events. */
+const volatile u32 agent_tgid = 0;
+
+/* A bit for each event kind: what nobody asked for is dropped before it is looked at closely. */
+const volatile u32 wanted_kinds = ~0U;
+
+/* Process lifecycle has its own ring, so that a flood of file events cannot evict it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} process_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} activity_ring SEC(".maps");
+
+/* Slot kind * LOSS_CAUSES + cause. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EVENT_KINDS * LOSS_CAUSES);
+	__type(key, u32);
+	__type(value, u64);
+} losses SEC(".maps");
+
+#define PATH_CAP 4096
+#define NAME_CAP 256
+#define DATA_CAP 16384
+
+/*
+ * A program that is preempted by another one must not share its scratch space, so each program
+ * that may run beside another has a slot. One program never runs twice at once on a processor: the
+ * kernel skips the second.
+ */
+enum scratch_slot {
+	SLOT_EXEC,
+	SLOT_OPEN,
+	SLOT_UNLINK,
+	SLOT_RMDIR,
+	SLOT_RENAME,
+	SLOT_MKDIR,
+	SLOT_MKNOD,
+	SLOT_SYMLINK,
+	SLOT_LINK,
+	SLOTS,
+};
+
+/* Any offset below DATA_CAP plus any length below PATH_CAP is inside: the verifier asks for it. */
+struct exec_scratch {
+	struct exec_event event;
+	u8 data[DATA_CAP + PATH_CAP];
+};
+
+struct file_scratch {
+	struct file_event event;
+	u8 data[DATA_CAP + PATH_CAP];
+};
+
+/* A path is written from the end of its buffer to the front; the rest says how far the walk is. */
+struct path_buffer {
+	u8 bytes[PATH_CAP + NAME_CAP];
+	u64 dentry;
+	u64 mount; /* 0: none is known */
+	u64 mnt_root;
+	u32 at;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct exec_scratch);
+} exec_scratches SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, struct file_scratch);
+} file_scratches SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLOTS);
+	__type(key, u32);
+	__type(value, struct path_buffer);
+} path_buffers SEC(".maps");
+
+static __always_inline void count_loss(u32 kind, u32 cause)
+{
+	u32 slot = kind * LOSS_CAUSES + cause;
+	u64 *n = bpf_map_lookup_elem(&losses, &slot);
+
+	if (n)
+		*n += 1;
+}
+
+/* The v2 cgroup, or on hosts that keep containers in v1 hierarchies the one that counts processes. */
+static __always_inline u64 cgroup_key(struct task_struct *task)
+{
+	struct css_set *css = BPF_CORE_READ(task, cgroups);
+	u64 id = BPF_CORE_READ(css, dfl_cgrp, kn, id);
+	struct cgroup_subsys_state *state = NULL;
+	u32 index;
+
+	if (id != 1 || !bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return id;
+	index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	bpf_probe_read_kernel(&state, sizeof(state),
+			      (void *)css + bpf_core_field_offset(struct css_set, subsys) +
+				      index * sizeof(void *));
+	if (!state)
+		return id;
+	return BPF_CORE_READ(state, cgroup, kn, id) | 1ULL << 63;
+}
+
+static __always_inline void fill_head(struct event_head *head, u16 kind, struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	head->kind = kind;
+	head->reserved = 0;
+	head->time = bpf_ktime_get_boot_ns();
+	head->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
+	head->tgid = BPF_CORE_READ(task, tgid);
+	head->tid = BPF_CORE_READ(task, pid);
+	head->cgroup = cgroup_key(task);
+	head->uid = BPF_CORE_READ(cred, uid.val);
+	head->euid = BPF_CORE_READ(cred, euid.val);
+	head->gid = BPF_CORE_READ(cred, gid.val);
+	head->egid = BPF_CORE_READ(cred, egid.val);
+}
+
+static __always_inline void fill_parent(struct event_parent *parent, struct task_struct *task)
+{
+	struct task_struct *real = BPF_CORE_READ(task, real_parent);
+
+	parent->tgid = BPF_CORE_READ(real, tgid);
+	parent->start_time = BPF_CORE_READ(real, group_leader, start_boottime);
+	parent->reserved = 0;
+}
+
+static __always_inline bool wanted(u32 kind)
+{
+	return wanted_kinds & 1U << kind;
+}
+
+static __always_inline bool is_agent(void)
+{
+	return (u32)(bpf_get_current_pid_tgid() >> 32) == agent_tgid;
+}
+
+/* User space polls: waking it for every record would cost more than the record. */
+static __always_inline void submit(void *ring, struct event_head *record, u32 size)
+{
+	record->size = size;
+	if (bpf_ringbuf_output(ring, record, size, BPF_RB_NO_WAKEUP))
+		count_loss(record->kind, LOSS_RING_FULL);
+}
+
+#endif

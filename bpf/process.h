@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef VEDETTE_PROCESS_H
+#define VEDETTE_PROCESS_H
+/*
+ * Process lifecycle: raw tracepoints with BTF, which exist wherever the agent runs and fire where
+ * the kernel has done the thing: nothing can be swapped between check and use.
+ */
+#include "path.h"
+#include "socket.h"
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct fork_event e = {};
+
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+		return 0;
+	fill_head(&e.head, EVENT_PROCESS_FORK, child);
+	fill_parent(&e.parent, child);
+	submit(&process_ring, &e.head, sizeof(e));
+	return 0;
+}
+
+/* Some kernels pass a further argument; only the first is read. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	struct exit_event e = {};
+
+	/* The count of live threads was lowered before: zero means that this was the last. */
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	fill_head(&e.head, EVENT_PROCESS_EXIT, task);
+	e.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
+	if (!e.exit_code)
+		e.exit_code = BPF_CORE_READ(task, exit_code);
+	submit(&process_ring, &e.head, sizeof(e));
+	return 0;
+}
+
+static __always_inline u32 append_args(u8 *data, u32 end, struct event_string *string,
+				       struct mm_struct *mm)
+{
+	unsigned long start = BPF_CORE_READ(mm, arg_start);
+	unsigned long stop = BPF_CORE_READ(mm, arg_end);
+	u64 len = stop - start;
+
+	no_string(string);
+	string->true_len = len;
+	if (stop <= start || end >= DATA_CAP) {
+		string->truncated = stop > start;
+		return end;
+	}
+	if (len > PATH_CAP - 1) {
+		len = PATH_CAP - 1;
+		string->truncated = 1;
+	}
+	if (bpf_probe_read_user(&data[end & (DATA_CAP - 1)], len & (PATH_CAP - 1),
+				(void *)start)) {
+		string->truncated = 1;
+		return end;
+	}
+	string->len = len;
+	return end + (len & (PATH_CAP - 1));
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	u32 zero = 0;
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_scratches, &zero);
+	struct exec_event *e;
+	struct mm_struct *mm;
+	struct file *exe;
+	struct inode *inode;
+	struct files_struct *files;
+	struct fs_struct *fs;
+	struct tty_struct *tty;
+	u32 end = 0;
+
+	if (!s) {
+		count_loss(EVENT_PROCESS_EXEC, LOSS_SCRATCH);
+		return 0;
+	}
+	e = &s->event;
+	fill_head(&e->head, EVENT_PROCESS_EXEC, task);
+	fill_parent(&e->parent, task);
+
+	mm = BPF_CORE_READ(task, mm);
+	exe = BPF_CORE_READ(mm, exe_file);
+	inode = BPF_CORE_READ(exe, f_inode);
+	e->exe_inode = BPF_CORE_READ(inode, i_ino);
+	e->exe_device = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->exe_flags = 0;
+	if (!BPF_CORE_READ(inode, i_nlink)) {
+		struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
+
+		e->exe_flags = EXE_DELETED;
+		/* A memfd is the only unlinked program that never had a directory. */
+		if (BPF_CORE_READ(dentry, d_parent) == dentry)
+			e->exe_flags |= EXE_MEMORY;
+	}
+	e->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
+	e->argc = BPF_CORE_READ(bprm, argc);
+	__builtin_memset(e->tty, 0, sizeof(e->tty));
+	tty = BPF_CORE_READ(task, signal, tty);
+	if (tty)
+		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), &tty->name);
+
+	files = BPF_CORE_READ(task, files);
+	read_fd(&e->fds[0], files, 0);
+	read_fd(&e->fds[1], files, 1);
+	read_fd(&e->fds[2], files, 2);
+
+	end = append_path(s->data, end, &e->exe, SLOT_EXEC, BPF_CORE_READ(exe, f_path.dentry),
+			  BPF_CORE_READ(exe, f_path.mnt));
+	end = append_string(s->data, end, &e->filename, BPF_CORE_READ(bprm, filename), false);
+	fs = BPF_CORE_READ(task, fs);
+	end = append_path(s->data, end, &e->cwd, SLOT_EXEC, BPF_CORE_READ(fs, pwd.dentry),
+			  BPF_CORE_READ(fs, pwd.mnt));
+	end = append_args(s->data, end, &e->args, mm);
+
+	submit(&process_ring, &e->head, sizeof(*e) + (end & (DATA_CAP - 1)));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sensor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// settle is how old a record has to be before it is handed out: by then all that happened before it
+// is in its ring, whichever processor it happened on.
+const settle = time.Millisecond
+
+// maxBatch bounds how many records of a ring one Read takes.
+const maxBatch = 16384
+
+// Read hands out what the kernel has reported since the last call, in the order it happened, and
+// the number of records that were malformed. It does not wait. The records are valid until the next
+// call that is given the same batch.
+//
+// The activity ring is read before the process ring. So whatever a process did, the record of how
+// it came to be is in the same batch or an earlier one.
+func (s *Sensor) Read(batch *Batch) (malformed int, err error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0, fmt.Errorf("read the boot clock: %w", err)
+	}
+	return s.readUntil(batch, uint64(now.Nano())-uint64(settle))
+}
+
+// Drain is Read for the end: it hands out everything, settled or not.
+func (s *Sensor) Drain(batch *Batch) (malformed int, err error) {
+	return s.readUntil(batch, ^uint64(0))
+}
+
+func (s *Sensor) readUntil(batch *Batch, until uint64) (malformed int, err error) {
+	batch.reset()
+	for _, r := range s.carried {
+		batch.add(r.raw)
+	}
+	for _, ring := range []*ringbuf.Reader{s.other, s.process} {
+		if err := batch.take(ring); err != nil {
+			return 0, err
+		}
+	}
+	malformed = batch.parse()
+	slices.SortStableFunc(batch.Records, func(a, b Record) int { return cmp.Compare(a.Head().Time, b.Head().Time) })
+	settled, _ := slices.BinarySearchFunc(batch.Records, until, func(r Record, t uint64) int {
+		return cmp.Compare(r.Head().Time, t)
+	})
+	s.carried = s.carried[:0]
+	for _, r := range batch.Records[settled:] {
+		s.carried = append(s.carried, Record{slices.Clone(r.raw)})
+	}
+	batch.Records = batch.Records[:settled]
+	return malformed, nil
+}
+
+// Batch is reusable memory for records.
+type Batch struct {
+	Records []Record
+
+	memory []byte
+	spans  [][2]int
+	sample ringbuf.Record
+}
+
+func (b *Batch) reset() {
+	b.Records, b.memory, b.spans = b.Records[:0], b.memory[:0], b.spans[:0]
+}
+
+// add copies a record to the batch's memory, at a multiple of eight.
+func (b *Batch) add(raw []byte) {
+	at := len(b.memory)
+	b.memory = append(b.memory, raw...)
+	b.spans = append(b.spans, [2]int{at, len(b.memory)})
+	for len(b.memory)%8 != 0 {
+		b.memory = append(b.memory, 0)
+	}
+}
+
+func (b *Batch) take(ring *ringbuf.Reader) error {
+	// A deadline in the past: read what is there and do not wait.
+	ring.SetDeadline(time.Unix(0, 1))
+	for range maxBatch {
+		err := ring.ReadInto(&b.sample)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read a ring buffer: %w", err)
+		}
+		b.add(b.sample.RawSample)
+	}
+	return nil
+}
+
+// parse runs when the memory has stopped growing, so that the records may point into it.
+func (b *Batch) parse() (malformed int) {
+	for _, span := range b.spans {
+		r, err := Parse(b.memory[span[0]:span[1]:span[1]])
+		if err != nil {
+			malformed++
+			continue
+		}
+		b.Records = append(b.Records, r)
+	}
+	return malformed
+}

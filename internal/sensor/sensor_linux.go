@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sensor loads the kernel programs, chooses for each event kind the best way to hook the
+// kernel that works here, and reads what the programs report.
+package sensor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/vedette-sec/vedette/bpf"
+)
+
+// Options say what to watch and how.
+type Options struct {
+	// Kinds are the event kinds to report.
+	Kinds []Kind
+	// Force names the tier of a kind instead of probing; a tier that does not work is then an error.
+	Force map[Kind]Tier
+	// ProcessRing and ActivityRing are the ring buffers' sizes in bytes, powers of two; 0 is the default.
+	ProcessRing, ActivityRing uint32
+	// ReportSelf makes the sensor report the file and network activity of its own process too.
+	ReportSelf bool
+}
+
+// Rejection is a tier that was tried for a kind and why it does not serve.
+type Rejection struct {
+	Tier   Tier
+	Reason string
+}
+
+// KindTier is the outcome of choosing a tier for a kind.
+type KindTier struct {
+	Kind     Kind
+	Tier     Tier
+	Err      error // no tier serves the kind
+	Rejected []Rejection
+}
+
+// Sensor is a set of attached programs and the ring buffers they write.
+type Sensor struct {
+	maps    *ebpf.Collection
+	loaded  []*ebpf.Collection
+	links   []link.Link
+	process *ringbuf.Reader
+	other   *ringbuf.Reader
+	tiers   []KindTier
+	carried []Record
+}
+
+// Open loads and attaches the programs for opts.Kinds. A kind that no tier can serve is reported by
+// Tiers and is no error, unless none can be served at all.
+func Open(opts Options) (*Sensor, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
+	}
+	spec, err := bpf.LoadSensor()
+	if err != nil {
+		return nil, fmt.Errorf("read the compiled programs: %w", err)
+	}
+	if err := configure(spec, opts); err != nil {
+		return nil, err
+	}
+	s := &Sensor{}
+	if err := s.open(spec, opts); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func configure(spec *ebpf.CollectionSpec, opts Options) error {
+	var wanted uint32
+	for _, kind := range opts.Kinds {
+		wanted |= 1 << kind
+	}
+	if err := spec.Variables["wanted_kinds"].Set(wanted); err != nil {
+		return fmt.Errorf("set the wanted kinds: %w", err)
+	}
+	if !opts.ReportSelf {
+		if err := spec.Variables["agent_tgid"].Set(uint32(os.Getpid())); err != nil {
+			return fmt.Errorf("set the agent's process id: %w", err)
+		}
+	}
+	if opts.ProcessRing != 0 {
+		spec.Maps[bpf.SensorMapProcessRing].MaxEntries = opts.ProcessRing
+	}
+	if opts.ActivityRing != 0 {
+		spec.Maps[bpf.SensorMapActivityRing].MaxEntries = opts.ActivityRing
+	}
+	return nil
+}
+
+func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
+	mapSpec := spec.Copy()
+	mapSpec.Programs = nil
+	maps, err := ebpf.NewCollection(mapSpec)
+	if err != nil {
+		return fmt.Errorf("create the sensor's maps: %w", explain(err))
+	}
+	s.maps = maps
+
+	attached := 0
+	for _, u := range units() {
+		if !slices.ContainsFunc(u.kinds, func(k Kind) bool { return slices.Contains(opts.Kinds, k) }) {
+			continue
+		}
+		result := s.attachUnit(spec, u, opts)
+		if result.Err == nil {
+			attached++
+		}
+		s.record(u, opts.Kinds, result)
+	}
+	if attached == 0 && len(opts.Kinds) > 0 {
+		return fmt.Errorf("no event kind can be served: %w", s.tiers[0].Err)
+	}
+	for _, t := range s.tiers {
+		if _, forced := opts.Force[t.Kind]; forced && t.Err != nil {
+			return t.Err
+		}
+	}
+	if s.process, err = ringbuf.NewReader(maps.Maps[bpf.SensorMapProcessRing]); err != nil {
+		return fmt.Errorf("open the process ring buffer: %w", err)
+	}
+	if s.other, err = ringbuf.NewReader(maps.Maps[bpf.SensorMapActivityRing]); err != nil {
+		return fmt.Errorf("open the activity ring buffer: %w", err)
+	}
+	return nil
+}
+
+// record notes the outcome for a unit's kinds. A kind that several units serve is as good as the
+// worst of them.
+func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
+	for _, kind := range u.kinds {
+		if !slices.Contains(wanted, kind) {
+			continue
+		}
+		result.Kind = kind
+		at := slices.IndexFunc(s.tiers, func(t KindTier) bool { return t.Kind == kind })
+		switch {
+		case at < 0:
+			s.tiers = append(s.tiers, result)
+		case result.Err != nil || result.Tier > s.tiers[at].Tier:
+			s.tiers[at] = result
+		}
+	}
+}
+
+func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) KindTier {
+	var result KindTier
+	for tier := LSM; tier < tierCount; tier++ {
+		if forced, ok := opts.Force[u.kinds[0]]; ok && forced != tier {
+			continue
+		}
+		programs := u.programs(tier)
+		if len(programs) == 0 {
+			continue
+		}
+		err := s.attach(spec, tier, programs)
+		if err == nil {
+			result.Tier = tier
+			return result
+		}
+		result.Rejected = append(result.Rejected, Rejection{tier, explain(err).Error()})
+	}
+	reasons := make([]string, len(result.Rejected))
+	for i, r := range result.Rejected {
+		reasons[i] = r.Tier.String() + ": " + r.Reason
+	}
+	if len(reasons) == 0 {
+		reasons = []string{"the tier asked for does not serve this kind"}
+	}
+	result.Err = fmt.Errorf("%s events: %s", u.name, strings.Join(reasons, "; "))
+	return result
+}
+
+// attach loads and attaches the programs, all of them or none.
+func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program) (err error) {
+	if err := available(tier); err != nil {
+		return err
+	}
+	part := spec.Copy()
+	part.Programs = map[string]*ebpf.ProgramSpec{}
+	for _, p := range programs {
+		part.Programs[p.name] = spec.Programs[p.name].Copy()
+	}
+	shared := map[string]*ebpf.Map{}
+	for name, m := range s.maps.Maps {
+		if !strings.HasPrefix(name, ".") {
+			shared[name] = m
+		}
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(part, ebpf.CollectionOptions{MapReplacements: shared})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	var links []link.Link
+	defer func() {
+		if err != nil {
+			for _, l := range links {
+				_ = l.Close()
+			}
+			loaded.Close()
+		}
+	}()
+	for _, p := range programs {
+		l, err := attachProgram(tier, p, loaded.Programs[p.name])
+		if p.optional && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("attach %s: %w", p.name, err)
+		}
+		links = append(links, l)
+	}
+	if len(links) == 0 {
+		return fmt.Errorf("none of its tracepoints exists: %w", os.ErrNotExist)
+	}
+	s.links = append(s.links, links...)
+	s.loaded = append(s.loaded, loaded)
+	return nil
+}
+
+func attachProgram(tier Tier, p program, prog *ebpf.Program) (link.Link, error) {
+	switch {
+	case tier == LSM:
+		return link.AttachLSM(link.LSMOptions{Program: prog})
+	case tier == Kprobe:
+		return link.Kprobe("security_"+p.target, prog, nil)
+	case tier == Tracepoint && p.target != "":
+		return link.Tracepoint("syscalls", p.target, prog, nil)
+	default:
+		return link.AttachTracing(link.TracingOptions{Program: prog})
+	}
+}
+
+// Tiers tells for each kind asked for which tier serves it.
+func (s *Sensor) Tiers() []KindTier { return slices.Clone(s.tiers) }
+
+// Close detaches everything. Nothing of the sensor stays in the kernel.
+func (s *Sensor) Close() error {
+	var errs []error
+	for _, l := range s.links {
+		errs = append(errs, l.Close())
+	}
+	for _, c := range s.loaded {
+		c.Close()
+	}
+	if s.process != nil {
+		errs = append(errs, s.process.Close())
+	}
+	if s.other != nil {
+		errs = append(errs, s.other.Close())
+	}
+	if s.maps != nil {
+		s.maps.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Loss is a number of events lost in the kernel, by kind and cause.
+type Loss struct {
+	Kind  Kind
+	Cause string
+	Count uint64
+}
+
+var causeNames = [bpf.SensorLossCauseLOSS_CAUSES]string{"ring_full", "scratch", "pending_full"}
+
+// Losses reads the kernel's loss counters; those that are zero are left out.
+func (s *Sensor) Losses() ([]Loss, error) {
+	var out []Loss
+	var perCPU []uint64
+	for kind := KindFork; kind < kindCount; kind++ {
+		for cause, name := range causeNames {
+			slot := uint32(kind)*uint32(len(causeNames)) + uint32(cause)
+			if err := s.maps.Maps[bpf.SensorMapLosses].Lookup(slot, &perCPU); err != nil {
+				return nil, fmt.Errorf("read the loss counters: %w", err)
+			}
+			var sum uint64
+			for _, n := range perCPU {
+				sum += n
+			}
+			if sum > 0 {
+				out = append(out, Loss{kind, name, sum})
+			}
+		}
+	}
+	return out, nil
+}

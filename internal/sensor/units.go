@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sensor
+
+import "github.com/vedette-sec/vedette/bpf"
+
+// Kind is an event kind of the kernel ABI.
+type Kind = bpf.SensorEventKind
+
+// The kinds the kernel reports.
+const (
+	KindFork    = bpf.SensorEventKindEVENT_PROCESS_FORK
+	KindExec    = bpf.SensorEventKindEVENT_PROCESS_EXEC
+	KindExit    = bpf.SensorEventKindEVENT_PROCESS_EXIT
+	KindOpen    = bpf.SensorEventKindEVENT_FILE_OPEN
+	KindCreate  = bpf.SensorEventKindEVENT_FILE_CREATE
+	KindDelete  = bpf.SensorEventKindEVENT_FILE_DELETE
+	KindRename  = bpf.SensorEventKindEVENT_FILE_RENAME
+	KindConnect = bpf.SensorEventKindEVENT_NET_CONNECT
+	KindAccept  = bpf.SensorEventKindEVENT_NET_ACCEPT
+	KindBind    = bpf.SensorEventKindEVENT_NET_BIND
+	KindListen  = bpf.SensorEventKindEVENT_NET_LISTEN
+
+	kindCount = bpf.SensorEventKindEVENT_KINDS
+)
+
+// Tier is a way to hook the kernel. A lower value is better.
+type Tier int
+
+// The tiers, best first.
+const (
+	LSM Tier = iota
+	Fentry
+	Kprobe
+	Tracepoint
+	tierCount
+)
+
+var tierNames = [tierCount]string{"lsm", "fentry", "kprobe", "tracepoint"}
+
+func (t Tier) String() string { return tierNames[t] }
+
+// ParseTier gives the tier of a name; ok is false for a name that is none.
+func ParseTier(name string) (tier Tier, ok bool) {
+	for i, n := range tierNames {
+		if n == name {
+			return Tier(i), true
+		}
+	}
+	return 0, false
+}
+
+// unit is a set of programs that only make sense together, in each tier that has them.
+type unit struct {
+	name  string
+	kinds []Kind
+	// hooks are security hooks: lsm_HOOK, fentry_HOOK and kprobe_HOOK.
+	hooks []string
+	// raw are BTF raw tracepoint programs.
+	raw []string
+	// enter and exit are system calls whose tracepoints are used. One that an architecture does
+	// not have is left out.
+	enter, exit []string
+}
+
+func units() []unit {
+	names := func(calls ...string) unit { return unit{enter: calls, exit: calls} }
+
+	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate}, hooks: []string{"file_open"},
+		exit: []string{"open", "creat", "openat", "openat2"}}
+
+	makeUnit := names("mkdir", "mkdirat", "mknod", "mknodat", "link", "linkat", "symlink", "symlinkat")
+	makeUnit.name, makeUnit.kinds = "make", []Kind{KindCreate}
+	makeUnit.hooks = []string{"path_mkdir", "path_mknod", "path_symlink", "path_link",
+		"inode_mkdir", "inode_mknod", "inode_symlink", "inode_link"}
+
+	deleteUnit := names("unlink", "unlinkat", "rmdir")
+	deleteUnit.name, deleteUnit.kinds = "delete", []Kind{KindDelete}
+	deleteUnit.hooks = []string{"path_unlink", "path_rmdir", "inode_unlink", "inode_rmdir"}
+
+	renameUnit := names("rename", "renameat", "renameat2")
+	renameUnit.name, renameUnit.kinds = "rename", []Kind{KindRename}
+	renameUnit.hooks = []string{"path_rename", "inode_rename"}
+
+	return []unit{
+		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
+		{name: "exec", kinds: []Kind{KindExec}, raw: []string{"process_exec"}},
+		{name: "exit", kinds: []Kind{KindExit}, raw: []string{"process_exit"}},
+		openUnit, makeUnit, deleteUnit, renameUnit,
+		{name: "connect", kinds: []Kind{KindConnect}, hooks: []string{"socket_connect"},
+			enter: []string{"connect"}, exit: []string{"connect"}},
+		{name: "accept", kinds: []Kind{KindAccept}, hooks: []string{"sock_graft"},
+			exit: []string{"accept", "accept4"}},
+		{name: "bind", kinds: []Kind{KindBind}, hooks: []string{"socket_bind"},
+			enter: []string{"bind"}, exit: []string{"bind"}},
+		{name: "listen", kinds: []Kind{KindListen}, hooks: []string{"socket_listen"},
+			enter: []string{"listen"}, exit: []string{"listen"}},
+	}
+}
+
+// program is one program of a unit in a tier and where it attaches.
+type program struct {
+	name     string
+	target   string // kernel function, hook or system call tracepoint
+	optional bool
+}
+
+// programs lists what the unit needs in a tier; nothing where the tier does not serve it.
+func (u unit) programs(tier Tier) []program {
+	var out []program
+	switch tier {
+	case LSM, Fentry, Kprobe:
+		for _, hook := range u.hooks {
+			out = append(out, program{name: tier.String() + "_" + hook, target: hook})
+		}
+	case Tracepoint:
+		for _, name := range u.raw {
+			out = append(out, program{name: name})
+		}
+		// The exit first: a call that has begun when it is attached is only not reported.
+		for _, call := range u.exit {
+			out = append(out, program{name: "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
+		}
+		for _, call := range u.enter {
+			out = append(out, program{name: "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
+		}
+	}
+	return out
+}
