@@ -8,9 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +44,9 @@ func newRecord(t testing.TB, name string, attributes map[string]any) plog.LogRec
 	lr.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	lr.SetObservedTimestamp(pcommon.NewTimestampFromTime(at.Add(time.Millisecond)))
 	lr.SetSeverityNumber(plog.SeverityNumberInfo)
-	require.NoError(t, lr.Attributes().FromRaw(attributes))
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		require.NoError(t, lr.Attributes().PutEmpty(name).FromRaw(attributes[name]))
+	}
 	return lr
 }
 
