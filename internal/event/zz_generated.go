@@ -94,6 +94,7 @@ const (
 	AttrThreatTacticID                  = "threat.tactic.id"
 	AttrThreatTacticName                = "threat.tactic.name"
 	AttrVedetteMatched                  = "vedette.matched"
+	AttrVedetteMatchedRules             = "vedette.matched_rules"
 	AttrVedetteEventName                = "vedette.event.name"
 	AttrVedetteEventsLost               = "vedette.events_lost"
 	AttrVedetteSuppressedCount          = "vedette.suppressed_count"
@@ -557,6 +558,7 @@ var kinds = []Kind{
 			AttrThreatTacticID,
 			AttrThreatTacticName,
 			AttrVedetteMatched,
+			AttrVedetteMatchedRules,
 			AttrVedetteEventName,
 			AttrVedetteEventsLost,
 			AttrVedetteSuppressedCount,
@@ -645,6 +647,7 @@ var ecsPlan = []ECSField{
 	{Path: "vedette.event.name", Attribute: AttrVedetteEventName, Type: String},
 	{Path: "vedette.events_lost", Attribute: AttrVedetteEventsLost, Type: Int},
 	{Path: "vedette.matched", Attribute: AttrVedetteMatched, Type: Map},
+	{Path: "vedette.matched_rules", Attribute: AttrVedetteMatchedRules, Type: Strings},
 	{Path: "vedette.suppressed_count", Attribute: AttrVedetteSuppressedCount, Type: Int},
 }
 
