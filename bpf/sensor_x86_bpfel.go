@@ -181,6 +181,11 @@ const (
 	SensorLossCauseLOSS_CAUSES       SensorLossCause = 3
 )
 
+type SensorLossCounters struct {
+	_    structs.HostLayout
+	Lost [36]uint64
+}
+
 type SensorNetEvent struct {
 	_       structs.HostLayout
 	Head    SensorEventHead

@@ -27,12 +27,16 @@ struct {
 	__uint(max_entries, 16 << 20);
 } activity_ring SEC(".maps");
 
-/* Slot kind * LOSS_CAUSES + cause. */
+/* By kind and cause. One element, so that user space reads all with one call. */
+struct loss_counters {
+	u64 lost[EVENT_KINDS * LOSS_CAUSES];
+};
+
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, EVENT_KINDS * LOSS_CAUSES);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct loss_counters);
 } losses SEC(".maps");
 
 #define PATH_CAP 4096
@@ -100,11 +104,11 @@ struct {
 
 static __always_inline void count_loss(u32 kind, u32 cause)
 {
-	u32 slot = kind * LOSS_CAUSES + cause;
-	u64 *n = bpf_map_lookup_elem(&losses, &slot);
+	u32 zero = 0;
+	struct loss_counters *counters = bpf_map_lookup_elem(&losses, &zero);
 
-	if (n)
-		*n += 1;
+	if (counters && kind < EVENT_KINDS)
+		__sync_fetch_and_add(&counters->lost[kind * LOSS_CAUSES + cause], 1);
 }
 
 /* The v2 cgroup, or on hosts that keep containers in v1 hierarchies the one that counts processes. */

@@ -277,21 +277,14 @@ var causeNames = [bpf.SensorLossCauseLOSS_CAUSES]string{"ring_full", "scratch", 
 
 // Losses reads the kernel's loss counters; those that are zero are left out.
 func (s *Sensor) Losses() ([]Loss, error) {
+	var counters bpf.SensorLossCounters
+	if err := s.maps.Maps[bpf.SensorMapLosses].Lookup(uint32(0), &counters); err != nil {
+		return nil, fmt.Errorf("read the loss counters: %w", err)
+	}
 	var out []Loss
-	var perCPU []uint64
-	for kind := KindFork; kind < kindCount; kind++ {
-		for cause, name := range causeNames {
-			slot := uint32(kind)*uint32(len(causeNames)) + uint32(cause)
-			if err := s.maps.Maps[bpf.SensorMapLosses].Lookup(slot, &perCPU); err != nil {
-				return nil, fmt.Errorf("read the loss counters: %w", err)
-			}
-			var sum uint64
-			for _, n := range perCPU {
-				sum += n
-			}
-			if sum > 0 {
-				out = append(out, Loss{kind, name, sum})
-			}
+	for slot, n := range counters.Lost {
+		if n > 0 {
+			out = append(out, Loss{Kind(slot / len(causeNames)), causeNames[slot%len(causeNames)], n})
 		}
 	}
 	return out, nil

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/container"
+)
+
+// ProcFS is a Host that reads a proc file system.
+type ProcFS struct {
+	Root string // "/proc"
+}
+
+// Snapshot is a process as /proc shows it.
+type Snapshot struct {
+	Process
+	ParentPID uint32
+}
+
+// Container implements Host.
+func (h ProcFS) Container(pid uint32) (id, runtime string, ok bool) {
+	content, err := os.ReadFile(h.path(pid, "cgroup"))
+	if err != nil {
+		return "", "", false
+	}
+	id, runtime = container.FromProcCgroup(content)
+	return id, runtime, true
+}
+
+func (h ProcFS) path(pid uint32, name string) string {
+	return filepath.Join(h.Root, strconv.FormatUint(uint64(pid), 10), name)
+}
+
+// Read implements Host.
+func (h ProcFS) Read(pid uint32) *Snapshot {
+	stat, err := os.ReadFile(h.path(pid, "stat"))
+	if err != nil {
+		return nil
+	}
+	s, err := parseStat(stat)
+	if err != nil {
+		return nil
+	}
+	s.Key.PID = pid
+	s.Executable = h.executable(pid, s.Executable)
+	s.Invoked = s.Executable
+	s.Directory, _ = os.Readlink(h.path(pid, "cwd"))
+	if args, err := os.ReadFile(h.path(pid, "cmdline")); err == nil {
+		s.setArgs(string(args[:min(len(args), maxArgs)]))
+	}
+	h.readIDs(s)
+	s.ContainerID, s.ContainerRuntime, _ = h.Container(pid)
+	for i := range s.Streams {
+		s.Streams[i] = h.stream(pid, i)
+	}
+	return s
+}
+
+// maxArgs is how many bytes of the arguments are kept, as in the kernel programs.
+const maxArgs = 4095
+
+// executable gives the program of a process. A kernel thread has none: it keeps its name, in brackets
+// as ps shows it.
+func (h ProcFS) executable(pid uint32, name string) string {
+	target, err := os.Readlink(h.path(pid, "exe"))
+	if err != nil {
+		return "[" + name + "]"
+	}
+	target = strings.TrimSuffix(target, " (deleted)")
+	if memory, ok := strings.CutPrefix(target, "/memfd:"); ok {
+		return "memfd:" + memory
+	}
+	return target
+}
+
+// parseStat reads /proc/PID/stat: see proc_pid_stat(5). The name may hold anything, brackets and
+// spaces included, so the fields are counted from its last bracket.
+func parseStat(stat []byte) (*Snapshot, error) {
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return nil, fmt.Errorf("no name in brackets in %q", stat)
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	const ppid, session, ttyNr, start = 1, 3, 4, 19
+	if len(fields) <= start {
+		return nil, fmt.Errorf("%d fields after the name, at least %d expected", len(fields), start+1)
+	}
+	number := func(i int) uint64 {
+		n, _ := strconv.ParseUint(fields[i], 10, 64)
+		return n
+	}
+	s := &Snapshot{ParentPID: uint32(number(ppid))}
+	s.Executable = string(stat[open+1 : end])
+	s.Key.Start = number(start)
+	s.Session = uint32(number(session))
+	s.TTY = ttyName(kernelDevice(number(ttyNr)))
+	return s, nil
+}
+
+func (h ProcFS) readIDs(s *Snapshot) {
+	status, err := os.ReadFile(h.path(s.Key.PID, "status"))
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(status)) {
+		name, rest, _ := strings.Cut(line, ":")
+		ids := strings.Fields(rest)
+		if len(ids) < 2 {
+			continue
+		}
+		a, _ := strconv.ParseUint(ids[0], 10, 32)
+		b, _ := strconv.ParseUint(ids[1], 10, 32)
+		switch name {
+		case "Uid":
+			s.UID, s.EUID = uint32(a), uint32(b)
+		case "Gid":
+			s.GID, s.EGID = uint32(a), uint32(b)
+		}
+	}
+}
+
+func (h ProcFS) stream(pid uint32, number int) FD {
+	name := h.path(pid, "fd/"+strconv.Itoa(number))
+	var st syscall.Stat_t
+	if err := syscall.Stat(name, &st); err != nil {
+		return FD{}
+	}
+	f := FD{Inode: st.Ino, Device: kernelDevice(st.Dev)}
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG:
+		f.Type = FDType(bpf.SensorFdTypeFD_FILE)
+	case syscall.S_IFIFO:
+		f.Type = fdFIFO
+		if target, err := os.Readlink(name); err == nil && strings.HasPrefix(target, "pipe:") {
+			f.Type = fdPipe
+		}
+	case syscall.S_IFCHR:
+		f.Device = kernelDevice(st.Rdev)
+		f.Type = charType(f.Device)
+	case syscall.S_IFSOCK:
+		f.Type = FDType(bpf.SensorFdTypeFD_OTHER)
+		h.socket(pid, &f)
+	default:
+		f.Type = FDType(bpf.SensorFdTypeFD_OTHER)
+	}
+	return f
+}
+
+// kernelDevice turns a device number as system calls give it into the kernel's own form.
+func kernelDevice(device uint64) uint32 {
+	return unix.Major(device)<<minorBits | unix.Minor(device)
+}
+
+// socket finds a socket's addresses by its inode, in the network namespace of its process.
+func (h ProcFS) socket(pid uint32, f *FD) {
+	for _, list := range []struct {
+		name     string
+		protocol uint8
+	}{{"tcp", 6}, {"tcp6", 6}, {"udp", 17}, {"udp6", 17}} {
+		file, err := os.Open(h.path(pid, "net/"+list.name))
+		if err != nil {
+			continue
+		}
+		scanner := bufio.NewScanner(file)
+		for scanner.Scan() {
+			local, peer, inode, ok := parseSocket(scanner.Text())
+			if ok && inode == f.Inode {
+				f.Type, f.Protocol, f.Local, f.Peer = fdSocket, list.protocol, local, peer
+				break
+			}
+		}
+		file.Close()
+		if f.Type == fdSocket {
+			return
+		}
+	}
+}
+
+// parseSocket reads a line of /proc/net/tcp and its likes.
+func parseSocket(line string) (local, peer netip.AddrPort, inode uint64, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 10 {
+		return local, peer, 0, false
+	}
+	local, ok = parseEnd(fields[1])
+	if !ok {
+		return local, peer, 0, false
+	}
+	if peer, ok = parseEnd(fields[2]); !ok {
+		return local, peer, 0, false
+	}
+	inode, err := strconv.ParseUint(fields[9], 10, 64)
+	return local, peer, inode, err == nil
+}
+
+// parseEnd reads ADDRESS:PORT in hexadecimal; an address is 32-bit words in the host's byte order.
+func parseEnd(text string) (netip.AddrPort, bool) {
+	address, port, found := strings.Cut(text, ":")
+	raw, err := hex.DecodeString(address)
+	number, err2 := strconv.ParseUint(port, 16, 16)
+	if !found || err != nil || err2 != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for word := range slices.Chunk(raw, 4) {
+		slices.Reverse(word)
+	}
+	ip, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(number)), ok
+}
+
+// List gives the ids of all processes, lowest first, so that parents mostly come before children.
+func (h ProcFS) List() ([]uint32, error) {
+	entries, err := os.ReadDir(h.Root)
+	if err != nil {
+		return nil, fmt.Errorf("list the processes: %w", err)
+	}
+	var pids []uint32
+	for _, entry := range entries {
+		if pid, err := strconv.ParseUint(entry.Name(), 10, 32); err == nil {
+			pids = append(pids, uint32(pid))
+		}
+	}
+	slices.Sort(pids)
+	return pids, nil
+}

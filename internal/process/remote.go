@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// RemoteStdio says that the standard input and output of a process lead to a network connection.
+type RemoteStdio struct {
+	Process  *Process
+	Via      string   // socket, pipe, pty or socketpair
+	Relay    *Process // holds the connection and relays; nil where the streams are the connection
+	Ingress  bool     // the connection was accepted, not asked for
+	Protocol uint8
+	Local    netip.AddrPort
+	Peer     netip.AddrPort
+}
+
+// The ways streams lead to the network.
+const (
+	ViaSocket     = "socket"
+	ViaPipe       = "pipe"
+	ViaPTY        = "pty"
+	ViaSocketPair = "socketpair"
+)
+
+type endpoints struct{ local, peer netip.AddrPort }
+
+// connection is one a process asked for or accepted, or was born with.
+type connection struct {
+	endpoints
+	protocol uint8
+	ingress  bool
+	// beforeExec marks one of the program the process ran before. It may have been closed by
+	// the exec, so it tells a stream's direction but makes no relay.
+	beforeExec bool
+}
+
+// maxConnections bounds the connections remembered for a process; the latest matter.
+const maxConnections = 8
+
+// Connected notes that a process asked for (ingress false) or accepted a connection. Streams that
+// came to lead to it are told by TakeRemoteStdio.
+func (t *Table) Connected(p *Process, protocol uint8, local, peer netip.AddrPort, ingress bool) {
+	if len(p.connections) >= maxConnections {
+		p.connections = slices.Delete(p.connections, 0, 1)
+	}
+	p.connections = append(p.connections, connection{endpoints{local, peer}, protocol, ingress, false})
+	for _, child := range p.children {
+		t.report(child)
+	}
+	// Whoever writes into p's standard input may have its own input fed by p.
+	if in, ok := p.Streams[0].pipe(); ok {
+		for _, other := range t.writers[in] {
+			t.report(other)
+		}
+	}
+}
+
+// writes tells whether standard output or error of the process goes into the pipe.
+func (p *Process) writes(to pipe) bool {
+	for _, f := range p.Streams[1:] {
+		if id, ok := f.pipe(); ok && id == to {
+			return true
+		}
+	}
+	return false
+}
+
+// TakeRemoteStdio gives what was found since it was last asked.
+func (t *Table) TakeRemoteStdio() []RemoteStdio {
+	found := t.found
+	t.found = nil
+	return found
+}
+
+// index makes the process findable by the pipes it reads and writes; unindex undoes it.
+func (t *Table) index(p *Process) {
+	if in, ok := p.Streams[0].pipe(); ok {
+		t.readers[in] = append(t.readers[in], p)
+	}
+	for _, f := range p.Streams[1:] {
+		if out, ok := f.pipe(); ok && !slices.Contains(t.writers[out], p) {
+			t.writers[out] = append(t.writers[out], p)
+		}
+	}
+}
+
+func (t *Table) unindex(p *Process) {
+	if in, ok := p.Streams[0].pipe(); ok {
+		t.readers.remove(in, p)
+	}
+	for _, f := range p.Streams[1:] {
+		if out, ok := f.pipe(); ok {
+			t.writers.remove(out, p)
+		}
+	}
+}
+
+// byPipe finds processes by a pipe.
+type byPipe map[pipe][]*Process
+
+func (m byPipe) remove(id pipe, p *Process) {
+	rest := slices.DeleteFunc(m[id], func(other *Process) bool { return other == p })
+	if len(rest) == 0 {
+		delete(m, id)
+		return
+	}
+	m[id] = rest
+}
+
+// report notes where the process's streams lead, unless it or one it descends from was reported to
+// lead there: what a remote shell starts is not another remote shell.
+func (t *Table) report(p *Process) {
+	r, ok := t.remoteStdio(p)
+	if !ok {
+		return
+	}
+	ends := endpoints{r.Local, r.Peer}
+	for a, n := p, 0; a != nil && n < maxAncestors; a, n = a.Parent, n+1 {
+		if slices.Contains(a.reported, ends) {
+			return
+		}
+	}
+	if len(p.reported) >= maxConnections {
+		p.reported = slices.Delete(p.reported, 0, 1)
+	}
+	p.reported = append(p.reported, ends)
+	t.found = append(t.found, r)
+}
+
+func (t *Table) remoteStdio(p *Process) (RemoteStdio, bool) {
+	in, out := p.Streams[0], p.Streams[1]
+	if out.Type != fdSocket && out.Type != in.Type {
+		out = p.Streams[2]
+	}
+	switch {
+	case in.connected() && out.connected():
+		return RemoteStdio{Process: p, Via: ViaSocket, Ingress: p.accepted(in), Protocol: in.Protocol,
+			Local: in.Local, Peer: in.Peer}, true
+	case in.Type == fdTTY && out.Type == fdTTY:
+		return p.relayedByParent(ViaPTY, func(parent *Process) bool { return !parent.has(in) })
+	case in.Type == fdUnix && out.Type == fdUnix:
+		return p.relayedByParent(ViaSocketPair, func(parent *Process) bool { return in.UnixPeer == parent.Key.PID })
+	}
+	return t.relayedByPipes(p)
+}
+
+// relayedByParent covers a parent that made a terminal or socket pair for its child and holds a
+// connection itself.
+func (p *Process) relayedByParent(via string, made func(parent *Process) bool) (RemoteStdio, bool) {
+	parent := p.Parent
+	if parent == nil || p.programs == 0 || !made(parent) {
+		return RemoteStdio{}, false
+	}
+	return through(p, parent, via)
+}
+
+// has tells whether the process itself sits at the terminal.
+func (p *Process) has(terminal FD) bool {
+	if p.TTY != "" && p.TTY == ttyName(terminal.Device) {
+		return true
+	}
+	return slices.ContainsFunc(p.Streams[:], func(f FD) bool {
+		return f.Type == fdTTY && f.Device == terminal.Device
+	})
+}
+
+func through(p, relay *Process, via string) (RemoteStdio, bool) {
+	for _, c := range slices.Backward(relay.connections) {
+		if !c.beforeExec {
+			return RemoteStdio{Process: p, Via: via, Relay: relay, Ingress: c.ingress, Protocol: c.protocol,
+				Local: c.local, Peer: c.peer}, true
+		}
+	}
+	return RemoteStdio{}, false
+}
+
+// relayedByPipes covers a relay beside the process: it reads what the process writes, and what it
+// writes comes back to the process, at once or through a fifo that some third process may read.
+func (t *Table) relayedByPipes(p *Process) (RemoteStdio, bool) {
+	in, ok := p.Streams[0].pipe()
+	if !ok {
+		return RemoteStdio{}, false
+	}
+	for _, f := range p.Streams[1:] {
+		out, ok := f.pipe()
+		if !ok {
+			continue
+		}
+		for _, relay := range t.readers[out] {
+			if relay == p || !(relay.writes(in) || relay.Streams[1].Type == fdFIFO) {
+				continue
+			}
+			if r, ok := through(p, relay, ViaPipe); ok {
+				return r, true
+			}
+		}
+	}
+	return RemoteStdio{}, false
+}
+
+// firstEphemeral is where most kernels begin to choose ports for those who asked for none.
+const firstEphemeral = 32768
+
+// accepted tells a socket's direction by how the process, or those it descends from, came by it. For
+// a socket of unknown origin the ports tell: the side that was called has the lower one.
+func (p *Process) accepted(f FD) bool {
+	for a, n := p, 0; a != nil && n < maxAncestors; a, n = a.Parent, n+1 {
+		for _, c := range a.connections {
+			// A hook that runs before the connection is made does not know the local port.
+			if c.peer == f.Peer && (c.local.Port() == 0 || c.local.Port() == f.Local.Port()) {
+				return c.ingress
+			}
+		}
+	}
+	return f.Local.Port() < firstEphemeral && f.Peer.Port() >= firstEphemeral
+}

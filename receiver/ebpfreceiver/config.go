@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+
+	"github.com/vedette-sec/vedette/internal/event"
+)
+
+// Config is the receiver's configuration.
+type Config struct {
+	// Events are the event kinds to emit, such as process.exec. A kind that is not named costs
+	// nothing, unless another one is derived from it. Default: all.
+	Events []string `mapstructure:"events"`
+
+	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe or tracepoint. A kind that is not
+	// named gets the best that works. Default: none.
+	Tiers map[string]string `mapstructure:"tiers"`
+
+	// ProcessRingSize and ActivityRingSize are the bytes of the two ring buffers between the kernel
+	// and the receiver: one for process lifecycle, one for files and network. Powers of two of at
+	// least a page. Default: 8 MiB and 16 MiB.
+	ProcessRingSize  int `mapstructure:"process_ring_size"`
+	ActivityRingSize int `mapstructure:"activity_ring_size"`
+
+	// PollInterval is how often the ring buffers are read. It bounds the delay of an event and
+	// decides what an idle host costs. Default: 20ms.
+	PollInterval time.Duration `mapstructure:"poll_interval"`
+}
+
+const (
+	minRing = 4 << 10
+	maxRing = 1 << 30
+	minPoll = time.Millisecond
+	maxPoll = time.Second
+)
+
+func createDefaultConfig() component.Config {
+	return &Config{
+		Events:           eventKinds(),
+		ProcessRingSize:  8 << 20,
+		ActivityRingSize: 16 << 20,
+		PollInterval:     20 * time.Millisecond,
+	}
+}
+
+// eventKinds are the kinds this receiver can emit.
+func eventKinds() []string {
+	var names []string
+	for _, kind := range event.Kinds() {
+		if kind.Class != "alert" {
+			names = append(names, kind.Name)
+		}
+	}
+	return names
+}
+
+var tierNames = []string{"lsm", "fentry", "kprobe", "tracepoint"}
+
+// Validate checks the configuration without touching the host.
+func (c *Config) Validate() error {
+	var errs []error
+	known := eventKinds()
+	if len(c.Events) == 0 {
+		errs = append(errs, fmt.Errorf("events: at least one event kind expected, of: %s", strings.Join(known, ", ")))
+	}
+	for _, name := range c.Events {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("events: unknown event kind %q; expected one of: %s", name, strings.Join(known, ", ")))
+		}
+	}
+	for name, tier := range c.Tiers {
+		if !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("tiers: unknown event kind %q; expected one of: %s", name, strings.Join(known, ", ")))
+		}
+		if !slices.Contains(tierNames, tier) {
+			errs = append(errs, fmt.Errorf("tiers::%s: unknown tier %q; expected one of: %s", name, tier, strings.Join(tierNames, ", ")))
+		}
+	}
+	errs = append(errs, validateRing("process_ring_size", c.ProcessRingSize), validateRing("activity_ring_size", c.ActivityRingSize))
+	if c.PollInterval < minPoll || c.PollInterval > maxPoll {
+		errs = append(errs, fmt.Errorf("poll_interval: %s; expected %s to %s", c.PollInterval, minPoll, maxPoll))
+	}
+	return errors.Join(errs...)
+}
+
+func validateRing(key string, size int) error {
+	if size < minRing || size > maxRing || bits.OnesCount(uint(size)) != 1 {
+		return fmt.Errorf("%s: %d; expected a power of two from %d to %d bytes", key, size, minRing, maxRing)
+	}
+	return nil
+}

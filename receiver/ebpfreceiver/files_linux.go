@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package ebpfreceiver
+
+import (
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/process"
+	"github.com/vedette-sec/vedette/internal/sensor"
+)
+
+func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.SensorFileEvent, s sensor.FileStrings) {
+	attrs, ok := b.record(kind, at, p)
+	if !ok {
+		return
+	}
+	name, other := string(s.Path), string(s.Path2)
+	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
+		name = join(string(s.Base), name)
+		if e.Mode&unix.S_IFMT != unix.S_IFLNK && other != "" {
+			other = join(string(s.Base2), other)
+		}
+	}
+	directory, base := path.Split(name)
+	attrs.PutStr(event.AttrFilePath, name)
+	attrs.PutStr(event.AttrFileName, base)
+	if len(directory) > 1 {
+		directory = strings.TrimSuffix(directory, "/")
+	}
+	putString(attrs, event.AttrFileDirectory, directory)
+	putString(attrs, event.AttrFileType, fileType(kind, e.Mode, other))
+	if e.Inode != 0 {
+		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(e.Inode, 10))
+	}
+	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
+		attrs.PutBool(event.AttrFilePathTruncated, true)
+	}
+	if kind == event.KindFileCreate && e.Mode&unix.S_IFMT == unix.S_IFLNK {
+		putString(attrs, event.AttrFileTargetPath, other)
+	} else {
+		putString(attrs, event.AttrFileOriginalPath, other)
+	}
+	if kind == event.KindFileOpen || kind == event.KindFileCreate && e.OpenFlags != 0 {
+		putStrings(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
+	}
+	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+// join completes what user space passed to a system call. Symbolic links in it are as they are written.
+func join(base, name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(base, name)
+}
+
+func fileType(kind string, mode uint32, other string) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return "dir"
+	case unix.S_IFLNK:
+		return "symlink"
+	case unix.S_IFIFO:
+		return "fifo"
+	case unix.S_IFSOCK:
+		return "socket"
+	case unix.S_IFBLK, unix.S_IFCHR:
+		return "device"
+	}
+	if kind == event.KindFileCreate && other != "" {
+		return "link"
+	}
+	if mode&unix.S_IFMT == unix.S_IFREG {
+		return "file"
+	}
+	return ""
+}
+
+func openFlags(flags uint32) []string {
+	var names []string
+	switch flags & unix.O_ACCMODE {
+	case unix.O_RDONLY:
+		names = append(names, "read")
+	case unix.O_WRONLY:
+		names = append(names, "write")
+	default:
+		names = append(names, "read", "write")
+	}
+	for _, f := range []struct {
+		bit  uint32
+		name string
+	}{{unix.O_APPEND, "append"}, {unix.O_TRUNC, "truncate"}, {unix.O_CREAT, "create"}} {
+		if flags&f.bit != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}

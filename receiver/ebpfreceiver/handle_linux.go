@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package ebpfreceiver
+
+import (
+	"time"
+
+	"github.com/vedette-sec/vedette/internal/process"
+	"github.com/vedette-sec/vedette/internal/sensor"
+)
+
+// handle brings the process table up to date with a record and emits the event.
+func (r *ebpfReceiver) handle(record sensor.Record) error {
+	at := r.table.Time(record.Head().Time)
+	var err error
+	switch record.Kind() {
+	case sensor.KindFork:
+		err = r.fork(at, record)
+	case sensor.KindExec:
+		err = r.exec(at, record)
+	case sensor.KindExit:
+		err = r.exit(at, record)
+	case sensor.KindConnect, sensor.KindAccept, sensor.KindBind, sensor.KindListen:
+		err = r.network(at, record)
+	default:
+		err = r.file(at, record)
+	}
+	r.emitRemoteStdio(at)
+	return err
+}
+
+func (r *ebpfReceiver) emitRemoteStdio(at time.Time) {
+	for _, remote := range r.table.TakeRemoteStdio() {
+		r.builder.remoteStdio(at, remote)
+	}
+}
+
+func (r *ebpfReceiver) fork(at time.Time, record sensor.Record) error {
+	e, err := record.Fork()
+	if err != nil {
+		return err
+	}
+	r.builder.fork(at, r.table.Fork(e))
+	return nil
+}
+
+func (r *ebpfReceiver) exec(at time.Time, record sensor.Record) error {
+	e, s, err := record.Exec()
+	if err != nil {
+		return err
+	}
+	r.builder.exec(at, r.table.Exec(e, process.ExecStrings(s)))
+	return nil
+}
+
+func (r *ebpfReceiver) exit(at time.Time, record sensor.Record) error {
+	e, err := record.Exit()
+	if err != nil {
+		return err
+	}
+	r.builder.exit(at, r.table.Exit(e), e.ExitCode)
+	return nil
+}
+
+func (r *ebpfReceiver) file(at time.Time, record sensor.Record) error {
+	e, s, err := record.File()
+	if err != nil {
+		return err
+	}
+	r.builder.file(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, s)
+	return nil
+}
+
+func (r *ebpfReceiver) network(at time.Time, record sensor.Record) error {
+	e, err := record.Net()
+	if err != nil {
+		return err
+	}
+	p := r.table.Get(&e.Head)
+	r.builder.network(kindNames[record.Kind()], at, p, e)
+	kind := record.Kind()
+	if e.Ret >= 0 && (kind == sensor.KindConnect || kind == sensor.KindAccept) {
+		local, peer := process.Addresses(&e.Address)
+		r.table.Connected(p, e.Address.Protocol, local, peer, kind == sensor.KindAccept)
+	}
+	return nil
+}

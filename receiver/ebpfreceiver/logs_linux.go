@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package ebpfreceiver
+
+import (
+	"net/netip"
+	"path"
+	"strconv"
+	"syscall"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/process"
+	"github.com/vedette-sec/vedette/internal/sensor"
+	"github.com/vedette-sec/vedette/internal/users"
+	"github.com/vedette-sec/vedette/receiver/ebpfreceiver/internal/metadata"
+)
+
+// maxRecords is how many log records are handed on at once.
+const maxRecords = 1024
+
+var kindNames = map[sensor.Kind]string{
+	sensor.KindFork:    event.KindProcessFork,
+	sensor.KindExec:    event.KindProcessExec,
+	sensor.KindExit:    event.KindProcessExit,
+	sensor.KindOpen:    event.KindFileOpen,
+	sensor.KindCreate:  event.KindFileCreate,
+	sensor.KindDelete:  event.KindFileDelete,
+	sensor.KindRename:  event.KindFileRename,
+	sensor.KindConnect: event.KindNetworkConnect,
+	sensor.KindAccept:  event.KindNetworkAccept,
+	sensor.KindBind:    event.KindNetworkBind,
+	sensor.KindListen:  event.KindNetworkListen,
+}
+
+func kindOf(name string) (sensor.Kind, bool) {
+	for kind, n := range kindNames {
+		if n == name {
+			return kind, true
+		}
+	}
+	return 0, false
+}
+
+// logBuilder turns events into log records.
+type logBuilder struct {
+	wanted map[string]bool
+	host   hostFacts
+	users  *users.Table
+
+	logs     plog.Logs
+	records  plog.LogRecordSlice
+	counts   map[string]int
+	lost     uint64
+	observed pcommon.Timestamp
+}
+
+func newLogBuilder(kinds []string, host hostFacts, names *users.Table) *logBuilder {
+	b := &logBuilder{wanted: map[string]bool{}, host: host, users: names}
+	for _, kind := range kinds {
+		b.wanted[kind] = true
+	}
+	return b
+}
+
+// begin starts records that are observed now, when lost events have been lost in all.
+func (b *logBuilder) begin(now time.Time, lost uint64) {
+	b.observed = pcommon.NewTimestampFromTime(now)
+	b.lost = lost
+	b.reset()
+}
+
+func (b *logBuilder) reset() {
+	b.counts = map[string]int{}
+	b.logs = plog.NewLogs()
+	resource := b.logs.ResourceLogs().AppendEmpty()
+	attrs := resource.Resource().Attributes()
+	attrs.EnsureCapacity(6)
+	attrs.PutStr(event.AttrHostName, b.host.name)
+	attrs.PutStr(event.AttrHostID, b.host.id)
+	attrs.PutStr(event.AttrHostBootID, b.host.bootID)
+	attrs.PutStr(event.AttrOSType, "linux")
+	attrs.PutStr(event.AttrOSVersion, b.host.kernel)
+	attrs.PutStr(event.AttrServiceName, "vedette")
+	scope := resource.ScopeLogs().AppendEmpty()
+	scope.Scope().SetName(metadata.ScopeName)
+	scope.Scope().Attributes().PutInt(event.AttrVedetteEventsLostTotal, int64(b.lost))
+	b.records = scope.LogRecords()
+}
+
+func (b *logBuilder) full() bool { return b.records.Len() >= maxRecords }
+
+// take gives the records since begin or the last take, and how many there are of each kind.
+func (b *logBuilder) take() (plog.Logs, map[string]int) {
+	logs, counts := b.logs, b.counts
+	b.reset()
+	return logs, counts
+}
+
+// attributesOf is a little more than the attributes of the richest records, so that none grows twice.
+const attributesOf = 40
+
+// record begins a log record of a kind; ok is false where nobody asked for it.
+func (b *logBuilder) record(kind string, at time.Time, p *process.Process) (attrs pcommon.Map, ok bool) {
+	if !b.wanted[kind] {
+		return attrs, false
+	}
+	b.counts[kind]++
+	r := b.records.AppendEmpty()
+	r.SetEventName(kind)
+	r.SetTimestamp(pcommon.NewTimestampFromTime(at))
+	r.SetObservedTimestamp(b.observed)
+	r.SetSeverityNumber(plog.SeverityNumberInfo)
+	attrs = r.Attributes()
+	attrs.EnsureCapacity(attributesOf)
+	b.putProcess(attrs, p)
+	return attrs, true
+}
+
+func putString(attrs pcommon.Map, name, value string) {
+	if value != "" {
+		attrs.PutStr(name, value)
+	}
+}
+
+func putStrings(attrs pcommon.Map, name string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	list := attrs.PutEmptySlice(name)
+	list.EnsureCapacity(len(values))
+	for _, value := range values {
+		list.AppendEmpty().SetStr(value)
+	}
+}
+
+func (b *logBuilder) putProcess(attrs pcommon.Map, p *process.Process) {
+	attrs.PutStr(event.AttrProcessEntityID, p.EntityID)
+	attrs.PutInt(event.AttrProcessPID, int64(p.Key.PID))
+	if p.Executable != "" {
+		attrs.PutStr(event.AttrProcessExecutablePath, p.Executable)
+		attrs.PutStr(event.AttrProcessExecutableName, path.Base(p.Executable))
+	}
+	if p.Invoked != p.Executable {
+		putString(attrs, event.AttrProcessInvokedPath, p.Invoked)
+	}
+	putString(attrs, event.AttrProcessCommandLine, p.CommandLine)
+	attrs.PutInt(event.AttrProcessUserID, int64(p.EUID))
+	attrs.PutStr(event.AttrProcessUserName, b.users.Name(p.EUID))
+	if parent := p.Parent; parent != nil {
+		attrs.PutInt(event.AttrProcessParentPID, int64(parent.Key.PID))
+		attrs.PutStr(event.AttrProcessParentEntityID, parent.EntityID)
+		putString(attrs, event.AttrProcessParentExecutablePath, parent.Executable)
+		putString(attrs, event.AttrProcessParentCommandLine, parent.CommandLine)
+		names, ids := p.Ancestors()
+		putStrings(attrs, event.AttrProcessAncestors, names)
+		putStrings(attrs, event.AttrProcessAncestry, ids)
+	}
+	if p.ContainerID != "" {
+		attrs.PutStr(event.AttrContainerID, p.ContainerID)
+		putString(attrs, event.AttrContainerRuntimeName, p.ContainerRuntime)
+	}
+}
+
+func (b *logBuilder) putExec(attrs pcommon.Map, p *process.Process) {
+	putStrings(attrs, event.AttrProcessCommandArgs, p.Args)
+	putString(attrs, event.AttrProcessWorkingDirectory, p.Directory)
+	if p.UID != p.EUID {
+		attrs.PutInt(event.AttrProcessRealUserID, int64(p.UID))
+	}
+	attrs.PutInt(event.AttrProcessGroupID, int64(p.EGID))
+	if p.GID != p.EGID {
+		attrs.PutInt(event.AttrProcessRealGroupID, int64(p.GID))
+	}
+	putString(attrs, event.AttrProcessTTY, p.TTY)
+	attrs.PutInt(event.AttrProcessSessionLeaderPID, int64(p.Session))
+	attrs.PutStr(event.AttrProcessCreationTime, p.Started.UTC().Format(time.RFC3339Nano))
+	in, out, errs := p.Streams[0], p.Streams[1], p.Streams[2]
+	attrs.PutStr(event.AttrProcessIOStdin, in.Type.String())
+	attrs.PutStr(event.AttrProcessIOStdout, out.Type.String())
+	attrs.PutStr(event.AttrProcessIOStderr, errs.Type.String())
+	putEnd(attrs, event.AttrProcessIOStdinLocal, in.Local)
+	putEnd(attrs, event.AttrProcessIOStdinPeer, in.Peer)
+	putEnd(attrs, event.AttrProcessIOStdoutPeer, out.Peer)
+	putEnd(attrs, event.AttrProcessIOStderrPeer, errs.Peer)
+}
+
+func putEnd(attrs pcommon.Map, name string, end netip.AddrPort) {
+	if end.IsValid() && end.Port() != 0 {
+		attrs.PutStr(name, end.String())
+	}
+}
+
+func (b *logBuilder) fork(at time.Time, p *process.Process) {
+	b.record(event.KindProcessFork, at, p)
+}
+
+func (b *logBuilder) exec(at time.Time, p *process.Process) {
+	if attrs, ok := b.record(event.KindProcessExec, at, p); ok {
+		b.putExec(attrs, p)
+	}
+}
+
+func (b *logBuilder) exit(at time.Time, p *process.Process, status int32) {
+	attrs, ok := b.record(event.KindProcessExit, at, p)
+	if !ok {
+		return
+	}
+	wait := syscall.WaitStatus(status)
+	if wait.Signaled() {
+		attrs.PutInt(event.AttrProcessExitSignal, int64(wait.Signal()))
+		return
+	}
+	attrs.PutInt(event.AttrProcessExitCode, int64(wait.ExitStatus()))
+}
+
+func (b *logBuilder) remoteStdio(at time.Time, r process.RemoteStdio) {
+	attrs, ok := b.record(event.KindProcessRemoteStdio, at, r.Process)
+	if !ok {
+		return
+	}
+	b.putExec(attrs, r.Process)
+	attrs.PutStr(event.AttrProcessIOVia, r.Via)
+	if relay := r.Relay; relay != nil {
+		attrs.PutStr(event.AttrProcessIORelayEntityID, relay.EntityID)
+		attrs.PutInt(event.AttrProcessIORelayPID, int64(relay.Key.PID))
+		putString(attrs, event.AttrProcessIORelayExecutablePath, relay.Executable)
+		putString(attrs, event.AttrProcessIORelayCommandLine, relay.CommandLine)
+	}
+	putConnection(attrs, r.Protocol, r.Local, r.Peer, r.Ingress)
+}
+
+// putConnection writes both ends: the source is the side that asked for the connection.
+func putConnection(attrs pcommon.Map, protocol uint8, local, peer netip.AddrPort, ingress bool) {
+	direction, source, destination := "egress", local, peer
+	if ingress {
+		direction, source, destination = "ingress", peer, local
+	}
+	putProtocol(attrs, protocol, local, peer)
+	attrs.PutStr(event.AttrNetworkDirection, direction)
+	putSide(attrs, event.AttrSourceAddress, event.AttrSourcePort, source)
+	putSide(attrs, event.AttrDestinationAddress, event.AttrDestinationPort, destination)
+}
+
+func putProtocol(attrs pcommon.Map, protocol uint8, local, peer netip.AddrPort) {
+	transport, kind := "tcp", "ipv4"
+	if protocol == unix.IPPROTO_UDP {
+		transport = "udp"
+	}
+	if address := peer.Addr(); address.Is6() || (!address.IsValid() && local.Addr().Is6()) {
+		kind = "ipv6"
+	}
+	attrs.PutStr(event.AttrNetworkTransport, transport)
+	attrs.PutStr(event.AttrNetworkType, kind)
+}
+
+func putSide(attrs pcommon.Map, address, port string, side netip.AddrPort) {
+	if !side.IsValid() {
+		return
+	}
+	// The address a socket has before the kernel chose one says nothing.
+	if !side.Addr().IsUnspecified() || side.Port() != 0 {
+		attrs.PutStr(address, side.Addr().String())
+	}
+	if side.Port() != 0 {
+		attrs.PutInt(port, int64(side.Port()))
+	}
+}
+
+func (b *logBuilder) network(kind string, at time.Time, p *process.Process, e *bpf.SensorNetEvent) {
+	attrs, ok := b.record(kind, at, p)
+	if !ok {
+		return
+	}
+	local, peer := process.Addresses(&e.Address)
+	switch kind {
+	case event.KindNetworkConnect, event.KindNetworkAccept:
+		ingress := kind == event.KindNetworkAccept
+		putConnection(attrs, e.Address.Protocol, local, peer, ingress)
+		attrs.PutStr(event.AttrNetworkInitiated, strconv.FormatBool(!ingress))
+	default:
+		putProtocol(attrs, e.Address.Protocol, local, peer)
+		putSide(attrs, event.AttrSourceAddress, event.AttrSourcePort, local)
+	}
+	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+func putOutcome(attrs pcommon.Map, ret int32, flags uint32) {
+	switch {
+	case flags&uint32(bpf.SensorFileFlagsFILE_ATTEMPT) != 0:
+		attrs.PutStr(event.AttrEventOutcome, "unknown")
+	case ret < 0:
+		attrs.PutStr(event.AttrEventOutcome, "failure")
+		putString(attrs, event.AttrErrorType, unix.ErrnoName(syscall.Errno(-ret)))
+	default:
+		attrs.PutStr(event.AttrEventOutcome, "success")
+	}
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package ebpfreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/process"
+	"github.com/vedette-sec/vedette/internal/sensor"
+	"github.com/vedette-sec/vedette/internal/users"
+	"github.com/vedette-sec/vedette/receiver/ebpfreceiver/internal/metadata"
+)
+
+type ebpfReceiver struct {
+	config    *Config
+	logger    *zap.Logger
+	next      consumer.Logs
+	telemetry *metadata.TelemetryBuilder
+
+	sensor  *sensor.Sensor
+	table   *process.Table
+	builder *logBuilder
+	losses  lossCounter
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*ebpfReceiver, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, fmt.Errorf("create the receiver's metrics: %w", err)
+	}
+	return &ebpfReceiver{config: config, logger: set.Logger, next: next, telemetry: telemetry}, nil
+}
+
+// Start loads the kernel programs, learns of the processes that run already and begins to read.
+func (r *ebpfReceiver) Start(context.Context, component.Host) error {
+	opts, err := sensorOptions(r.config)
+	if err != nil {
+		return err
+	}
+	host, err := readHost()
+	if err != nil {
+		return err
+	}
+	if r.sensor, err = sensor.Open(opts); err != nil {
+		return startError(err)
+	}
+	for _, t := range r.sensor.Tiers() {
+		fields := []zap.Field{zap.String("event", kindNames[t.Kind])}
+		if t.Err != nil {
+			r.logger.Error("No way to hook the kernel serves this event; it will not be seen", append(fields, zap.Error(t.Err))...)
+			continue
+		}
+		r.logger.Info("Hooked the kernel", append(fields, zap.Stringer("tier", t.Tier))...)
+	}
+	proc := process.ProcFS{Root: "/proc"}
+	r.table = process.NewTable(proc, host.bootID, bootTime())
+	r.builder = newLogBuilder(r.config.Events, host, users.New("/etc/passwd", time.Now))
+	pids, err := proc.List()
+	if err != nil {
+		return errors.Join(err, r.sensor.Close())
+	}
+	r.table.Backfill(pids)
+
+	r.stop = make(chan struct{})
+	r.done.Add(1)
+	go r.run()
+	return nil
+}
+
+func startError(err error) error {
+	if errors.Is(err, os.ErrPermission) && os.Geteuid() != 0 {
+		return errors.New("the ebpf receiver needs root, or the capabilities CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH and CAP_SYS_RESOURCE")
+	}
+	return fmt.Errorf("load the kernel programs: %w", err)
+}
+
+// needed are the kinds whose records the process table and the derived events live on.
+var needed = map[string][]sensor.Kind{
+	event.KindProcessRemoteStdio: {sensor.KindConnect, sensor.KindAccept},
+}
+
+func sensorOptions(config *Config) (sensor.Options, error) {
+	opts := sensor.Options{
+		Kinds:        []sensor.Kind{sensor.KindFork, sensor.KindExec, sensor.KindExit},
+		Force:        map[sensor.Kind]sensor.Tier{},
+		ProcessRing:  uint32(config.ProcessRingSize),
+		ActivityRing: uint32(config.ActivityRingSize),
+	}
+	for _, name := range config.Events {
+		kinds := needed[name]
+		if kind, ok := kindOf(name); ok {
+			kinds = []sensor.Kind{kind}
+		}
+		for _, kind := range kinds {
+			if !slices.Contains(opts.Kinds, kind) {
+				opts.Kinds = append(opts.Kinds, kind)
+			}
+		}
+	}
+	for name, tierName := range config.Tiers {
+		kind, ok := kindOf(name)
+		if !ok {
+			return opts, fmt.Errorf("tiers::%s: the event is derived from others; name the tier of those", name)
+		}
+		tier, _ := sensor.ParseTier(tierName)
+		opts.Force[kind] = tier
+	}
+	return opts, nil
+}
+
+// bootTime is the wall clock's view of when the boot clock was zero.
+func bootTime() time.Time {
+	var boot unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with a known clock
+	return time.Now().Add(-time.Duration(boot.Nano()))
+}
+
+// Shutdown detaches the programs after handing on everything they have reported.
+func (r *ebpfReceiver) Shutdown(context.Context) error {
+	if r.stop != nil {
+		close(r.stop)
+		r.done.Wait()
+		r.stop = nil
+	}
+	if r.sensor == nil {
+		return nil
+	}
+	err := r.sensor.Close()
+	r.sensor = nil
+	return err
+}
+
+func (r *ebpfReceiver) run() {
+	defer r.done.Done()
+	ticker := time.NewTicker(r.config.PollInterval)
+	defer ticker.Stop()
+	// What was there before the receiver is told first: a remote shell may be open already.
+	r.begin()
+	r.emitRemoteStdio(time.Now())
+	r.send()
+	var batch sensor.Batch
+	for {
+		select {
+		case <-r.stop:
+			r.cycle(&batch, r.sensor.Drain)
+			return
+		case <-ticker.C:
+			r.cycle(&batch, r.sensor.Read)
+		}
+	}
+}
+
+// cycle hands on what the kernel has reported since the last one.
+func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int, error)) {
+	malformed, err := read(batch)
+	if err != nil {
+		r.logger.Error("Cannot read what the kernel reports", zap.Error(err))
+		return
+	}
+	r.losses.add("", "malformed", uint64(malformed))
+	if len(batch.Records) == 0 {
+		return
+	}
+	r.begin()
+	for _, record := range batch.Records {
+		if err := r.handle(record); err != nil {
+			r.losses.add("", "malformed", 1)
+			continue
+		}
+		if r.builder.full() {
+			r.send()
+		}
+	}
+	r.send()
+	last := batch.Records[len(batch.Records)-1].Head().Time
+	r.table.Forget(last)
+	r.telemetry.ReceiverEbpfProcesses.Record(context.Background(), int64(r.table.Len()))
+}
+
+// begin makes the clocks and the loss counters right for the records that follow.
+func (r *ebpfReceiver) begin() {
+	r.table.SetBoot(bootTime())
+	r.countLosses()
+	r.builder.begin(time.Now(), r.losses.total)
+}
+
+func (r *ebpfReceiver) send() {
+	logs, counts := r.builder.take()
+	if len(counts) == 0 {
+		return
+	}
+	ctx := context.Background()
+	if err := r.next.ConsumeLogs(ctx, logs); err != nil {
+		n := 0
+		for _, count := range counts {
+			n += count
+		}
+		r.losses.add("", "refused", uint64(n))
+		r.logger.Error("The pipeline refused events; they are lost", zap.Int("events", n), zap.Error(err))
+		return
+	}
+	for kind, n := range counts {
+		r.telemetry.ReceiverEbpfEvents.Add(ctx, int64(n), metric.WithAttributes(attribute.String("kind", kind)))
+	}
+}
+
+func (r *ebpfReceiver) countLosses() {
+	kernel, err := r.sensor.Losses()
+	if err != nil {
+		r.logger.Error("Cannot read how many events were lost", zap.Error(err))
+		return
+	}
+	for _, loss := range kernel {
+		r.losses.set(kindNames[loss.Kind], loss.Cause, loss.Count)
+	}
+	for _, change := range r.losses.changes() {
+		r.telemetry.ReceiverEbpfEventsLost.Add(context.Background(), int64(change.count), metric.WithAttributes(
+			attribute.String("kind", change.kind), attribute.String("cause", change.cause)))
+		r.logger.Warn("Events were lost", zap.String("kind", change.kind), zap.String("cause", change.cause), zap.Uint64("events", change.count))
+	}
+}
+
+// hostFacts are the resource attributes of every event.
+type hostFacts struct{ name, id, bootID, kernel string }
+
+func readHost() (hostFacts, error) {
+	var h hostFacts
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return h, fmt.Errorf("read the boot id: %w", err)
+	}
+	h.bootID = strings.TrimSpace(string(boot))
+	if h.name, err = os.Hostname(); err != nil {
+		return h, fmt.Errorf("read the host's name: %w", err)
+	}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return h, fmt.Errorf("read the kernel's release: %w", err)
+	}
+	h.kernel = unix.ByteSliceToString(uts.Release[:])
+	// A host without a machine id (an image that was never booted) is known by its name.
+	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) > 0 {
+		h.id = strings.TrimSpace(string(id))
+	} else {
+		h.id = h.name
+	}
+	return h, nil
+}
