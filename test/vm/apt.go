@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// debianPackage is a downloaded package.
+type debianPackage struct {
+	name, version, file string
+}
+
+const (
+	kernelMetaPackage = "linux-image-cloud-amd64"
+	debianKeyring     = "/usr/share/keyrings/debian-archive-keyring.gpg"
+)
+
+// apt runs apt's commands on lists of its own. The host's proxies and
+// transports hold; its sources, lists and caches are neither used nor changed.
+type apt struct {
+	dir     string
+	options []string
+}
+
+// downloadKernel puts the newest cloud kernel of a Debian release below dir.
+func downloadKernel(ctx context.Context, dir, line, release string) (debianPackage, error) {
+	archives, err := debianArchives(ctx)
+	if err != nil {
+		return debianPackage{}, err
+	}
+	a, err := newApt(dir, sourcesList(archives, release))
+	if err != nil {
+		return debianPackage{}, err
+	}
+	// A suite that the mirror has dropped is no harm as long as another one
+	// has the kernel.
+	_, updateErr := a.run(ctx, "apt-get", "update")
+	depends, err := a.run(ctx, "apt-cache", "depends", "--important", kernelMetaPackage)
+	if err != nil {
+		return debianPackage{}, errors.Join(updateErr, err)
+	}
+	name, err := kernelPackage(depends, line)
+	if err != nil {
+		return debianPackage{}, errors.Join(updateErr, err)
+	}
+	if _, err := a.run(ctx, "apt-get", "download", name); err != nil {
+		return debianPackage{}, err
+	}
+	return a.downloaded(ctx, name)
+}
+
+// debianArchives returns the addresses of the Debian archives that the host's
+// apt is set up with.
+func debianArchives(ctx context.Context) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask apt for its sources (`apt-get indextargets`): %w", err)
+	}
+	var archives []string
+	for uri := range strings.FieldsSeq(string(out)) {
+		if isDebianArchive(uri) && !slices.Contains(archives, uri) {
+			archives = append(archives, uri)
+		}
+	}
+	if len(archives) == 0 {
+		return nil, errors.New("no Debian archive is among the sources of this host's apt")
+	}
+	return archives, nil
+}
+
+// Every mirror keeps the archives' own names at the end of the address.
+func isDebianArchive(uri string) bool {
+	name := filepath.Base(strings.TrimRight(uri, "/"))
+	return name == "debian" || name == "debian-security"
+}
+
+// sourcesList is in the one-line format of sources.list(5).
+func sourcesList(archives []string, release string) string {
+	var list strings.Builder
+	for _, uri := range archives {
+		suite := release
+		if filepath.Base(strings.TrimRight(uri, "/")) == "debian-security" {
+			suite += "-security"
+		}
+		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", debianKeyring, uri, suite)
+	}
+	return list.String()
+}
+
+// newApt makes the private directories. They are open to all, because apt
+// downloads as a user of its own.
+func newApt(dir, sources string) (apt, error) {
+	for _, sub := range []string{"", "lists/partial", "cache/archives/partial", "parts"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return apt{}, err
+		}
+	}
+	list := filepath.Join(dir, "sources.list")
+	if err := os.WriteFile(list, []byte(sources), 0o644); err != nil {
+		return apt{}, err
+	}
+	parts := filepath.Join(dir, "parts")
+	return apt{dir: dir, options: []string{
+		"-q",
+		"-o", "APT::Architecture=amd64",
+		"-o", "Dir::Etc::SourceList=" + list,
+		"-o", "Dir::Etc::SourceParts=" + parts,
+		"-o", "Dir::Etc::Preferences=" + filepath.Join(parts, "none"),
+		"-o", "Dir::Etc::PreferencesParts=" + parts,
+		"-o", "Dir::State::Lists=" + filepath.Join(dir, "lists"),
+		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
+		"-o", "Acquire::Languages=none",
+	}}, nil
+}
+
+func (a apt) run(ctx context.Context, command string, args ...string) (string, error) {
+	var complaints strings.Builder
+	cmd := exec.CommandContext(ctx, command, append(slices.Clone(a.options), args...)...)
+	cmd.Dir = a.dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", command, strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
+	}
+	return string(out), nil
+}
+
+// kernelPackage finds the kernel that the meta package depends on.
+func kernelPackage(depends, line string) (string, error) {
+	for entry := range strings.Lines(depends) {
+		name, ok := strings.CutPrefix(strings.TrimSpace(entry), "Depends: ")
+		if ok && strings.HasPrefix(name, "linux-image-"+line+".") {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("%s depends on no kernel %s, but says: %s", kernelMetaPackage, line, strings.TrimSpace(depends))
+}
+
+func (a apt) downloaded(ctx context.Context, name string) (debianPackage, error) {
+	files, err := filepath.Glob(filepath.Join(a.dir, name+"_*.deb"))
+	if err != nil || len(files) != 1 {
+		return debianPackage{}, fmt.Errorf("found %d files for %s in %s, expected 1", len(files), name, a.dir)
+	}
+	version, err := exec.CommandContext(ctx, "dpkg-deb", "-f", files[0], "Version").Output()
+	if err != nil {
+		return debianPackage{}, fmt.Errorf("read the version of %s: %w", files[0], err)
+	}
+	return debianPackage{name: name, version: strings.TrimSpace(string(version)), file: files[0]}, nil
+}
