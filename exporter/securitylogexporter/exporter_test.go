@@ -4,6 +4,7 @@ package securitylogexporter
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -48,7 +49,7 @@ func newExporter(t *testing.T, cfg *Config) exporter.Logs {
 func startExporter(t *testing.T, cfg *Config) exporter.Logs {
 	exp := newExporter(t, cfg)
 	require.NoError(t, exp.Start(t.Context(), componenttest.NewNopHost()))
-	t.Cleanup(func() { assert.NoError(t, exp.Shutdown(t.Context())) })
+	t.Cleanup(func() { assert.NoError(t, exp.Shutdown(context.Background())) })
 	return exp
 }
 

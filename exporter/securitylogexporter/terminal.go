@@ -13,7 +13,7 @@ import (
 
 // patience is how long a write to the terminal may take. A terminal that someone has stopped with
 // Ctrl-S must not hold up the security log.
-const patience = 100 * time.Millisecond
+const patience = 250 * time.Millisecond
 
 // stalled is how long nothing is shown after a write that took too long.
 const stalled = 5 * time.Second

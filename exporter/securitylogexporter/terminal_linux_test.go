@@ -3,6 +3,7 @@
 package securitylogexporter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -60,12 +61,12 @@ func readUntil(t *testing.T, person *os.File, text string) string {
 // startOn starts a security log whose standard output is the given file.
 func startOn(t *testing.T, cfg *Config, stdout *os.File) (*securityLog, *componenttest.Telemetry) {
 	tel := componenttest.NewTelemetry()
-	t.Cleanup(func() { assert.NoError(t, tel.Shutdown(t.Context())) })
+	t.Cleanup(func() { assert.NoError(t, tel.Shutdown(context.Background())) })
 	e, err := newSecurityLog(cfg, tel.NewTelemetrySettings())
 	require.NoError(t, err)
 	e.stdout = stdout
 	require.NoError(t, e.start(t.Context(), nil))
-	t.Cleanup(func() { assert.NoError(t, e.shutdown(t.Context())) })
+	t.Cleanup(func() { assert.NoError(t, e.shutdown(context.Background())) })
 	return e, tel
 }
 
