@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package sensor
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/ring"
+)
+
+// Detaching a system call's tracepoint takes the kernel long, so a test asks for what it needs.
+var (
+	processKinds = []Kind{KindFork, KindExec, KindExit}
+	fileKinds    = []Kind{KindOpen, KindCreate, KindDelete, KindRename}
+	networkKinds = []Kind{KindConnect, KindAccept, KindBind, KindListen}
+)
+
+// subject makes the test binary a program that ends at once with the given status.
+const subject = "VEDETTE_TEST_EXIT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(subject) != "" {
+		os.Exit(7)
+	}
+	os.Exit(m.Run())
+}
+
+// seen is a record in words.
+type seen struct {
+	kind        Kind
+	path, other string
+	mode        uint32
+	flags       uint32
+	address     bpf.SensorEventAddress
+	ret         int32
+	pid         uint32
+}
+
+// watch opens a sensor on its own process in one tier, where the kernel has it.
+func watch(t *testing.T, tier Tier, opts Options) *Sensor {
+	t.Helper()
+	opts.ReportSelf = true
+	opts.Force = map[Kind]Tier{}
+	for _, u := range units() {
+		for _, kind := range u.kinds {
+			if len(u.programs(tier)) > 0 {
+				opts.Force[kind] = tier
+			}
+		}
+	}
+	s, err := Open(opts)
+	if err != nil {
+		if tier == Tracepoint || !strings.Contains(err.Error(), tier.String()+": ") {
+			require.NoError(t, err)
+		}
+		if ring.InGuest() {
+			require.NoError(t, err, "a guest's kernel has every tier")
+		}
+		ring.Cannot(t, fmt.Sprintf("the %s tier does not work on this kernel", tier))
+	}
+	t.Cleanup(func() { assert.NoError(t, s.Close()) })
+	for _, chosen := range s.Tiers() {
+		require.NoError(t, chosen.Err)
+	}
+	return s
+}
+
+// events are the records of this process and those it started.
+func events(t *testing.T, s *Sensor) []seen {
+	t.Helper()
+	var batch Batch
+	var out []seen
+	malformed, err := s.Drain(&batch)
+	require.NoError(t, err)
+	require.Zero(t, malformed)
+	for _, r := range batch.Records {
+		e := seen{kind: r.Kind(), pid: r.Head().Tgid}
+		switch r.Kind() {
+		case KindOpen, KindCreate, KindDelete, KindRename:
+			f, text, err := r.File()
+			require.NoError(t, err)
+			e.path, e.other, e.mode, e.flags = string(text.Path), string(text.Path2), f.Mode, f.OpenFlags
+			if f.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
+				e.path = filepath.Join(string(text.Base), e.path)
+				if filepath.IsAbs(string(text.Path)) {
+					e.path = string(text.Path)
+				}
+			}
+		case KindConnect, KindAccept, KindBind, KindListen:
+			n, err := r.Net()
+			require.NoError(t, err)
+			e.address, e.ret = n.Address, n.Ret
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func find(list []seen, match func(seen) bool) *seen {
+	for i := range list {
+		if match(list[i]) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func eachTier(t *testing.T, test func(t *testing.T, tier Tier)) {
+	ring.Require(t, ring.Native)
+	for tier := LSM; tier < tierCount; tier++ {
+		t.Run(tier.String(), func(t *testing.T) { test(t, tier) })
+	}
+}
+
+func TestFilesInEveryTier(t *testing.T) {
+	eachTier(t, func(t *testing.T, tier Tier) {
+		s := watch(t, tier, Options{Kinds: fileKinds})
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		in := func(name string) string { return filepath.Join(dir, name) }
+		t.Chdir(dir)
+
+		require.NoError(t, os.WriteFile("new", []byte("x"), 0o600))
+		f, err := os.OpenFile("new", os.O_WRONLY|os.O_APPEND, 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		_, err = os.ReadFile("new")
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir("dir", 0o700))
+		require.NoError(t, os.Symlink("/etc/passwd", "link"))
+		require.NoError(t, os.Link("new", "hard"))
+		require.NoError(t, unix.Mkfifo("fifo", 0o600))
+		require.NoError(t, os.Rename("new", "dir/renamed"))
+		require.NoError(t, os.Remove("dir/renamed"))
+		require.Error(t, os.Remove("missing"))
+		require.Error(t, os.Mkdir("dir", 0o700))
+		require.NoError(t, os.Remove("dir"))
+
+		list := events(t, s)
+		file := func(kind Kind, path string) *seen {
+			return find(list, func(e seen) bool { return e.kind == kind && e.path == path })
+		}
+		created := file(KindCreate, in("new"))
+		require.NotNil(t, created, "create in %v", list)
+		assert.EqualValues(t, unix.S_IFREG, created.mode&unix.S_IFMT)
+		opened := file(KindOpen, in("new"))
+		require.NotNil(t, opened, "open")
+		assert.NotZero(t, opened.flags&unix.O_APPEND)
+		made := file(KindCreate, in("dir"))
+		require.NotNil(t, made, "mkdir")
+		assert.EqualValues(t, unix.S_IFDIR, made.mode&unix.S_IFMT)
+		linked := file(KindCreate, in("link"))
+		require.NotNil(t, linked, "symlink")
+		assert.Equal(t, "/etc/passwd", linked.other)
+		hard := file(KindCreate, in("hard"))
+		require.NotNil(t, hard, "link")
+		assert.True(t, strings.HasSuffix(hard.other, "new"))
+		require.NotNil(t, file(KindCreate, in("fifo")), "mkfifo")
+		renamed := file(KindRename, in("dir/renamed"))
+		require.NotNil(t, renamed, "rename")
+		assert.True(t, strings.HasSuffix(renamed.other, "new"))
+		require.NotNil(t, file(KindDelete, in("dir/renamed")), "unlink")
+		require.NotNil(t, file(KindDelete, in("dir")), "rmdir")
+		assert.Nil(t, file(KindDelete, in("missing")), "nothing was deleted")
+
+		opens := 0
+		for _, e := range list {
+			if e.kind == KindOpen && e.path == in("new") {
+				opens++
+			}
+		}
+		assert.Equal(t, 1, opens, "an open for reading is none of this kind")
+	})
+}
+
+func TestNetworkInEveryTier(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6"} {
+		t.Run(network, func(t *testing.T) {
+			eachTier(t, func(t *testing.T, tier Tier) {
+				s := watch(t, tier, Options{Kinds: networkKinds})
+				host := map[string]string{"tcp4": "127.0.0.1", "tcp6": "[::1]"}[network]
+				listener, err := net.Listen(network, host+":0")
+				if err != nil && network == "tcp6" {
+					ring.Cannot(t, "this machine has no IPv6")
+				}
+				require.NoError(t, err)
+				accepted := make(chan net.Conn, 1)
+				go func() {
+					defer close(accepted)
+					if c, err := listener.Accept(); err == nil {
+						accepted <- c
+					}
+				}()
+				conn, err := net.Dial(network, listener.Addr().String())
+				require.NoError(t, err)
+				peer, ok := <-accepted
+				require.True(t, ok)
+				defer conn.Close()
+				defer peer.Close()
+				require.NoError(t, listener.Close())
+				_, err = net.DialTimeout(network, listener.Addr().String(), time.Second)
+				require.Error(t, err)
+
+				list := events(t, s)
+				port := uint16(listener.Addr().(*net.TCPAddr).Port)
+				swapped := port>>8 | port<<8
+				byPort := func(kind Kind, local bool) *seen {
+					return find(list, func(e seen) bool {
+						got := e.address.PeerPort
+						if local {
+							got = e.address.LocalPort
+						}
+						return e.kind == kind && got == swapped && e.address.Protocol == unix.IPPROTO_TCP
+					})
+				}
+				connect := byPort(KindConnect, false)
+				require.NotNil(t, connect, "connect in %v", list)
+				assert.GreaterOrEqual(t, connect.ret, int32(0))
+				accept := byPort(KindAccept, true)
+				require.NotNil(t, accept, "accept in %v", list)
+				client := uint16(conn.LocalAddr().(*net.TCPAddr).Port)
+				assert.Equal(t, client>>8|client<<8, accept.address.PeerPort)
+				require.NotNil(t, byPort(KindListen, true), "listen in %v", list)
+				require.NotNil(t, find(list, func(e seen) bool { return e.kind == KindBind }), "bind in %v", list)
+				if network == "tcp4" {
+					assert.Equal(t, [4]byte{127, 0, 0, 1}, [4]byte(connect.address.Peer[:4]))
+				}
+			})
+		})
+	}
+}
+
+func TestProcessLifecycle(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: processKinds})
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self, "first argument", "", "third")
+	cmd.Env = append(os.Environ(), subject+"=1")
+	cmd.Dir = "/"
+	require.Error(t, cmd.Run())
+	pid := uint32(cmd.Process.Pid)
+
+	var batch Batch
+	_, err = s.Drain(&batch)
+	require.NoError(t, err)
+	var order []Kind
+	for _, r := range batch.Records {
+		if r.Head().Tgid != pid {
+			continue
+		}
+		order = append(order, r.Kind())
+		switch r.Kind() {
+		case KindFork:
+			e, err := r.Fork()
+			require.NoError(t, err)
+			assert.EqualValues(t, os.Getpid(), e.Parent.Tgid)
+			assert.NotZero(t, e.Parent.StartTime)
+		case KindExec:
+			e, text, err := r.Exec()
+			require.NoError(t, err)
+			resolved, err := filepath.EvalSymlinks(self)
+			require.NoError(t, err)
+			assert.Equal(t, resolved, string(text.Exe))
+			assert.Equal(t, self, string(text.Filename))
+			assert.Equal(t, "/", string(text.Cwd))
+			assert.Equal(t, self+"\x00first argument\x00\x00third\x00", string(text.Args))
+			assert.EqualValues(t, bpf.SensorFdTypeFD_NULL, e.Fds[0].Type)
+			assert.EqualValues(t, os.Getuid(), e.Head.Uid)
+			assert.EqualValues(t, 4, e.Argc)
+		case KindExit:
+			e, err := r.Exit()
+			require.NoError(t, err)
+			assert.EqualValues(t, 7<<8, e.ExitCode)
+		}
+	}
+	assert.Equal(t, []Kind{KindFork, KindExec, KindExit}, order)
+}
+
+func TestExecFromMemory(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: processKinds})
+	self, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	fd, err := unix.MemfdCreate("hidden", 0)
+	require.NoError(t, err)
+	memory := os.NewFile(uintptr(fd), "memfd")
+	defer memory.Close()
+	_, err = memory.Write(self)
+	require.NoError(t, err)
+	cmd := exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd))
+	cmd.Env = append(os.Environ(), subject+"=1")
+	require.Error(t, cmd.Run())
+
+	var batch Batch
+	_, err = s.Drain(&batch)
+	require.NoError(t, err)
+	for _, r := range batch.Records {
+		if r.Kind() != KindExec || r.Head().Tgid != uint32(cmd.Process.Pid) {
+			continue
+		}
+		e, text, err := r.Exec()
+		require.NoError(t, err)
+		assert.NotZero(t, e.ExeFlags&uint32(bpf.SensorExeFlagsEXE_MEMORY))
+		assert.Equal(t, "/memfd:hidden", string(text.Exe))
+		return
+	}
+	t.Fatal("the exec was not seen")
+}
+
+func TestDeepAndLongPaths(t *testing.T) {
+	eachTier(t, func(t *testing.T, tier Tier) {
+		s := watch(t, tier, Options{Kinds: []Kind{KindCreate}})
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		deep := filepath.Join(dir, strings.Repeat("d/", 40))
+		long := filepath.Join(dir, strings.Repeat("n", 255))
+		require.NoError(t, os.MkdirAll(deep, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(deep, "f"), nil, 0o600))
+		require.NoError(t, os.WriteFile(long, nil, 0o600))
+
+		// Deeper than a path may be: only its end is known, and that is said.
+		t.Chdir(dir)
+		for range 12 {
+			component := strings.Repeat("x", 250)
+			require.NoError(t, os.Mkdir(component, 0o700))
+			require.NoError(t, unix.Chdir(component))
+		}
+		for range 10 {
+			component := strings.Repeat("y", 250)
+			require.NoError(t, unix.Mkdir(component, 0o700))
+			require.NoError(t, unix.Chdir(component))
+		}
+		fd, err := unix.Open("end", unix.O_CREAT|unix.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		require.NoError(t, unix.Close(fd))
+		require.NoError(t, unix.Chdir("/"))
+
+		var batch Batch
+		_, err = s.Drain(&batch)
+		require.NoError(t, err)
+		found := map[string]bool{}
+		for _, r := range batch.Records {
+			if r.Kind() != KindCreate {
+				continue
+			}
+			e, text, err := r.File()
+			require.NoError(t, err)
+			found[string(text.Path)] = true
+			if strings.HasSuffix(string(text.Path), "y/end") {
+				assert.EqualValues(t, 1, e.Path.Truncated)
+				found["cut"] = true
+			}
+		}
+		assert.True(t, found[filepath.Join(deep, "f")], "a path of many components")
+		assert.True(t, found[long], "a component of 255 bytes")
+		assert.True(t, found["cut"], "a path longer than a record takes")
+	})
+}
+
+func TestLossIsCounted(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: append([]Kind{KindOpen, KindCreate}, processKinds...), ActivityRing: 4096})
+	name := filepath.Join(t.TempDir(), "f")
+	const opens = 200
+	for range opens {
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), subject+"=1")
+	require.Error(t, cmd.Run())
+
+	got := 0
+	lifecycle := 0
+	for _, e := range events(t, s) {
+		if e.path == name {
+			got++
+		}
+		if e.pid == uint32(cmd.Process.Pid) {
+			lifecycle++
+		}
+	}
+	losses, err := s.Losses()
+	require.NoError(t, err)
+	var lost uint64
+	for _, loss := range losses {
+		assert.Equal(t, "ring_full", loss.Cause)
+		assert.Contains(t, []Kind{KindOpen, KindCreate}, loss.Kind)
+		lost += loss.Count
+	}
+	assert.Positive(t, lost)
+	assert.GreaterOrEqual(t, uint64(got)+lost, uint64(opens), "every open is seen or counted as lost")
+	assert.Equal(t, 3, lifecycle, "a flood of file events does not evict process lifecycle")
+}
+
+func TestUnwantedKindsAreNotReported(t *testing.T) {
+	eachTier(t, func(t *testing.T, tier Tier) {
+		s := watch(t, tier, Options{Kinds: []Kind{KindOpen}})
+		name := filepath.Join(t.TempDir(), "f")
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+		for _, e := range events(t, s) {
+			assert.Equal(t, KindOpen, e.kind)
+		}
+	})
+}
+
+func TestOwnActivityIsNotReported(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s, err := Open(Options{Kinds: fileKinds})
+	require.NoError(t, err)
+	defer s.Close()
+	name := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(name, nil, 0o600))
+	require.NoError(t, os.Remove(name))
+	assert.Nil(t, find(events(t, s), func(e seen) bool { return strings.HasPrefix(e.path, name) }))
+}
+
+func TestTierThatDoesNotServeIsAnError(t *testing.T) {
+	ring.Require(t, ring.Native)
+	_, err := Open(Options{Kinds: processKinds, Force: map[Kind]Tier{KindExec: LSM}})
+	assert.ErrorContains(t, err, "the tier asked for does not serve this kind")
+}
