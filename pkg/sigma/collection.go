@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sigma
+
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// collection carries out the action documents of a file and gives the rule documents that result. Content of global documents
+// is put over that of every following rule until a reset; repeat puts its content over the rule before it.
+func (p *parser) collection(docs []*yaml.Node) []*yaml.Node {
+	var rules []*yaml.Node
+	var global, previous *yaml.Node
+	for _, doc := range docs {
+		if !p.isRuleDocument(doc) {
+			continue
+		}
+		action, doc := takeAction(doc)
+		switch {
+		case action == nil:
+			previous = merge(doc, global)
+			rules = append(rules, previous)
+		case action.Value == "global":
+			global = merge(doc, global)
+		case action.Value == "reset":
+			global = nil
+		case action.Value == "repeat" && previous == nil:
+			p.errorf(action, "found a repeat action with no rule before it, expected a rule to repeat")
+		case action.Value == "repeat":
+			previous = merge(previous, doc)
+			rules = append(rules, previous)
+		default:
+			p.errorf(action, "unknown action %q, expected global, reset or repeat", action.Value)
+		}
+	}
+	return rules
+}
+
+// isRuleDocument refuses what is neither a rule nor an action.
+func (p *parser) isRuleDocument(doc *yaml.Node) bool {
+	if doc.Kind != yaml.MappingNode {
+		p.errorf(doc, "found %s, expected a rule: a map with title, logsource and detection", kind(doc))
+		return false
+	}
+	if valueOf(doc, "detection") != nil {
+		return true
+	}
+	for _, unsupported := range []string{"correlation", "filter"} {
+		if valueOf(doc, unsupported) != nil {
+			p.errorf(doc, "%s rules are not supported", unsupported)
+			return false
+		}
+	}
+	return true
+}
+
+// takeAction gives the value of the key action, nil if there is none, and the document without it.
+func takeAction(doc *yaml.Node) (action, rest *yaml.Node) {
+	action = valueOf(doc, "action")
+	if action == nil {
+		return nil, doc
+	}
+	at := 2 * slices.IndexFunc(keys(doc), func(k *yaml.Node) bool { return k.Value == "action" })
+	stripped := *doc
+	stripped.Content = slices.Delete(slices.Clone(doc.Content), at, at+2)
+	return action, &stripped
+}
+
+// merge gives base with the content of over put over it, maps into maps. Neither is changed; the place is that of the later one.
+func merge(base, over *yaml.Node) *yaml.Node {
+	if over == nil {
+		return base
+	}
+	if base == nil || base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
+		return over
+	}
+	merged := *base
+	if over.Line > base.Line {
+		merged.Line, merged.Column = over.Line, over.Column
+	}
+	merged.Content = slices.Clone(base.Content)
+	for i, key := range keys(over) {
+		value := over.Content[2*i+1]
+		at := slices.IndexFunc(keys(base), func(k *yaml.Node) bool { return k.Value == key.Value })
+		if at < 0 {
+			merged.Content = append(merged.Content, key, value)
+			continue
+		}
+		merged.Content[2*at+1] = merge(base.Content[2*at+1], value)
+	}
+	return &merged
+}

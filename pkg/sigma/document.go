@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sigma
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var (
+	levels   = []string{string(Informational), string(Low), string(Medium), string(High), string(Critical)}
+	statuses = []string{"stable", "test", "experimental", "deprecated", "unsupported"}
+)
+
+// rule reads a rule document, and gives nil if there is anything wrong with it.
+func (p *parser) rule(doc *yaml.Node) *Rule {
+	before := len(p.errs)
+	r := &Rule{File: p.file, Line: doc.Line}
+	p.require(doc, "title", "logsource", "detection")
+	p.eachEntry(doc, "the rule", func(key, value *yaml.Node) { p.attribute(r, key.Value, value) })
+	r.setDefaults()
+	if len(p.errs) > before {
+		return nil
+	}
+	return r
+}
+
+// require reports the keys a map lacks.
+func (p *parser) require(m *yaml.Node, names ...string) {
+	for _, name := range names {
+		if m.Kind == yaml.MappingNode && valueOf(m, name) == nil {
+			p.errorf(m, "the key %q is missing", name)
+		}
+	}
+}
+
+// attribute reads one top-level entry. Unknown ones are custom fields, which Sigma allows.
+func (p *parser) attribute(r *Rule, key string, n *yaml.Node) {
+	switch key {
+	case "title":
+		r.Title = p.title(n)
+	case "id":
+		r.ID = p.text(n, key)
+	case "name":
+		r.Name = p.text(n, key)
+	case "description":
+		r.Description = p.text(n, key)
+	case "author":
+		r.Author = p.text(n, key)
+	case "license":
+		r.License = p.text(n, key)
+	case "status":
+		r.Status = p.oneOf(n, key, statuses)
+	case "level":
+		r.Level = Level(p.oneOf(n, key, levels))
+	case "date":
+		r.Date = p.date(n, key)
+	case "modified":
+		r.Modified = p.date(n, key)
+	case "references":
+		r.References = p.texts(n, key)
+	case "tags":
+		r.Tags = p.texts(n, key)
+	case "falsepositives":
+		r.FalsePositives = p.texts(n, key)
+	case "fields":
+		r.Fields = p.texts(n, key)
+	case "logsource":
+		r.LogSource = p.logSource(n)
+	case "detection":
+		p.detection(r, n)
+	default:
+		p.extension(r, key, n)
+	}
+}
+
+const maxTitle = 256
+
+func (p *parser) title(n *yaml.Node) string {
+	title := p.text(n, "title")
+	switch length := utf8.RuneCountInString(title); {
+	case n.ShortTag() == "!!str" && strings.TrimSpace(title) == "":
+		p.errorf(n, "title: found no text, expected what the rule detects")
+	case length > maxTitle:
+		p.errorf(n, "title: found %d characters, expected at most %d", length, maxTitle)
+	}
+	return title
+}
+
+func (p *parser) oneOf(n *yaml.Node, what string, known []string) string {
+	before := len(p.errs)
+	value := p.text(n, what)
+	if len(p.errs) == before && !slices.Contains(known, value) {
+		p.errorf(n, "%s: found %s, expected one of %s", what, quote(value), strings.Join(known, ", "))
+	}
+	return value
+}
+
+// date also takes the form with slashes, which rules written before Sigma 2 have.
+func (p *parser) date(n *yaml.Node, what string) string {
+	before := len(p.errs)
+	value := p.text(n, what)
+	_, err := time.Parse("2006-1-2", strings.ReplaceAll(value, "/", "-"))
+	if len(p.errs) == before && err != nil {
+		p.errorf(n, "%s: found %s, expected a date such as 2024-12-31", what, quote(value))
+	}
+	return value
+}
+
+func (p *parser) logSource(n *yaml.Node) LogSource {
+	var source LogSource
+	p.eachEntry(n, "logsource", func(key, value *yaml.Node) {
+		switch key.Value {
+		case "product":
+			source.Product = p.text(value, "logsource.product")
+		case "category":
+			source.Category = p.text(value, "logsource.category")
+		case "service":
+			source.Service = p.text(value, "logsource.service")
+		}
+	})
+	if n.Kind == yaml.MappingNode && valueOf(n, "product") == nil && valueOf(n, "category") == nil && valueOf(n, "service") == nil {
+		p.errorf(n, "logsource: found none of product, category and service, expected at least one")
+	}
+	return source
+}
