@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package detectionprocessor
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/vedette-sec/vedette/internal/attack"
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+)
+
+// keywordField stands for the field of a keyword, which has none.
+const keywordField = "keyword"
+
+// attributesOfAlert is about how many attributes an alert adds to those of the event.
+const attributesOfAlert = 22
+
+// identityAttributes tell apart the events that one process makes in the same nanosecond.
+var identityAttributes = []string{
+	event.AttrProcessEntityID, event.AttrProcessPID, event.AttrFilePath, event.AttrFileOriginalPath,
+	event.AttrSourceAddress, event.AttrSourcePort, event.AttrDestinationAddress, event.AttrDestinationPort,
+	event.AttrProcessIORelayEntityID,
+}
+
+// write makes the empty record out the alert of a finding.
+func (f *finding) write(out plog.LogRecord) {
+	f.log.CopyTo(out)
+	out.SetEventName(event.KindSecurityAlert)
+	out.Body().SetStr(f.message)
+	out.SetSeverityNumber(f.rule.level.severity)
+	out.SetSeverityText(f.rule.level.name)
+
+	attrs := out.Attributes()
+	attrs.EnsureCapacity(attrs.Len() + attributesOfAlert)
+	attrs.PutStr(event.AttrEventKind, "alert")
+	attrs.PutStr(event.AttrEventID, f.id())
+	if name := f.log.EventName(); name != "" {
+		attrs.PutStr(event.AttrVedetteEventName, name)
+	}
+	f.describe(attrs)
+	if f.verdict.suppressed > 0 {
+		attrs.PutInt(event.AttrVedetteSuppressedCount, f.verdict.suppressed)
+	}
+	if f.lossKnown {
+		attrs.PutInt(event.AttrVedetteEventsLost, f.lost)
+	}
+}
+
+// describe writes what the rule is and why it matched.
+func (f *finding) describe(attrs pcommon.Map) {
+	r := f.rule
+	putText(attrs, event.AttrSecurityRuleUUID, r.ID)
+	putText(attrs, event.AttrSecurityRuleName, r.Title)
+	putText(attrs, event.AttrSecurityRuleDescription, r.Description)
+	putText(attrs, event.AttrSecurityRuleLicense, r.License)
+	if len(r.References) > 0 {
+		putText(attrs, event.AttrSecurityRuleReference, r.References[0])
+	}
+	putText(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
+	putText(attrs, event.AttrSecurityRuleVersion, r.version())
+	putText(attrs, event.AttrSecurityRuleCategory, r.LogSource.Category)
+	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
+	putThreat(attrs, r.tags)
+	putMatched(attrs.PutEmptyMap(event.AttrVedetteMatched), f.match)
+}
+
+// version is the date on which the rule was last changed.
+func (r *rule) version() string {
+	if r.Modified != "" {
+		return r.Modified
+	}
+	return r.Date
+}
+
+func putThreat(attrs pcommon.Map, tags attack.Tags) {
+	if len(tags.Techniques) == 0 && len(tags.Tactics) == 0 {
+		return
+	}
+	attrs.PutStr(event.AttrThreatFramework, attack.Framework)
+	putTechniques(attrs, event.AttrThreatTechniqueID, event.AttrThreatTechniqueName, tags.Techniques)
+	putTechniques(attrs, event.AttrThreatTechniqueSubtechniqueID, event.AttrThreatTechniqueSubtechniqueName, tags.Subtechniques)
+	if len(tags.Tactics) == 0 {
+		return
+	}
+	ids := attrs.PutEmptySlice(event.AttrThreatTacticID)
+	for _, t := range tags.Tactics {
+		ids.AppendEmpty().SetStr(t.ID)
+	}
+	names := attrs.PutEmptySlice(event.AttrThreatTacticName)
+	for _, t := range tags.Tactics {
+		names.AppendEmpty().SetStr(t.Name)
+	}
+}
+
+func putTechniques(attrs pcommon.Map, idAttr, nameAttr string, techniques []attack.Technique) {
+	if len(techniques) == 0 {
+		return
+	}
+	ids := attrs.PutEmptySlice(idAttr)
+	for _, t := range techniques {
+		ids.AppendEmpty().SetStr(t.ID)
+	}
+	names := attrs.PutEmptySlice(nameAttr)
+	for _, t := range techniques {
+		names.AppendEmpty().SetStr(t.Name)
+	}
+}
+
+// putMatched writes, for each selection, the fields that matched. A field that matched by several values
+// keeps the first.
+func putMatched(out pcommon.Map, match sigma.Match) {
+	for _, selection := range match.Selections {
+		fields := out.PutEmptyMap(selection.Name)
+		for _, field := range selection.Fields {
+			name := cmp.Or(field.Field, keywordField)
+			if _, ok := fields.Get(name); !ok {
+				putAny(fields, name, field.Value)
+			}
+		}
+	}
+}
+
+// putAny writes a field's value; nothing where the absence of the field was asked for.
+func putAny(out pcommon.Map, name string, value any) {
+	switch v := value.(type) {
+	case nil:
+		out.PutEmpty(name)
+	case int64:
+		out.PutInt(name, v)
+	case float64:
+		out.PutDouble(name, v)
+	case bool:
+		out.PutBool(name, v)
+	default:
+		out.PutStr(name, text(v))
+	}
+}
+
+func putText(attrs pcommon.Map, name, value string) {
+	if value != "" {
+		attrs.PutStr(name, value)
+	}
+}
+
+// id names the alert for good: the same rule and the same event give the same id.
+func (f *finding) id() string {
+	h := sha256.New()
+	writePart(h, f.rule.ID)
+	writePart(h, f.rule.Title)
+	writePart(h, f.source())
+	writePart(h, f.log.EventName())
+	writePart(h, fmt.Sprint(uint64(f.log.Timestamp())))
+	if f.log.EventName() == "" {
+		writePart(h, f.log.Body().AsString())
+	}
+	for _, name := range identityAttributes {
+		if value, ok := f.log.Attributes().Get(name); ok {
+			writePart(h, name+"="+value.AsString())
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// source names the boot, or where that is unknown the host, that the event is from.
+func (f *finding) source() string {
+	for _, name := range []string{event.AttrHostBootID, event.AttrHostID, event.AttrHostName} {
+		if value, ok := f.resource.Resource().Attributes().Get(name); ok {
+			return value.AsString()
+		}
+	}
+	return ""
+}
+
+// writePart writes a text with its length before it, so that no two lists of texts look alike.
+func writePart(h hash.Hash, s string) {
+	fmt.Fprintf(h, "%d:%s", len(s), s)
+}

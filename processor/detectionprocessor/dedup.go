@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package detectionprocessor
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+)
+
+// mostGroups bounds the groups that are remembered. One that is forgotten lets its next alert pass.
+const mostGroups = 10_000
+
+// processField is the key field that stands for a process and everything it started.
+const processField = "ProcessGuid"
+
+// dedup folds alerts of a group into the first one of a window.
+type dedup struct {
+	mu     sync.Mutex
+	groups *simplelru.LRU[string, *group]
+}
+
+// group is what is known of the last alert that passed.
+type group struct {
+	passed time.Time
+	folded int64
+}
+
+// verdict says whether an alert passes, and how to take that back.
+type verdict struct {
+	passes     bool
+	suppressed int64 // alerts folded since the last one that passed
+	key        string
+	before     *group
+}
+
+func newDedup() *dedup {
+	groups, err := simplelru.NewLRU[string, *group](mostGroups, nil)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &dedup{groups: groups}
+}
+
+// judge decides on an alert. The keys are the ways to name its group, its own first; an alert
+// that passed under any of them within the window folds this one. Without keys it passes.
+func (d *dedup) judge(keys []string, window time.Duration, at time.Time) verdict {
+	if len(keys) == 0 {
+		return verdict{passes: true}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, key := range keys {
+		if g, ok := d.groups.Get(key); ok && at.Sub(g.passed).Abs() < window {
+			g.folded++
+			return verdict{key: key}
+		}
+	}
+	v := verdict{passes: true, key: keys[0]}
+	if g, ok := d.groups.Peek(v.key); ok {
+		v.before, v.suppressed = g, g.folded
+	}
+	d.groups.Add(v.key, &group{passed: at})
+	return v
+}
+
+// takeBack undoes a verdict on an alert that could not be delivered, so that a second try passes.
+func (d *dedup) takeBack(v verdict) {
+	if v.key == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch g, ok := d.groups.Peek(v.key); {
+	case !v.passes && ok && g.folded > 0:
+		g.folded--
+	case v.passes && v.before != nil:
+		d.groups.Add(v.key, v.before)
+	case v.passes:
+		d.groups.Remove(v.key)
+	}
+}
+
+// dedupKeys returns the ways to name the group of an alert: one with its own process and one with each
+// of the process's ancestors, so that what a process starts counts as the process. An event
+// that lacks a field of the key belongs to no group.
+func dedupKeys(rule *sigma.Rule, r *record) []string {
+	if rule.Dedup == nil {
+		return nil
+	}
+	ids := []string{""}
+	var key strings.Builder
+	fmt.Fprintf(&key, "%q", rule.Dedup.Group)
+	for _, field := range rule.Dedup.Key {
+		value, ok := r.first(field)
+		if !ok {
+			return nil
+		}
+		if field == processField {
+			ids = append([]string{value}, r.ancestry()...)
+			continue
+		}
+		fmt.Fprintf(&key, "|%q", value)
+	}
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = key.String() + "|" + id
+	}
+	return keys
+}
+
+func (r *record) ancestry() []string {
+	value, ok := r.attrs[event.AttrProcessAncestry]
+	if !ok || value.Type() != pcommon.ValueTypeSlice {
+		return nil
+	}
+	var ids []string
+	for _, id := range value.Slice().All() {
+		ids = append(ids, id.AsString())
+	}
+	return ids
+}
