@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the operator's command line: the Collector's own commands, Vedette's beside
+// them, and errors made for people.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/vedette-sec/vedette/internal/configerror"
+	"github.com/vedette-sec/vedette/internal/doctor"
+	"github.com/vedette-sec/vedette/internal/kernel"
+)
+
+// errReported is returned by commands that have told all there is to tell.
+var errReported = errors.New("reported already")
+
+// Streams are where the command writes: what was asked for to Out, errors to Err.
+type Streams struct {
+	Out, Err io.Writer
+}
+
+// Run runs the command line given by args, which are without the program's name. Errors are
+// written to streams.Err before they are returned.
+func Run(ctx context.Context, set otelcol.CollectorSettings, args []string, streams Streams) error {
+	host := doctor.Host{Facts: kernel.Gather, Probes: kernel.Probes, Tiers: eventTiers}
+	return run(ctx, set, host, args, streams)
+}
+
+func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, args []string, streams Streams) error {
+	files := &configerror.Files{}
+	guard := &rightsGuard{facts: host.Facts}
+	resolver := &set.ConfigProviderSettings.ResolverSettings
+	resolver.ProviderFactories = files.Watch(resolver.ProviderFactories)
+	resolver.ConverterFactories = append(resolver.ConverterFactories[:len(resolver.ConverterFactories):len(resolver.ConverterFactories)],
+		confmap.NewConverterFactory(func(confmap.ConverterSettings) confmap.Converter { return guard }))
+
+	root := otelcol.NewCommand(set)
+	root.Short = set.BuildInfo.Description
+	root.SilenceErrors = true
+	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version))
+	start := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		guard.starting = true
+		return start(cmd, args)
+	}
+	root.SetArgs(args)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	err := root.ExecuteContext(ctx)
+	report(err, set, files, streams.Err)
+	return err
+}
+
+// report writes the error once, in the form that helps most.
+func report(err error, set otelcol.CollectorSettings, files *configerror.Files, w io.Writer) {
+	if err == nil || errors.Is(err, errReported) {
+		return
+	}
+	var rights *rightsError
+	if errors.As(err, &rights) {
+		fmt.Fprintf(w, "%s: %v\n", set.BuildInfo.Command, rights)
+		return
+	}
+	// Where even the factories fail, their error is the one at hand and needs no explanation.
+	if factories, failed := set.Factories(); failed == nil {
+		err = configerror.Explain(err, files, factories)
+	}
+	var broken *configerror.Error
+	if errors.As(err, &broken) {
+		fmt.Fprintln(w, broken)
+		return
+	}
+	fmt.Fprintf(w, "%s: %v\n", set.BuildInfo.Command, err)
+}

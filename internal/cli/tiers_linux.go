@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vedette-sec/vedette/internal/doctor"
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/sensor"
+)
+
+// kinds are the sensor's kinds and their names, in the order they are reported.
+var kinds = []struct {
+	kind sensor.Kind
+	name string
+}{
+	{sensor.KindExec, event.KindProcessExec},
+	{sensor.KindFork, event.KindProcessFork},
+	{sensor.KindExit, event.KindProcessExit},
+	{sensor.KindOpen, event.KindFileOpen},
+	{sensor.KindCreate, event.KindFileCreate},
+	{sensor.KindDelete, event.KindFileDelete},
+	{sensor.KindRename, event.KindFileRename},
+	{sensor.KindConnect, event.KindNetworkConnect},
+	{sensor.KindAccept, event.KindNetworkAccept},
+	{sensor.KindBind, event.KindNetworkBind},
+	{sensor.KindListen, event.KindNetworkListen},
+}
+
+// ringSize is enough for a sensor whose events nobody reads.
+const ringSize = 64 << 10
+
+// eventTiers attaches the whole sensor, as the receiver would, and asks it how each kind is served.
+func eventTiers() (tiers []doctor.KindTier, err error) {
+	opts := sensor.Options{ProcessRing: ringSize, ActivityRing: ringSize}
+	for _, k := range kinds {
+		opts.Kinds = append(opts.Kinds, k.kind)
+	}
+	s, err := sensor.Open(opts)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if failed := s.Close(); failed != nil {
+			err = errors.Join(err, fmt.Errorf("detach the sensor: %w", failed))
+		}
+	}()
+	served := map[sensor.Kind]sensor.KindTier{}
+	for _, t := range s.Tiers() {
+		served[t.Kind] = t
+	}
+	for _, k := range kinds {
+		tiers = append(tiers, describe(k.name, served[k.kind]))
+	}
+	return tiers, nil
+}
+
+func describe(name string, t sensor.KindTier) doctor.KindTier {
+	out := doctor.KindTier{Kind: name}
+	if t.Err != nil {
+		out.Reason = t.Err.Error()
+	} else {
+		out.Tier = t.Tier.String()
+	}
+	for _, r := range t.Rejected {
+		out.Rejected = append(out.Rejected, doctor.Rejection{Tier: r.Tier.String(), Reason: r.Reason})
+	}
+	return out
+}
