@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -392,7 +393,7 @@ func TestLossIsCounted(t *testing.T) {
 		if e.path == name {
 			got++
 		}
-		if e.pid == uint32(cmd.Process.Pid) {
+		if e.pid == uint32(cmd.Process.Pid) && slices.Contains(processKinds, e.kind) {
 			lifecycle++
 		}
 	}

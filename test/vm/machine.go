@@ -158,8 +158,10 @@ func lines(r io.Reader) <-chan string {
 const qemu = "qemu-system-x86_64"
 
 func (m machine) arguments() []string {
-	// Without cx16=off, 6.12 crashes now and then under emulation.
-	args := []string{"-accel", "tcg,thread=multi", "-cpu", "max,cx16=off"}
+	// Without cx16=off, 6.12 crashes now and then under emulation. With a host thread for each
+	// processor, kernels that patch their own code (each tracepoint that is switched on or off
+	// does) crash or hang now and then: another processor may run code that is half patched.
+	args := []string{"-accel", "tcg,thread=single", "-cpu", "max,cx16=off"}
 	if m.kvm {
 		args = []string{"-accel", "kvm", "-cpu", "host"}
 	}
