@@ -131,13 +131,15 @@ func (r *results) finish() {
 	running := r.step
 	r.closeStep()
 	switch {
+	case !r.ready:
+		r.problem("the guest never said that it had booted")
 	case r.done && r.ended == len(r.plan.Steps):
 	case r.done:
 		r.problem("the guest ended %d steps of %d", r.ended, len(r.plan.Steps))
-	case !r.ready:
-		r.problem("the guest never said that it had booted")
 	case running != "":
 		r.problem("the guest ended while %s ran", running)
+	case r.ended >= len(r.plan.Steps):
+		r.problem("the guest did not reach its end")
 	default:
 		r.problem("the guest ended before its last step; not run: %s", strings.Join(r.notRun(), ", "))
 	}

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/vedette-sec/vedette/internal/ring"
@@ -224,6 +226,16 @@ func (rec *Recorder) endPackage(e Event) {
 	}
 }
 
+// Close fails a package, and those of its tests that still run, unless its end
+// was among the events: the output of a test binary that was killed stops
+// without a result.
+func (rec *Recorder) Close(pkg string) {
+	ended := slices.ContainsFunc(rec.Packages, func(p Package) bool { return p.Name == pkg })
+	if !ended {
+		rec.Add(Event{Action: string(Fail), Package: pkg})
+	}
+}
+
 // failUnfinished ends the tests that a dead test binary left running.
 func (rec *Recorder) failUnfinished(pkg string) {
 	var rest []string
@@ -241,33 +253,18 @@ func (rec *Recorder) failUnfinished(pkg string) {
 	rec.order = rest
 }
 
-// Running names the tests of pkg that have begun and not ended.
-func (rec *Recorder) Running(pkg string) []string {
-	var names []string
-	for _, key := range rec.order {
-		if t, ok := rec.running[key]; ok && t.Package == pkg {
-			names = append(names, t.Name)
-		}
-	}
-	return names
-}
-
-// skipMessage finds what t.Skip printed: "    file_test.go:12: message".
+// skipMessage finds what t.Skip printed, "    file_test.go:12: message", which
+// is the last thing that a skipped test prints.
 func skipMessage(output []string) string {
 	for i := len(output) - 1; i >= 0; i-- {
-		line := strings.TrimSpace(output[i])
-		if Framing(output[i]) || line == "" {
-			continue
+		if found := logLine.FindStringSubmatch(output[i]); found != nil {
+			return found[1]
 		}
-		if _, message, ok := strings.Cut(line, ".go:"); ok {
-			if _, message, ok = strings.Cut(message, ": "); ok {
-				return message
-			}
-		}
-		return line
 	}
 	return "no reason given"
 }
+
+var logLine = regexp.MustCompile(`^ +[^ :]+\.go:\d+: (.*)\n?$`)
 
 // Framing tells whether a line of output was printed by the testing package to
 // mark where a test begins, pauses or ends.

@@ -20,17 +20,17 @@ import (
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
-// These tests prove that a guest gives what the sensor and the enforcement
-// are built on. If one of them fails, no other result of the vm ring counts.
-
-func TestGuestHasKernelTypes(t *testing.T) {
-	ring.Require(t, ring.VM)
+func TestNativeKernelTypes(t *testing.T) {
+	ring.Require(t, ring.Native)
 	spec, err := btf.LoadKernelSpec()
 	require.NoError(t, err)
 	var task *btf.Struct
 	require.NoError(t, spec.TypeByName("task_struct", &task))
 	assert.NotEmpty(t, task.Members)
 }
+
+// The tests below prove that a guest gives what the sensor and the enforcement
+// are built on. If one of them fails, no other result of the vm ring counts.
 
 func TestGuestRunsTheBPFSecurityModule(t *testing.T) {
 	ring.Require(t, ring.VM)
