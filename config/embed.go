@@ -5,10 +5,11 @@ package config
 
 import "embed"
 
-// Rules holds the built-in detection rules, in Sigma, under the folder RulesRoot.
+// Files holds the shipped files by their paths below this folder: the Collector's configurations and
+// the folder of built-in detection rules.
 //
-//go:embed rules
-var Rules embed.FS
+//go:embed *.yaml rules
+var Files embed.FS
 
-// RulesRoot is the folder of the built-in rules in Rules.
+// RulesRoot is the folder of the built-in detection rules, in Sigma.
 const RulesRoot = "rules"

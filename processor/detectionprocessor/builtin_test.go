@@ -26,7 +26,7 @@ var (
 )
 
 func builtin(t *testing.T) []*sigma.Rule {
-	rules, errs := sigma.ParseFS(config.Rules, config.RulesRoot)
+	rules, errs := sigma.ParseFS(config.Files, config.RulesRoot)
 	require.Empty(t, errs)
 	require.NotEmpty(t, rules)
 	return rules

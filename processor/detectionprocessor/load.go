@@ -40,7 +40,7 @@ func (l loaded) String() string {
 func load(cfg RulesConfig) ([]loaded, error) {
 	var sources []source
 	if cfg.Builtin {
-		sources = append(sources, source{builtinRuleset, config.Rules, config.RulesRoot})
+		sources = append(sources, source{builtinRuleset, config.Files, config.RulesRoot})
 	}
 	for _, dir := range cfg.Directories {
 		if err := checkDirectory(dir); err != nil {
@@ -96,7 +96,7 @@ func (s source) load(seen map[string]*sigma.Rule) (loaded, error) {
 func (l *loaded) read(s source, path string, seen map[string]*sigma.Rule) {
 	src, err := fs.ReadFile(s.fsys, path)
 	if err != nil {
-		l.refused = append(l.refused, fmt.Errorf("%s: %w", s.show(path), err))
+		l.refused = append(l.refused, fmt.Errorf("%s: cannot be read, expected a file of rules: %w", s.show(path), err))
 		return
 	}
 	rules, faults := sigma.Parse(s.show(path), src)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -325,6 +326,7 @@ func TestBrokenRules(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(path, src, 0o600))
 	}
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "gone.yml")))
 	cfg := &Config{Output: OutputAlerts, Rules: RulesConfig{Directories: []string{dir}, OnError: OnErrorReport}}
 
 	core, logged := observer.New(zap.InfoLevel)
@@ -336,13 +338,14 @@ func TestBrokenRules(t *testing.T) {
 	for _, entry := range logged.FilterMessage("Rule refused").All() {
 		faults = append(faults, fmt.Sprint(entry.ContextMap()["error"]))
 	}
-	require.Len(t, faults, 2)
+	require.Len(t, faults, 3)
 	assert.Regexp(t, "^"+broken+`:\d+:\d+: .*nothing`, faults[0])
-	assert.Regexp(t, "^"+filepath.Join(dir, "twin.yml")+`:1:1: the id .* is taken by the rule at `+filepath.Join(dir, "good.yaml")+":1,", faults[1])
+	assert.Equal(t, filepath.Join(dir, "gone.yml")+": cannot be read, expected a file of rules: open gone.yml: no such file or directory", faults[1])
+	assert.Regexp(t, "^"+filepath.Join(dir, "twin.yml")+`:1:1: the id .* is taken by the rule at `+filepath.Join(dir, "good.yaml")+":1,", faults[2])
 	summary := logged.FilterMessage("Rules loaded").All()
 	require.Len(t, summary, 1)
-	assert.Equal(t, map[string]any{"loaded": int64(1), "refused": int64(2), "without_events_here": int64(0),
-		"sources": []any{dir + ": 1 loaded, 2 refused"}}, summary[0].ContextMap())
+	assert.Equal(t, map[string]any{"loaded": int64(1), "refused": int64(3), "without_events_here": int64(0),
+		"sources": []any{dir + ": 1 loaded, 3 refused"}}, summary[0].ContextMap())
 	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t, exec("/opt/repeated", nil))))
 	assert.Len(t, given(sink), 1)
 
@@ -350,7 +353,7 @@ func TestBrokenRules(t *testing.T) {
 	refusing, err := NewFactory().CreateLogs(context.Background(), set, cfg, sink)
 	require.NoError(t, err)
 	err = refusing.Start(context.Background(), componenttest.NewNopHost())
-	assert.ErrorContains(t, err, "rules::on_error is fail and these rules are broken:\n"+faults[0]+"\n"+faults[1])
+	assert.ErrorContains(t, err, "rules::on_error is fail and these rules are broken:\n"+strings.Join(faults, "\n"))
 	require.NoError(t, refusing.Shutdown(context.Background()))
 }
 
