@@ -15,7 +15,7 @@ import (
 // detection reads the selections first and then the condition over them.
 func (p *parser) detection(r *Rule, n *yaml.Node) {
 	before := len(p.errs)
-	p.require(n, "condition")
+	p.require(n, "detection", "condition")
 	p.eachEntry(n, "detection", func(key, value *yaml.Node) {
 		switch {
 		case key.Value == "condition":
@@ -135,7 +135,7 @@ func (p *parser) values(item *Item, key, n *yaml.Node) {
 
 // addValue reads one value of an item and applies the item's modifiers to it.
 func (p *parser) addValue(item *Item, n *yaml.Node) {
-	m, ok := p.plainMatcher(n)
+	m, ok := p.plainMatcher(n, itemName(item))
 	if !ok {
 		return
 	}
@@ -182,35 +182,36 @@ func (p *parser) fitForKeyword(item *Item, m Matcher, n *yaml.Node) bool {
 }
 
 // plainMatcher reads a scalar without regard to modifiers.
-func (p *parser) plainMatcher(n *yaml.Node) (m Matcher, ok bool) {
+func (p *parser) plainMatcher(n *yaml.Node, what string) (m Matcher, ok bool) {
 	if n.Kind != yaml.ScalarNode {
-		p.errorf(n, "found %s, expected a single value", kind(n))
+		p.errorf(n, "%s: found %s, expected a single value", what, kind(n))
 		return nil, false
 	}
 	switch n.ShortTag() {
 	case "!!null":
 		return Null{}, true
 	case "!!bool":
-		return Bool{p.boolean(n, "value"), n.Value}, true
+		return Bool{p.boolean(n, what), n.Value}, true
 	case "!!int", "!!float":
-		return p.number(n)
+		return p.number(n, what)
 	case "!!str", "!!timestamp", "!!merge":
 		return parsePattern(n.Value), true
 	}
-	p.errorf(n, "found %s, expected a plain value", kind(n))
+	p.errorf(n, "%s: found %s, expected a plain value", what, kind(n))
 	return nil, false
 }
 
-func (p *parser) number(n *yaml.Node) (Matcher, bool) {
+func (p *parser) number(n *yaml.Node, what string) (Matcher, bool) {
 	var i int64
 	if n.ShortTag() == "!!int" && n.Decode(&i) == nil {
 		return Number{i, n.Value}, true
 	}
+	// YAML takes a whole number that is too great for 64 bits for a fraction and rounds it.
 	var f float64
-	if n.ShortTag() == "!!float" && n.Decode(&f) == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+	if n.ShortTag() == "!!float" && strings.ContainsAny(n.Value, ".eE") && n.Decode(&f) == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
 		return Number{f, n.Value}, true
 	}
-	p.errorf(n, "found %s, expected one that fits 64 bits; with quotes it is compared as text", kind(n))
+	p.errorf(n, "%s: found %s, expected one that fits 64 bits; with quotes it is compared as text", what, kind(n))
 	return nil, false
 }
 

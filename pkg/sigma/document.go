@@ -20,7 +20,7 @@ var (
 func (p *parser) rule(doc *yaml.Node) *Rule {
 	before := len(p.errs)
 	r := &Rule{File: p.file, Line: doc.Line}
-	p.require(doc, "title", "logsource", "detection")
+	p.require(doc, "the rule", "title", "logsource", "detection")
 	p.eachEntry(doc, "the rule", func(key, value *yaml.Node) { p.attribute(r, key.Value, value) })
 	r.setDefaults()
 	if len(p.errs) > before {
@@ -30,10 +30,10 @@ func (p *parser) rule(doc *yaml.Node) *Rule {
 }
 
 // require reports the keys a map lacks.
-func (p *parser) require(m *yaml.Node, names ...string) {
+func (p *parser) require(m *yaml.Node, what string, names ...string) {
 	for _, name := range names {
 		if m.Kind == yaml.MappingNode && valueOf(m, name) == nil {
-			p.errorf(m, "the key %q is missing", name)
+			p.errorf(m, "%s: the key %q is missing", what, name)
 		}
 	}
 }

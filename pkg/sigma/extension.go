@@ -37,7 +37,7 @@ func (p *parser) risk(n *yaml.Node) int {
 
 func (p *parser) dedup(n *yaml.Node) *Dedup {
 	var d Dedup
-	p.require(n, "key", "window")
+	p.require(n, "dedup", "key", "window")
 	p.eachEntry(n, "dedup", func(key, value *yaml.Node) {
 		switch key.Value {
 		case "group":
@@ -79,7 +79,7 @@ func (r *Rule) setDefaults() {
 
 func (p *parser) test(n *yaml.Node) TestEvent {
 	t := TestEvent{Line: n.Line}
-	p.require(n, "name", "match", "event")
+	p.require(n, "tests", "name", "match", "event")
 	p.eachEntry(n, "tests", func(key, value *yaml.Node) {
 		switch key.Value {
 		case "name":
@@ -110,21 +110,22 @@ func (p *parser) boolean(n *yaml.Node, what string) bool {
 func (p *parser) event(n *yaml.Node) map[string]any {
 	event := map[string]any{}
 	p.eachEntry(n, "tests.event", func(key, value *yaml.Node) {
+		what := "tests.event." + key.Value
 		if value.Kind != yaml.SequenceNode {
-			event[key.Value] = p.eventValue(value)
+			event[key.Value] = p.eventValue(value, what)
 			return
 		}
 		values := []any{}
-		for _, element := range p.list(value, "tests.event") {
-			values = append(values, p.eventValue(element))
+		for _, element := range p.list(value, what) {
+			values = append(values, p.eventValue(element, what))
 		}
 		event[key.Value] = values
 	})
 	return event
 }
 
-func (p *parser) eventValue(n *yaml.Node) any {
-	m, ok := p.plainMatcher(n)
+func (p *parser) eventValue(n *yaml.Node, what string) any {
+	m, ok := p.plainMatcher(n, what)
 	if !ok {
 		return nil
 	}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sigma
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const good = "title: Good\nlogsource: {product: linux}\ndetection: {a: {F: x}, condition: a}\n"
+
+// broken holds files with something wrong; what is said about each is in testdata/errors.golden.
+var broken = []struct{ name, src string }{
+	{"yaml syntax", "title: x\ndetection: [a\n"},
+	{"yaml syntax in the second of three documents", good + "---\ntitle: 'x\n---\n" + good},
+	{"yaml tab", "title: x\n\tlevel: low\n"},
+	{"unknown anchor", "title: *nowhere\n"},
+	{"control character", "title: \"a\x01b\"\n"},
+	{"not UTF-8", "title: \xff\n"},
+	{"not a map", "- title: x\n"},
+	{"a scalar", "just text\n"},
+	{"everything missing", "title: x\n"},
+	{"nothing but an id", "id: x\n"},
+	{"keys twice", good + "title: Again\nlogsource: {}\n"},
+	{"field twice in a selection", ruleText("a:\n  F: x\n  G: y\n  F: z\ncondition: a")},
+	{"types of attributes", "title: 5\nid: [x]\nstatus: done\nlevel: severe\ndate: tomorrow\nmodified: 2024-13-40\ntags: attack.t1059\nreferences: [{a: b}]\nauthor: null\nlogsource: linux\ndetection: none\n"},
+	{"empty title", strings.Replace(good, "Good", "' '", 1)},
+	{"long title", strings.Replace(good, "Good", strings.Repeat("x", 257), 1)},
+	{"empty logsource", "title: x\nlogsource:\n  definition: x\n  category: 5\ndetection: {a: {F: x}, condition: a}\n---\ntitle: x\nlogsource:\n  definition: x\ndetection: {a: {F: x}, condition: a}\n"},
+	{"no condition", "title: x\nlogsource: {product: linux}\ndetection:\n  a: {F: x}\n"},
+	{"no selection", "title: x\nlogsource: {product: linux}\ndetection:\n  condition: a\n"},
+	{"empty selections", ruleText("a: {}\nb: []\nc:\nd: ''\ne: [x, '']\nf: [[x]]\ng: [null]\ncondition: 1 of them")},
+	{"names of selections", ruleText("and: {F: x}\na b: {F: x}\nc*: {F: x}\n? [d]\n: {F: x}\ncondition: 1 of them")},
+	{"merge key", "title: x\nlogsource: {product: linux}\ndetection:\n  a: &base {F: x}\n  b:\n    <<: *base\n  condition: a\n"},
+	{"values", ruleText("a:\n  F: {x: y}\n  G: []\n  H: [x, [y]]\n  I: [x, null]\n  J: 18446744073709551616\n  K: .inf\n  L: !!binary eA==\n  M: !own x\n  '': x\ncondition: a")},
+	{"unknown modifier", ruleText("a:\n  F|contain: x\ncondition: a")},
+	{"modifier that is empty", ruleText("a:\n  F|: x\ncondition: a")},
+	{"modifiers that exclude each other", ruleText("a:\n  F|contains|startswith: x\n  G|contains|contains: x\ncondition: a")},
+	{"modifiers in a wrong order", ruleText("a:\n  F|i|re: x\n  G|contains|re: x\n  H|contains|base64: x\n  I|wide|cidr: 10.0.0.0/8\n  J|contains|fieldref: x\n  K|gte|hour: 5\ncondition: a")},
+	{"modifiers on wrong values", ruleText("a:\n  A|contains: null\n  B|exists: 'true'\n  C|exists: [true, false]\n  D|gt: '5'\n  E|hour: 24\n  F|minute: 1.5\n  G|base64: 'a*'\n  H|base64offset: 'a'\n  I|base64: ''\n  J|fieldref: ''\n  K|re: null\n  L|re|cased: x\n  M|windash: '-a -b -c -d -e'\n  N|week: 0\n  O|fieldref: 'a?'\ncondition: a")},
+	{"networks", ruleText("a:\n  F|cidr: 10.0.0.0/33\n  G|cidr: 10.1.2.3/8\n  H|cidr: 10.*\n  I|cidr: fe80::1%eth0\ncondition: a")},
+	{"regular expressions", ruleText("a:\n  F|re: '(?<=x)y'\n  G|re: '(a)\\1'\n  H|re: 'a)(b'\n  I|re: '[z-a]'\n  J|re: 'a{2000}'\n  K|re|i: 'a)('\ncondition: a")},
+	{"placeholder", ruleText("a:\n  F|expand: '%admins%'\n  G|re|expand: '%admins%'\ncondition: a")},
+	{"keywords that need a field", ruleText("a:\n  '|exists': true\nb:\n  '|cidr': 10.0.0.0/8\nc:\n  '|gt': 5\nd:\n  '|re': null\ncondition: a")},
+	{"unknown selection", ruleText("a: {F: x}\ncondition: a and bee")},
+	{"pattern of nothing", ruleText("a: {F: x}\ncondition: a or 1 of sel_*")},
+	{"pattern without quantifier", ruleText("a: {F: x}\ncondition: a*")},
+	{"unknown quantifier", ruleText("a: {F: x}\ncondition: 2 of a*")},
+	{"nothing after of", ruleText("a: {F: x}\ncondition: 1 of")},
+	{"operator after of", ruleText("a: {F: x}\ncondition: 1 of (a)")},
+	{"operator at the end", ruleText("a: {F: x}\ncondition: a and")},
+	{"operator at the beginning", ruleText("a: {F: x}\ncondition: or a")},
+	{"two operators", ruleText("a: {F: x}\ncondition: a and or a")},
+	{"no operator", ruleText("a: {F: x}\ncondition: a a")},
+	{"parenthesis not closed", ruleText("a: {F: x}\ncondition: (a and (a)")},
+	{"parenthesis not opened", ruleText("a: {F: x}\ncondition: a)")},
+	{"empty parentheses", ruleText("a: {F: x}\ncondition: ()")},
+	{"empty condition", ruleText("a: {F: x}\ncondition: ''")},
+	{"no conditions", ruleText("a: {F: x}\ncondition: []")},
+	{"types of conditions", ruleText("a: {F: x}\ncondition: [a, 5, {b: c}, d]")},
+	{"deep condition", ruleText("a: {F: x}\ncondition: " + strings.Repeat("(", 300) + "a" + strings.Repeat(")", 300))},
+	{"deep negation", ruleText("a: {F: x}\ncondition: " + strings.Repeat("not ", 300) + "a")},
+	{"aggregation", ruleText("a: {F: x}\ncondition: a | count() by host > 5")},
+	{"place in a folded condition", ruleText("a: {F: x}\ncondition: >-\n  a and\n  (a or\n    bee)")},
+	{"place in a literal condition", ruleText("a: {F: x}\ncondition: |\n  a and\n  bee")},
+	{"place in a quoted condition", ruleText("a: {F: x}\ncondition: 'a and\n\n  bee'")},
+	{"place in a plain condition of several lines", ruleText("a: {F: x}\ncondition:\n  a\n  and bee")},
+	{"place in an escaped condition", ruleText("a: {F: x}\ncondition: \"a and \\x62ee\"")},
+	{"place after characters beyond ASCII", ruleText("ä: {F: x}\ncondition: [ä, ä and bee]")},
+	{"correlation and filter", good + "---\ntitle: x\ncorrelation:\n  type: event_count\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: any}\n---\n" + good},
+	{"unknown action", "action: globl\ntitle: x\n---\n" + good},
+	{"repeat of nothing", "action: repeat\ntitle: x\n"},
+	{"error in a global document", "action: global\nlevel: severe\n---\n" + good + "---\n" + good},
+	{"own keys", good + "output: [x]\nresponse: kill\nrisk: 101\ndedup: {groups: x, key: a, window: 10}\ntests:\n  - name: x\n    match: maybe\n    event: {F: {a: b}, G: [[x]]}\n    wanted: true\n  - x\n"},
+	{"own keys incomplete", good + "dedup: {group: x}\ntests: [{name: x}]\n"},
+	{"own keys of wrong types", good + "dedup: {key: [1], window: -5m}\nrisk: 1.5\ntests: no\n"},
+}
+
+func TestErrors(t *testing.T) {
+	var out strings.Builder
+	for _, b := range broken {
+		_, errs := Parse("rule.yml", []byte(b.src))
+		assert.NotEmpty(t, errs, b.name)
+		fmt.Fprintf(&out, "== %s\n", b.name)
+		for _, err := range errs {
+			assert.NotContains(t, err.Error(), "\n", b.name)
+			fmt.Fprintln(&out, err)
+		}
+	}
+	const golden = "testdata/errors.golden"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(out.String()), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), out.String())
+}
+
+func TestBadDocumentsLeaveTheGoodOnes(t *testing.T) {
+	for _, b := range broken {
+		t.Run(b.name, func(t *testing.T) {
+			alone, _ := Parse("rule.yml", []byte(b.src))
+			among, errs := Parse("rule.yml", []byte(good+"---\n"+b.src+"\n---\naction: reset\n---\n"+good))
+			if b.name == "not UTF-8" {
+				assert.Empty(t, among)
+				return
+			}
+			if b.name == "repeat of nothing" { // here there is something to repeat
+				assert.Len(t, among, 3)
+				return
+			}
+			assert.Len(t, among, len(alone)+2)
+			assert.NotEmpty(t, errs)
+		})
+	}
+}
