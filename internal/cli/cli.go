@@ -16,7 +16,6 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/configerror"
 	"github.com/vedette-sec/vedette/internal/doctor"
-	"github.com/vedette-sec/vedette/internal/kernel"
 )
 
 // errReported is returned by commands that have told all there is to tell.
@@ -30,8 +29,7 @@ type Streams struct {
 // Run runs the command line given by args, which are without the program's name. Errors are
 // written to streams.Err before they are returned.
 func Run(ctx context.Context, set otelcol.CollectorSettings, args []string, streams Streams) error {
-	host := doctor.Host{Facts: kernel.Gather, Probes: kernel.Probes, Tiers: eventTiers}
-	return run(ctx, set, host, args, streams)
+	return run(ctx, set, doctor.ThisHost(), args, streams)
 }
 
 func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, args []string, streams Streams) error {
@@ -45,6 +43,7 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, a
 	root := otelcol.NewCommand(set)
 	root.Short = set.BuildInfo.Description
 	root.SilenceErrors = true
+	root.Flags().Lookup("feature-gates").DefValue = "" // The list of all gates would bury the help.
 	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version))
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {

@@ -5,6 +5,7 @@ package configerror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,7 @@ func factories() (otelcol.Factories, error) {
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
-	processors, err := otelcol.MakeFactoryMap[processor.Factory](batchprocessor.NewFactory())
+	processors, err := otelcol.MakeFactoryMap[processor.Factory](batchprocessor.NewFactory(), newPickyFactory())
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
@@ -42,6 +43,25 @@ func factories() (otelcol.Factories, error) {
 		Receivers: receivers, Processors: processors, Exporters: exporters,
 		Telemetry: otelconftelemetry.NewFactory(),
 	}, err
+}
+
+// pickyConfig refuses what it is given for several reasons at once.
+type pickyConfig struct {
+	Colour string `mapstructure:"colour"`
+	Size   int    `mapstructure:"size"`
+	Shape  string `mapstructure:"shape"`
+}
+
+func (c *pickyConfig) Validate() error {
+	return errors.Join(
+		fmt.Errorf("colour: found %q, expected blue", c.Colour),
+		fmt.Errorf("size: found %d, expected 0 or more", c.Size),
+		errors.New("shape: found nothing, expected round"),
+	)
+}
+
+func newPickyFactory() processor.Factory {
+	return processor.NewFactory(component.MustNewType("picky"), func() component.Config { return &pickyConfig{} })
 }
 
 // validate has the real Collector check the files, and explains its error.
@@ -112,7 +132,7 @@ func TestExplain(t *testing.T) {
 		}},
 		{"unknown components", "receivers:\n  otlq:\nprocessors:\n  batch/2:\n  patch/2:\nexporters:\n  debug:" + pipeline, []string{
 			`c.yaml:2: there is no receiver "otlq"; expected one of: otlp`,
-			`c.yaml:5: there is no processor "patch/2"; expected one of: batch`,
+			`c.yaml:5: there is no processor "patch/2"; expected one of: batch, picky`,
 		}},
 		{"wrong values", "receivers:\n  otlp:\nprocessors:\n  batch:\n    timeout: soon\n    send_batch_size: many\n    metadata_keys: {a: 1}\n", []string{
 			`c.yaml:5: processors::batch::timeout: time: invalid duration, found "soon"`,
@@ -122,6 +142,11 @@ func TestExplain(t *testing.T) {
 		{"validation", "receivers:\n  otlp:\nprocessors:\n  batch:\n    send_batch_size: 10\n    send_batch_max_size: 5\nexporters:\n  debug:" + pipeline, []string{
 			`c.yaml:2: receivers::otlp: must specify at least one protocol when using the OTLP receiver`,
 			`c.yaml:4: processors::batch: send_batch_max_size must be greater or equal to send_batch_size`,
+		}},
+		{"several reasons for one component", "receivers:\n  otlp:\n    protocols:\n      grpc:\nprocessors:\n  picky:\n    colour: red\n    size: -1\nexporters:\n  debug:" + pipeline, []string{
+			`c.yaml:6: processors::picky: shape: found nothing, expected round`,
+			`c.yaml:7: processors::picky: colour: found "red", expected blue`,
+			`c.yaml:8: processors::picky: size: found -1, expected 0 or more`,
 		}},
 		{"missing processor", components + "processors:\n  batch:\n" + pipeline + "      processors:\n        - batch\n        - patch\n", []string{
 			`c.yaml:18: service::pipelines::logs::processors names the processor "patch", which is not configured under processors; expected one of: batch`,

@@ -122,7 +122,9 @@ func (e *explainer) invalid(path []string, text string) {
 	e.located = true
 	match := reference.FindStringSubmatch(text)
 	if match == nil {
-		e.add(path, strings.Join(path, "::")+": "+text)
+		for line := range strings.Lines(text) {
+			e.add(e.deepest(path, line), strings.Join(path, "::")+": "+strings.TrimSpace(line))
+		}
 		return
 	}
 	kind, name := match[1], match[2]
@@ -136,6 +138,20 @@ func (e *explainer) invalid(path []string, text string) {
 		configured = append(configured, e.configured("connectors")...)
 	}
 	e.add(e.item(list, name), message+expected(configured))
+}
+
+// deepest is the path of the key that the text begins with, as in "rotation::interval: ...", or
+// the path itself where the files have no such key.
+func (e *explainer) deepest(path []string, text string) []string {
+	key, _, ok := strings.Cut(text, ": ")
+	if !ok {
+		return path
+	}
+	whole := join(path, strings.Split(key, "::")...)
+	if at, found := e.docs.find(whole); !found || at.missing > 0 {
+		return path
+	}
+	return whole
 }
 
 // item is the path of the list's item with that value, and of the list where there is none.

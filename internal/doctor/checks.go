@@ -190,6 +190,9 @@ var abilityNames = map[kernel.Ability]string{
 	kernel.TaskStorage:       "task storage",
 }
 
+// notPermitted is the reason of a probe that failed with EPERM.
+const notPermitted = "operation not permitted"
+
 func abilityChecks(facts kernel.Facts, probes []kernel.Probe) []Check {
 	var checks []Check
 	for _, probe := range probes {
@@ -204,13 +207,16 @@ func abilityCheck(facts kernel.Facts, probe kernel.Probe) Check {
 		return check
 	}
 	check.Status, check.Found = abilityStatus(probe.Ability), join(probe.Step, "fails")
-	check.Reason, check.Remedy = probe.Reason, rightsRemedy(facts)
-	if check.Remedy != "" {
+	check.Reason = probe.Reason
+	if !MayLoad(facts) {
+		check.Found, check.Reason, check.Remedy = "not permitted", "", rightsRemedy(facts)
 		return check
 	}
 	switch _, tracefs := facts.Mounted("tracefs"); {
 	case probe.Ability == kernel.Kprobe && !facts.Kprobes:
 		check.Found, check.Reason = "missing", "this kernel was built without kprobes (CONFIG_KPROBES)"
+	case probe.Reason == notPermitted:
+		check.Found, check.Reason = "not permitted", "this kernel refuses it although the rights are there"
 	case probe.Ability == kernel.SyscallTracepoint && !tracefs:
 		check.Remedy = "mount -t tracefs tracefs /sys/kernel/tracing"
 	case probe.Ability == kernel.LSM && facts.LSMReason == "" && !facts.HasLSM("bpf"):

@@ -75,6 +75,11 @@ type Host struct {
 	Tiers func() ([]KindTier, error)
 }
 
+// ThisHost takes the facts from the running kernel.
+func ThisHost() Host {
+	return Host{Facts: kernel.Gather, Probes: kernel.Probes, Tiers: eventTiers}
+}
+
 // mainKinds are the event kinds without which a reverse shell is not seen.
 var mainKinds = []string{"process.exec", "process.fork", "process.exit", "network.connect"}
 
@@ -82,6 +87,7 @@ var mainKinds = []string{"process.exec", "process.fork", "process.exit", "networ
 func Examine(host Host, version string) Report {
 	facts, probes := host.Facts(), host.Probes()
 	events, err := host.Tiers()
+	events = explained(events, facts, probes)
 	checks := slices.Concat(
 		kernelChecks(facts),
 		rightsChecks(facts),
@@ -97,6 +103,31 @@ func Examine(host Host, version string) Report {
 		Kernel:    facts,
 		Abilities: probes,
 	}
+}
+
+// tierAbilities are the abilities that the tiers stand on.
+var tierAbilities = map[string]kernel.Ability{
+	"lsm": kernel.LSM, "fentry": kernel.Fentry, "kprobe": kernel.Kprobe, "tracepoint": kernel.SyscallTracepoint,
+}
+
+// explained puts the cause in place of what the sensor saw of it, where a whole tier cannot serve
+// because the ability it stands on is missing. That bpf is not active the sensor says itself.
+func explained(events []KindTier, facts kernel.Facts, probes []kernel.Probe) []KindTier {
+	causes := map[kernel.Ability]string{}
+	for _, probe := range probes {
+		causes[probe.Ability] = abilityCheck(facts, probe).Reason
+	}
+	out := slices.Clone(events)
+	for i, event := range out {
+		out[i].Rejected = slices.Clone(event.Rejected)
+		for j, rejection := range out[i].Rejected {
+			cause := causes[tierAbilities[rejection.Tier]]
+			if cause != "" && (rejection.Tier != "lsm" || facts.HasLSM("bpf")) {
+				out[i].Rejected[j].Reason = cause
+			}
+		}
+	}
+	return out
 }
 
 func eventChecks(facts kernel.Facts, events []KindTier, err error) []Check {

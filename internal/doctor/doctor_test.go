@@ -101,7 +101,7 @@ func hosts() map[string]Host {
 			kernel.Probe{Ability: kernel.Fentry, Step: "load", Reason: "operation not permitted"},
 			kernel.Probe{Ability: kernel.Kprobe, Step: "attach", Reason: "no such file or directory"},
 			kernel.Probe{Ability: kernel.TaskStorage, Step: "create", Reason: "invalid argument"},
-		)), tiers("tracepoint", Rejection{"lsm", "bpf is not active"}, Rejection{"fentry", "operation not permitted"})},
+		)), tiers("tracepoint", Rejection{"lsm", "bpf is not active"}, Rejection{"fentry", "load: operation not permitted"}, Rejection{"kprobe", "no such file"})},
 		"bare": {returning(bare), probing(failing(
 			kernel.Probe{Ability: kernel.SyscallTracepoint, Step: "attach", Reason: "tracefs not found"},
 		)), tiers("kprobe", Rejection{"lsm", "unknown"})},
@@ -166,6 +166,12 @@ func TestWriteErrors(t *testing.T) {
 	report := Examine(hosts()["server"], "0.1.0")
 	assert.ErrorIs(t, report.WriteText(brokenWriter{}, false), os.ErrClosed)
 	assert.ErrorIs(t, report.WriteJSON(brokenWriter{}), os.ErrClosed)
+}
+
+func TestWrap(t *testing.T) {
+	assert.Equal(t, []string{"one two", "three"}, wrap("one two three", 7))
+	assert.Equal(t, []string{"a", "longword", "b"}, wrap("a longword b", 3))
+	assert.Equal(t, []string{"→ →"}, wrap("→ →", 3))
 }
 
 func TestMayLoad(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // marks and colours of the judgements, for people.
@@ -23,6 +24,9 @@ const (
 
 // nameWidth is the room for the names of checks, the longest event kind included.
 const nameWidth = 22
+
+// textWidth is the room for reasons and remedies beside the names, on a terminal of 100 columns.
+const textWidth = 72
 
 // WriteJSON writes the report as indented JSON.
 func (r Report) WriteJSON(w io.Writer) error {
@@ -86,8 +90,32 @@ func (p *printer) check(c Check) {
 
 func (p *printer) detail(lead, text string) {
 	if text != "" {
-		fmt.Fprintf(&p.text, "    %*s %s%s\n", nameWidth, "", lead, text)
+		p.lines(strings.Repeat(" ", nameWidth+5)+lead, text)
 	}
+}
+
+// lines writes the text beside the lead, wrapped.
+func (p *printer) lines(lead, text string) {
+	for _, line := range wrap(text, textWidth) {
+		fmt.Fprintln(&p.text, lead+line)
+		lead = strings.Repeat(" ", utf8.RuneCountInString(lead))
+	}
+}
+
+// wrap breaks the text between words into lines of at most width characters; longer words stay
+// whole.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = word
+			continue
+		}
+		line = join(line, word)
+	}
+	return append(lines, line)
 }
 
 // rejections tells, once for each tier and reason, which kinds a better tier does not serve.
@@ -107,7 +135,7 @@ func (p *printer) rejections(events []KindTier) {
 	}
 	p.heading("Why not a better tier")
 	for _, rejection := range order {
-		fmt.Fprintf(&p.text, "    %-*s %s\n", nameWidth, rejection.Tier, rejection.Reason)
+		p.lines("    "+fmt.Sprintf("%-*s ", nameWidth, rejection.Tier), rejection.Reason)
 		p.detail("for ", strings.Join(kinds[rejection], ", "))
 	}
 }

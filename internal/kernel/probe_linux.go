@@ -15,6 +15,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 // The steps of a probe, as Probe.Step names them.
@@ -71,6 +72,9 @@ func outcome(ability Ability, err error) Probe {
 	var at *stepError
 	if errors.As(err, &at) {
 		probe.Step, probe.Reason = at.step, at.err.Error()
+	}
+	if errors.Is(err, unix.EPERM) { // What the loader adds to this one misleads.
+		probe.Reason = unix.EPERM.Error()
 	}
 	probe.Reason, _, _ = strings.Cut(probe.Reason, "\n")
 	return probe

@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/ring"
 )
@@ -64,4 +65,6 @@ func TestOutcome(t *testing.T) {
 	assert.Equal(t, Probe{Ability: LSM, Reason: "plain"}, outcome(LSM, errors.New("plain\nmore")))
 	assert.Equal(t, Probe{Ability: LSM, Step: stepLoad, Reason: "no"},
 		outcome(LSM, fmt.Errorf("wrapped: %w", failed(stepLoad, errors.New("no")))))
+	assert.Equal(t, Probe{Ability: Fentry, Step: stepAttach, Reason: "operation not permitted"},
+		outcome(Fentry, failed(stepAttach, fmt.Errorf("create link: %w (hint)", unix.EPERM))))
 }

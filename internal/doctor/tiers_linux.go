@@ -2,13 +2,12 @@
 
 //go:build linux && amd64
 
-package cli
+package doctor
 
 import (
 	"errors"
 	"fmt"
 
-	"github.com/vedette-sec/vedette/internal/doctor"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
@@ -35,7 +34,7 @@ var kinds = []struct {
 const ringSize = 64 << 10
 
 // eventTiers attaches the whole sensor, as the receiver would, and asks it how each kind is served.
-func eventTiers() (tiers []doctor.KindTier, err error) {
+func eventTiers() (tiers []KindTier, err error) {
 	opts := sensor.Options{ProcessRing: ringSize, ActivityRing: ringSize}
 	for _, k := range kinds {
 		opts.Kinds = append(opts.Kinds, k.kind)
@@ -59,15 +58,15 @@ func eventTiers() (tiers []doctor.KindTier, err error) {
 	return tiers, nil
 }
 
-func describe(name string, t sensor.KindTier) doctor.KindTier {
-	out := doctor.KindTier{Kind: name}
+func describe(name string, t sensor.KindTier) KindTier {
+	out := KindTier{Kind: name}
 	if t.Err != nil {
 		out.Reason = t.Err.Error()
 	} else {
 		out.Tier = t.Tier.String()
 	}
 	for _, r := range t.Rejected {
-		out.Rejected = append(out.Rejected, doctor.Rejection{Tier: r.Tier.String(), Reason: r.Reason})
+		out.Rejected = append(out.Rejected, Rejection{Tier: r.Tier.String(), Reason: r.Reason})
 	}
 	return out
 }

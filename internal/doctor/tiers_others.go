@@ -2,14 +2,10 @@
 
 //go:build !linux || !amd64
 
-package cli
+package doctor
 
-import (
-	"errors"
+import "errors"
 
-	"github.com/vedette-sec/vedette/internal/doctor"
-)
-
-func eventTiers() ([]doctor.KindTier, error) {
+func eventTiers() ([]KindTier, error) {
 	return nil, errors.New("the sensor runs on Linux on x86-64 only")
 }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package doctor
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/ring"
+)
+
+func examineThisHost(t *testing.T) Report {
+	report := Examine(ThisHost(), "0.1.0")
+	var text bytes.Buffer
+	require.NoError(t, report.WriteText(&text, false))
+	t.Log("\n" + text.String())
+	return report
+}
+
+// The main job can run on every kernel of the native ring: process events come from raw
+// tracepoints everywhere, and the others have at least the tracepoint tier.
+func TestThisHost(t *testing.T) {
+	ring.Require(t, ring.Native)
+	report := examineThisHost(t)
+	assert.True(t, report.OK)
+	require.Len(t, report.Events, len(kinds))
+	assert.Equal(t, KindTier{Kind: "process.exec", Tier: "tracepoint"}, report.Events[0])
+	for _, event := range report.Events {
+		assert.NotEmpty(t, event.Tier, event.Reason)
+	}
+}
+
+func TestDistributionKernel(t *testing.T) {
+	ring.Require(t, ring.VM)
+	for _, event := range examineThisHost(t).Events[3:] {
+		assert.NotEqual(t, "tracepoint", event.Tier, event.Kind)
+	}
+}
