@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -85,7 +86,12 @@ func parseOptions(args []string) (options, error) {
 	flags.BoolVar(&o.verbose, "v", false, "print all that comes from the guests")
 	flags.BoolVar(&o.keep, "keep", false, "keep the initramfs files and test binaries, and say where")
 	flags.BoolVar(&o.update, "update", false, "download the newest kernels even if older ones are cached")
+	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(os.Stdout)
+			flags.PrintDefaults()
+		}
 		return o, err
 	}
 	if flags.NArg() > 0 {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -63,11 +64,13 @@ func parseOptions(args []string, required string) (options, error) {
 	flags.BoolVar(&o.race, "race", false, "build with the race detector")
 	flags.BoolVar(&o.verbose, "v", false, "print all that the tests print")
 	flags.StringVar(&o.vm, "vm", "auto", "run the vm ring: `auto` (when neither packages nor -run are given, or it is required), always or never")
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: ringtest [flags] [packages, default ./...]")
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Println("usage: ringtest [flags] [packages, default ./...]")
+			flags.SetOutput(os.Stdout)
+			flags.PrintDefaults()
+		}
 		return o, err
 	}
 	if !slices.Contains([]string{"auto", "always", "never"}, o.vm) {

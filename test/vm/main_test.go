@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseOptions(t *testing.T) {
+	o, err := parseOptions(nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"5.10", "6.1", "6.12"}, o.kernels)
+	o, err = parseOptions([]string{"-shell", "-kernels", "6.12, 6.1", "-pkg", "./a,./b/..."})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"6.1"}, o.kernels, "one guest has the terminal")
+	assert.Equal(t, []string{"./a", "./b/..."}, o.packages)
+
+	for want, args := range map[string][]string{
+		`-kernels: found "4.19", expected some of 5.10,6.1,6.12`:        {"-kernels", "6.1,4.19"},
+		"-kernels: found an empty list, expected some of 5.10,6.1,6.12": {"-kernels", ","},
+		`found argument "./internal/ring", expected flags only`:         {"./internal/ring"},
+		`invalid value "soon" for flag -timeout: parse error`:           {"-timeout", "soon"},
+	} {
+		_, err := parseOptions(args)
+		assert.EqualError(t, err, want)
+	}
+}
+
+func TestDiscover(t *testing.T) {
+	root := t.TempDir()
+	writeFile(t, filepath.Join(root, "plain", "a_test.go"), "package plain\nfunc TestA(t *testing.T) { ring.Require(t, ring.Plain) }\n")
+	writeFile(t, filepath.Join(root, "testdata", "a_test.go"), "package x\nfunc TestA(t *testing.T) { ring.Require(t, ring.VM) }\n")
+	writeFile(t, filepath.Join(root, ".git", "a_test.go"), "not go")
+	writeFile(t, filepath.Join(root, "in", "sensor", "a_test.go"), `package sensor
+func TestDirect(t *testing.T) { ring.Require(t, ring.Native) }
+func TestHelped(t *testing.T) { start(t) }
+func TestMethod(t *testing.T) { var s suite; s.open(t) }
+func TestPlain(t *testing.T) { other.Start(t) }
+func TestMain(m *testing.M) { start(nil) }
+`)
+	writeFile(t, filepath.Join(root, "in", "sensor", "b_test.go"), `package sensor
+func start(t *testing.T) { begin(t) }
+func begin(t *testing.T) { ring.Require(t, ring.VM) }
+func (s suite) open(t *testing.T) { start(t) }
+func TestSubtest(t *testing.T) { t.Run("x", func(t *testing.T) { ring.Require(t, ring.VM) }) }
+`)
+	all, err := discover(root)
+	require.NoError(t, err)
+	sensor := testPackage{rel: "in/sensor", tests: []string{"TestDirect", "TestHelped", "TestMethod", "TestSubtest"}}
+	assert.Equal(t, []testPackage{sensor}, all)
+
+	for _, patterns := range [][]string{nil, {"./in/sensor"}, {"in/sensor/"}, {"./in/..."}} {
+		got, err := selectPackages(root, all, patterns)
+		require.NoError(t, err)
+		assert.Equal(t, all, got, patterns)
+	}
+	got, err := selectPackages(root, all, []string{"./plain"})
+	require.NoError(t, err)
+	assert.Equal(t, []testPackage{{rel: "plain"}}, got, "all of its tests")
+	for _, pattern := range []string{"./none", "./plain/..."} {
+		_, err = selectPackages(root, all, []string{pattern})
+		assert.EqualError(t, err, "-pkg "+pattern+": found no tests for the guests there")
+	}
+
+	writeFile(t, filepath.Join(root, "broken", "a_test.go"), "package broken\nfunc (\n")
+	_, err = discover(root)
+	assert.ErrorContains(t, err, filepath.Join("broken", "a_test.go")+":2:8: expected")
+}
+
+func TestSourcesList(t *testing.T) {
+	assert.True(t, isDebianArchive("http://mirror.example/debian/"))
+	assert.True(t, isDebianArchive("https://mirror.example/pub/debian-security"))
+	assert.False(t, isDebianArchive("https://mirror.example/ubuntu/"))
+	list := sourcesList([]string{"http://mirror.example/debian/", "http://mirror.example/debian-security/"}, "trixie")
+	assert.Equal(t, "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian/ trixie main\n"+
+		"deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian-security/ trixie-security main\n", list)
+}
+
+func TestKernelPackage(t *testing.T) {
+	const depends = "linux-image-cloud-amd64\n  Depends: linux-image-6.12.117+deb13-cloud-amd64\n"
+	name, err := kernelPackage(depends, "6.12")
+	require.NoError(t, err)
+	assert.Equal(t, "linux-image-6.12.117+deb13-cloud-amd64", name)
+	_, err = kernelPackage(depends, "6.1")
+	assert.ErrorContains(t, err, "linux-image-cloud-amd64 depends on no kernel 6.1")
+}
+
+func TestCachedKernel(t *testing.T) {
+	cache := t.TempDir()
+	_, err := cachedKernel(cache, "6.1")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+
+	store := func(k kernel) {
+		content, err := json.Marshal(k)
+		require.NoError(t, err)
+		writeFile(t, filepath.Join(cache, "6.1", "kernel.json"), string(content))
+	}
+	store(kernel{Line: "6.1", Release: "6.1.0", Modules: modules})
+	k, err := cachedKernel(cache, "6.1")
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(cache, "6.1", "vmlinuz"), k.vmlinuz())
+
+	store(kernel{Line: "6.1", Release: "6.1.0", Modules: []string{"overlay"}})
+	_, err = cachedKernel(cache, "6.1")
+	assert.ErrorIs(t, err, fs.ErrNotExist, "it lacks modules")
+
+	writeFile(t, filepath.Join(cache, "6.1", "kernel.json"), "{")
+	_, err = cachedKernel(cache, "6.1")
+	assert.ErrorContains(t, err, "kernel.json: unexpected end of JSON input")
+}
+
+func TestCacheDir(t *testing.T) {
+	t.Setenv("VEDETTE_CACHE_DIR", "/var/cache/x")
+	dir, err := cacheDir()
+	require.NoError(t, err)
+	assert.Equal(t, "/var/cache/x/kernels", dir)
+	t.Setenv("VEDETTE_CACHE_DIR", "")
+	t.Setenv("XDG_CACHE_HOME", "/home/a/.cache")
+	dir, err = cacheDir()
+	require.NoError(t, err)
+	assert.Equal(t, "/home/a/.cache/vedette/kernels", dir)
+}
+
+func TestMissingTools(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := prepare(t.Context(), options{})
+	assert.ErrorIs(t, err, errCannotRun)
+	assert.EqualError(t, err, "the vm ring cannot run here: qemu-system-x86_64 not found; install the package qemu-system-x86")
+}
+
+func TestPattern(t *testing.T) {
+	p := testPackage{rel: "a", tests: []string{"TestA", "TestB"}}
+	assert.Equal(t, "^(TestA|TestB)$", (&session{}).pattern(p))
+	assert.Equal(t, "TestX/y", (&session{options: options{run: "TestX/y"}}).pattern(p))
+	assert.Empty(t, (&session{}).pattern(testPackage{rel: "a"}))
+}
+
+func TestPrefixWriter(t *testing.T) {
+	var out strings.Builder
+	n, err := (&prefixWriter{w: &out, prefix: "6.1 | "}).Write([]byte("one\r\ntwo"))
+	require.NoError(t, err)
+	assert.Equal(t, len("one\r\ntwo"), n)
+	assert.Equal(t, "6.1 | one\n6.1 | two\n", out.String())
+}
