@@ -44,33 +44,36 @@ type chunk struct {
 	text []byte
 }
 
-// split cuts at the lines that begin with "---": YAML keeps these for the start of a document, even inside of quotes and block text.
+// split cuts before lines that begin with "---" and after lines that begin with "...": YAML keeps these for the borders of
+// documents, even inside of quotes and block text. Pieces with nothing but comments and directives are left out.
 func split(src []byte) []chunk {
 	var chunks []chunk
-	begin, beginLine, line := 0, 0, 0
-	for at := 0; at < len(src); line++ {
-		if at > begin && startsDocument(src[at:]) {
-			chunks = append(chunks, chunk{beginLine, src[begin:at]})
-			begin, beginLine = at, line
+	var text []byte
+	begin, lines := 0, 0
+	flush := func() {
+		if !preamble.Match(text) {
+			chunks = append(chunks, chunk{begin, text})
 		}
-		next := bytes.IndexByte(src[at:], '\n')
-		if next < 0 {
-			break
+		begin, text = lines, nil
+	}
+	ended := false
+	for line := range bytes.Lines(src) {
+		if ended || marker(line, "---") {
+			flush()
 		}
-		at += next + 1
+		text = append(text, line...)
+		ended = marker(line, "...")
+		lines++
 	}
-	chunks = append(chunks, chunk{beginLine, src[begin:]})
-	if len(chunks) > 1 && preamble.Match(chunks[0].text) {
-		chunks = chunks[1:]
-	}
+	flush()
 	return chunks
 }
 
-// preamble is what may stand before the first document: comments and directives.
-var preamble = regexp.MustCompile(`\A([ \t]*(#.*)?\r?\n|%.*\n)*\z`)
+// preamble is what may stand before a document: comments and directives.
+var preamble = regexp.MustCompile(`\A([ \t]*(#.*)?\r?\n|%.*\n)*([ \t]*(#.*)?|%.*)\z`)
 
-func startsDocument(s []byte) bool {
-	rest, ok := bytes.CutPrefix(s, []byte("---"))
+func marker(line []byte, mark string) bool {
+	rest, ok := bytes.CutPrefix(line, []byte(mark))
 	return ok && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
 }
 

@@ -70,7 +70,7 @@ func quote(s string) string {
 	if runes := []rune(s); len(runes) > most {
 		s = string(runes[:most]) + "…"
 	}
-	return "\"" + strings.NewReplacer("\n", `\n`, "\"", `\"`).Replace(s) + "\""
+	return "\"" + strings.ReplaceAll(s, "\"", `\"`) + "\""
 }
 
 // list gives the elements of a list.

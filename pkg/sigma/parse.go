@@ -131,8 +131,10 @@ type parser struct {
 	errs []*Error
 }
 
+// errorAt notes a problem. What it quotes from the file may have line breaks; a message is one line.
 func (p *parser) errorAt(line, column int, format string, args ...any) {
-	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: fmt.Sprintf(format, args...)})
+	msg := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(fmt.Sprintf(format, args...))
+	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: msg})
 }
 
 func (p *parser) errorf(n *yaml.Node, format string, args ...any) {
