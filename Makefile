@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make` lists the targets. Building, running and testing need Go and make only.
+
+GO            ?= go
+CLANG_FORMAT  ?= clang-format-19
+CLANG         ?= clang-19
+CONFIG        ?= config/vedette.yaml
+STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The rings of tests that must run, as a comma list: plain, native, vm. A test of such a ring that
+# cannot run is then a failure.
+VEDETTE_REQUIRE_RINGS ?=
+export VEDETTE_REQUIRE_RINGS
+
+# What the generators write.
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md
+GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
+C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5); next } \
+	  /^[a-zA-Z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+
+##@ Use
+
+.PHONY: build
+build: ## Build bin/vedette.
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/vedette ./cmd/vedette
+
+.PHONY: run
+run: build ## Build and run with config/vedette.yaml (needs root; CONFIG=file for another).
+	bin/vedette --config $(CONFIG)
+
+.PHONY: doctor
+doctor: build ## Build and say whether this host can be watched.
+	bin/vedette doctor
+
+##@ Test
+
+.PHONY: test
+test: ## Run the plain and native tests; also the vm ring where VEDETTE_REQUIRE_RINGS names it.
+	$(GO) run ./internal/ring/cmd/ringtest -vm $(if $(findstring vm,$(VEDETTE_REQUIRE_RINGS)),always,never)
+
+.PHONY: test-vm
+test-vm: ## Run the tests for several kernels in virtual machines (ARGS=-help lists the flags).
+	$(GO) run ./test/vm $(ARGS)
+
+.PHONY: bench
+bench: ## Measure cost and throughput; prints a table and writes build/bench.json.
+	$(GO) run ./test/bench $(ARGS)
+
+.PHONY: lint
+lint: lint-format lint-go lint-licence lint-generated ## Check format, code, licences and that generated files are current.
+
+.PHONY: lint-format
+lint-format:
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	  if [ -n "$$bad" ]; then echo "not formatted by gofmt:"; echo "$$bad"; exit 1; fi
+	@if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run -Werror $(C_SOURCES); \
+	  else echo "lint: $(CLANG_FORMAT) is not installed; the format of bpf/ is not checked"; fi
+
+.PHONY: lint-go
+lint-go:
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# bpf2go writes Go files without the line; its input carries the licence.
+.PHONY: lint-licence
+lint-licence:
+	@bad=$$(git ls-files -co --exclude-standard '*.go' '*.c' '*.h' | grep -v '_bpfel\.go$$' | \
+	  while read -r file; do head -n 1 "$$file" | grep -q 'SPDX-License-Identifier: ' || echo "$$file"; done); \
+	  if [ -n "$$bad" ]; then echo "no SPDX line at the top:"; echo "$$bad"; exit 1; fi
+
+.PHONY: lint-generated
+lint-generated:
+	@files="$(GENERATED)"; parts=generate-go; \
+	  if command -v $(CLANG) >/dev/null; then files="$$files $(GENERATED_BPF)"; parts="$$parts generate-bpf"; \
+	  else echo "lint: $(CLANG) is not installed; the compiled programs in bpf/ are not checked"; fi; \
+	  before=$$(sha256sum $$files) && $(MAKE) --no-print-directory -s $$parts && after=$$(sha256sum $$files) && \
+	  if [ "$$before" != "$$after" ]; then echo "generated files were stale; commit what changed"; exit 1; fi
+
+##@ Develop
+
+.PHONY: generate
+generate: generate-go generate-bpf ## Write all generated files anew (the kernel programs need clang-19 and llvm-19).
+
+.PHONY: generate-go
+generate-go: docs ## Write the generated Go files: the Collector's main and the event vocabulary.
+	$(GO) generate ./cmd/vedette
+
+.PHONY: generate-bpf
+generate-bpf: ## Compile the kernel programs in bpf/.
+	$(GO) generate ./bpf
+
+.PHONY: generate-attack
+generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.json).
+	$(GO) run ./internal/attack/gen -in $(or $(LIST),$(error LIST names no file)) -out internal/attack/zz_generated.go
+
+.PHONY: docs
+docs: ## Write the generated references in docs/.
+	$(GO) generate ./internal/event
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf bin build
