@@ -13,6 +13,10 @@ STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VEDETTE_REQUIRE_RINGS ?=
 export VEDETTE_REQUIRE_RINGS
 
+# The same settings for all targets, so that the binary and the tests share what is compiled.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
+
 # What the generators write.
 GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
@@ -31,7 +35,7 @@ help: ## List the targets.
 
 .PHONY: build
 build: ## Build bin/vedette.
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/vedette ./cmd/vedette
+	$(GO) build -o bin/vedette ./cmd/vedette
 
 .PHONY: run
 run: build ## Build and run with config/vedette.yaml (needs root; CONFIG=file for another).
