@@ -67,6 +67,9 @@ func (g *guestReport) findProblems(noTests bool) []string {
 	if g.outcome.hung > 0 {
 		problems = append(problems, fmt.Sprintf("the guest hung: nothing new was heard for %.0fs, and it was killed", g.outcome.hung.Seconds()))
 	}
+	if g.results.ready && g.results.release != g.kernel.Release {
+		problems = append(problems, fmt.Sprintf("the guest runs kernel %s, expected %s", g.results.release, g.kernel.Release))
+	}
 	problems = append(problems, g.results.problems...)
 	for _, name := range g.summary.FailedPackages {
 		problems = append(problems, name+" failed")
