@@ -41,13 +41,13 @@ func TestVerdict(t *testing.T) {
 		},
 		"vm cannot run": {
 			verdict{summary: passed, vm: vmResult{status: vmCannotRun, reason: "no qemu"}}, true,
-			"\nCould not run on this host:\n  the vm ring: no qemu\n" +
+			"\nCould not run on this host:\n  no qemu\n" +
 				"\nRings: plain 2 ran, native 1 ran, vm could not run\n" +
 				"PASS  3 passed, 0 failed, 0 skipped on this host, 0.0s\n",
 		},
 		"vm cannot run and is required": {
 			verdict{summary: passed, required: all, vm: vmResult{status: vmCannotRun, reason: "no qemu"}}, false,
-			"\nCould not run on this host:\n  the vm ring: no qemu\n" +
+			"\nCould not run on this host:\n  no qemu\n" +
 				"\nRings: plain 2 ran, native 1 ran, vm could not run\n" +
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring is required and did not run\n",
 		},

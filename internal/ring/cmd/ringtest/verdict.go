@@ -82,7 +82,7 @@ func (v verdict) writeCouldNotRun(w io.Writer) {
 	}
 	fmt.Fprintln(w, "\nCould not run on this host:")
 	if v.vm.status == vmCannotRun {
-		fmt.Fprintf(w, "  the vm ring: %s\n", v.vm.reason)
+		fmt.Fprintf(w, "  %s\n", v.vm.reason)
 	}
 	report.WriteGroups(w, "  ", groups)
 }
