@@ -15,7 +15,7 @@ type Condition interface {
 	holds(e *evaluation) bool
 	// contributors gives the selections that made a condition hold which does; those under a Not make no contribution.
 	contributors(e *evaluation) []*Selection
-	operands() []Condition
+	mentioned() []*Selection
 }
 
 // And holds where all its terms hold.
@@ -57,25 +57,18 @@ func joinTerms(terms []Condition, operator string) string {
 	return "(" + strings.Join(texts, operator) + ")"
 }
 
-func (c And) operands() []Condition        { return c.Terms }
-func (c Or) operands() []Condition         { return c.Terms }
-func (c Not) operands() []Condition        { return []Condition{c.Term} }
-func (c Ref) operands() []Condition        { return nil }
-func (c Quantified) operands() []Condition { return nil }
+func (c And) mentioned() []*Selection        { return mentionedBy(c.Terms) }
+func (c Or) mentioned() []*Selection         { return mentionedBy(c.Terms) }
+func (c Not) mentioned() []*Selection        { return c.Term.mentioned() }
+func (c Ref) mentioned() []*Selection        { return []*Selection{c.Selection} }
+func (c Quantified) mentioned() []*Selection { return c.Selections }
 
-// mentioned gives the selections a condition names.
-func mentioned(c Condition) []*Selection {
-	switch c := c.(type) {
-	case Ref:
-		return []*Selection{c.Selection}
-	case Quantified:
-		return c.Selections
+func mentionedBy(terms []Condition) []*Selection {
+	var all []*Selection
+	for _, t := range terms {
+		all = append(all, t.mentioned()...)
 	}
-	var selections []*Selection
-	for _, operand := range c.operands() {
-		selections = append(selections, mentioned(operand)...)
-	}
-	return selections
+	return all
 }
 
 // conditionError is a problem at one token; at the number of tokens it is at the end of the text.

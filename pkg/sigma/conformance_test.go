@@ -140,6 +140,8 @@ var conformance = []struct {
 	{"wide is utf16le", `F|wide|contains: 'cmd'`, []fields{{"F": "xxc\x00m\x00d\x00"}}, []fields{{"F": "\x00c\x00m\x00d"}}},
 	{"utf16be", `F|utf16be: 'cmd'`, []fields{{"F": "\x00c\x00m\x00d"}}, []fields{{"F": "c\x00m\x00d\x00"}}},
 	{"utf16 has a byte order mark", `F|utf16: 'cmd'`, []fields{{"F": "\xff\xfec\x00m\x00d\x00"}}, []fields{{"F": "c\x00m\x00d\x00"}}},
+	{"utf16 with wildcards", `F|utf16: 'c*d'`, []fields{{"F": "\xff\xfec\x00m\x00d\x00"}}, []fields{{"F": "\xff\xfec\x00m\x00"}}},
+	{"wide with wildcards", `F|wide: 'c*'`, []fields{{"F": "c\x00m\x00"}}, []fields{{"F": "cm"}}},
 	{"utf16le beyond ASCII", `F|utf16le: 'é'`, []fields{{"F": "\xe9\x00"}}, []fields{{"F": "é"}}},
 	{"utf16le base64", `F|utf16le|base64: 'cmd'`, []fields{{"F": "YwBtAGQA"}}, []fields{{"F": "Y21k"}}},
 	{"wide base64offset contains", `F|wide|base64offset|contains: 'ping'`, []fields{{"F": "cABpAG4AZwA="}, {"F": "AHAAaQBuAGcA"}}, []fields{{"F": "cGluZw=="}}},

@@ -55,7 +55,7 @@ var modifiers = map[string]modifier{
 	"year":         asTimePart,
 	"base64":       encode(toBase64),
 	"base64offset": encode(base64Offsets),
-	"utf16":        encode(toUTF16),
+	"utf16":        utf16Marked,
 	"utf16le":      utf16le,
 	"wide":         utf16le,
 	"utf16be":      encodeParts(binary.BigEndian),
@@ -363,11 +363,6 @@ func toBase64(s string) ([]string, error) {
 	return []string{base64.StdEncoding.EncodeToString([]byte(s))}, nil
 }
 
-// toUTF16 puts the byte order mark of little endian before the text.
-func toUTF16(s string) ([]string, error) {
-	return []string{"\xff\xfe" + utf16Bytes(s, binary.LittleEndian)}, nil
-}
-
 // encodeParts makes a modifier that encodes the literals of a pattern and keeps its wildcards.
 func encodeParts(order binary.AppendByteOrder) modifier {
 	return func(m Matcher, c modifierContext) ([]Matcher, error) {
@@ -377,6 +372,20 @@ func encodeParts(order binary.AppendByteOrder) modifier {
 		}
 		return []Matcher{p.mapLiterals(func(s string) string { return utf16Bytes(s, order) })}, nil
 	}
+}
+
+// utf16Marked puts the byte order mark of little endian before the text.
+func utf16Marked(m Matcher, c modifierContext) ([]Matcher, error) {
+	p, err := c.pattern(m)
+	if err != nil {
+		return nil, err
+	}
+	marked := Pattern{Cased: p.Cased}
+	marked.add(Part{Literal, "\xff\xfe"})
+	for _, part := range p.mapLiterals(func(s string) string { return utf16Bytes(s, binary.LittleEndian) }).Parts {
+		marked.add(part)
+	}
+	return []Matcher{marked}, nil
 }
 
 func windash(m Matcher, c modifierContext) ([]Matcher, error) {

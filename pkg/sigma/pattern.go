@@ -210,6 +210,12 @@ func characters(s string, cased bool) []rune {
 
 // fold gives the same rune for all runes that are equal but for their case: the smallest of them.
 func fold(r rune) rune {
+	switch { // the common case, spared the tables
+	case 'a' <= r && r <= 'z':
+		return r - 'a' + 'A'
+	case r < utf8.RuneSelf:
+		return r
+	}
 	least := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 		least = min(least, next)

@@ -39,7 +39,7 @@ type TestEvent struct {
 	Line     int
 }
 
-// Rule is one detection rule.
+// Rule is one detection rule. It is not changed after it was read, so several goroutines may evaluate it at once.
 type Rule struct {
 	ID, Title, Description, Status, Author, License, Date, Modified, Name string
 
@@ -110,7 +110,7 @@ func (r *Rule) FieldNames() []string {
 func (r *Rule) Unused() []string {
 	used := map[*Selection]bool{}
 	for _, c := range r.Conditions {
-		for _, s := range mentioned(c) {
+		for _, s := range c.mentioned() {
 			used[s] = true
 		}
 	}
