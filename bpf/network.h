@@ -56,6 +56,8 @@ static __always_inline int hooked_address(struct socket *socket, void *address, 
 		return 0;
 	if (!read_sockaddr(&e.address, kind == EVENT_NET_CONNECT, address, false))
 		return 0;
+	if (kind == EVENT_NET_CONNECT && !e.address.peer_port)
+		return 0;
 	e.flags = FILE_ATTEMPT;
 	return submit_net(&e, kind);
 }
@@ -136,6 +138,9 @@ static __always_inline int socket_call_ends(struct sys_exit_args *ctx, u32 kind)
 	/* A connection that was refused is gone from the socket: then the caller's words are all there is. */
 	if (kind == EVENT_NET_CONNECT && !e.address.peer_port &&
 	    !read_sockaddr(&e.address, true, (void *)call.address, true))
+		return 0;
+	/* Resolvers set a peer without a port to learn which address they would send from. */
+	if (kind == EVENT_NET_CONNECT && !e.address.peer_port)
 		return 0;
 	return submit_net(&e, kind);
 }

@@ -116,7 +116,7 @@ var kinds = []Kind{
 	{
 		Name:    KindProcessExec,
 		Class:   "process",
-		Meaning: "A process started to run a program.",
+		Meaning: "A process started to run a program. The network fields are those of a connection that is one of its standard streams.",
 		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"start"}, Action: "exec"},
 		Sigma:   []string{"process_creation"},
 		Attributes: []string{
@@ -151,6 +151,16 @@ var kinds = []Kind{
 			AttrProcessIOStdinPeer,
 			AttrProcessIOStdoutPeer,
 			AttrProcessIOStderrPeer,
+			AttrNetworkTransport,
+			AttrNetworkType,
+			AttrNetworkDirection,
+			AttrNetworkInitiated,
+			AttrSourceAddress,
+			AttrSourcePort,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrErrorType,
+			AttrEventOutcome,
 		},
 	},
 	{

@@ -148,6 +148,17 @@ func (t *Table) remoteStdio(p *Process) (RemoteStdio, bool) {
 	return t.relayedByPipes(p)
 }
 
+// Connection gives the network connection that one of the standard streams is; ok is false where none
+// is one.
+func (p *Process) Connection() (protocol uint8, local, peer netip.AddrPort, ingress, ok bool) {
+	for _, f := range p.Streams {
+		if f.connected() {
+			return f.Protocol, f.Local, f.Peer, p.accepted(f), true
+		}
+	}
+	return 0, local, peer, false, false
+}
+
 // relayedByParent covers a parent that made a terminal or socket pair for its child and holds a
 // connection itself.
 func (p *Process) relayedByParent(via string, made func(parent *Process) bool) (RemoteStdio, bool) {

@@ -203,8 +203,13 @@ func (b *logBuilder) fork(at time.Time, p *process.Process) {
 }
 
 func (b *logBuilder) exec(at time.Time, p *process.Process) {
-	if attrs, ok := b.record(event.KindProcessExec, at, p); ok {
-		b.putExec(attrs, p)
+	attrs, ok := b.record(event.KindProcessExec, at, p)
+	if !ok {
+		return
+	}
+	b.putExec(attrs, p)
+	if protocol, local, peer, ingress, ok := p.Connection(); ok {
+		putConnection(attrs, protocol, local, peer, ingress)
 	}
 }
 

@@ -65,14 +65,7 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 	if r.sensor, err = sensor.Open(opts); err != nil {
 		return startError(err)
 	}
-	for _, t := range r.sensor.Tiers() {
-		fields := []zap.Field{zap.String("event", kindNames[t.Kind])}
-		if t.Err != nil {
-			r.logger.Error("No way to hook the kernel serves this event; it will not be seen", append(fields, zap.Error(t.Err))...)
-			continue
-		}
-		r.logger.Info("Hooked the kernel", append(fields, zap.Stringer("tier", t.Tier))...)
-	}
+	r.tellTiers()
 	proc := process.ProcFS{Root: "/proc"}
 	r.table = process.NewTable(proc, host.bootID, bootTime())
 	r.builder = newLogBuilder(r.config.Events, host, users.New("/etc/passwd", time.Now))
@@ -86,6 +79,20 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 	r.done.Add(1)
 	go r.run()
 	return nil
+}
+
+// tellTiers says in one line what is watched how; every kind that is not watched has its own.
+func (r *ebpfReceiver) tellTiers() {
+	byTier := map[string][]string{}
+	for _, t := range r.sensor.Tiers() {
+		if t.Err != nil {
+			r.logger.Error("No way to hook the kernel serves this event; it will not be seen",
+				zap.String("event", kindNames[t.Kind]), zap.Error(t.Err))
+			continue
+		}
+		byTier[t.Tier.String()] = append(byTier[t.Tier.String()], kindNames[t.Kind])
+	}
+	r.logger.Info("Watching the kernel", zap.Any("tiers", byTier))
 }
 
 func startError(err error) error {
