@@ -64,6 +64,17 @@ func Require(t testing.TB, r Ring) {
 	require(t, r, os.Getenv(RequireEnv), machineReason)
 }
 
+// RequireOnHost puts the test into the native ring as Require does, for a test
+// that needs the programs of a whole system. The guests, which have hardly any,
+// do not run it.
+func RequireOnHost(t testing.TB) {
+	t.Helper()
+	Require(t, Native)
+	if InGuest() {
+		Cannot(t, "it needs the programs of a whole system, which a guest lacks")
+	}
+}
+
 func require(t testing.TB, r Ring, required string, reasonFor func(Ring) string) {
 	t.Helper()
 	t.Attr(AttrRing, string(r))

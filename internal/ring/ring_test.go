@@ -99,6 +99,15 @@ func TestCannotSkipsAndNeverFails(t *testing.T) {
 	assert.Equal(t, map[string]string{"cannot": "this kernel has no kprobes"}, r.attrs)
 }
 
+func TestRequireOnHostKeepsOutOfGuests(t *testing.T) {
+	t.Setenv(RequireEnv, "")
+	t.Setenv(GuestEnv, "1")
+	r, returned := record(func(tb testing.TB) { RequireOnHost(tb) })
+	assert.False(t, returned)
+	assert.Equal(t, "native", r.attrs[AttrRing])
+	assert.NotEmpty(t, r.skipped)
+}
+
 func TestParseRings(t *testing.T) {
 	rings, err := ParseRings(" plain,,vm ")
 	testify.NoError(t, err)

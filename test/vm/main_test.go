@@ -35,7 +35,7 @@ func TestParseOptions(t *testing.T) {
 
 func TestDiscover(t *testing.T) {
 	root := t.TempDir()
-	writeFile(t, filepath.Join(root, "plain", "a_test.go"), "package plain\nfunc TestA(t *testing.T) { ring.Require(t, ring.Plain) }\n")
+	writeFile(t, filepath.Join(root, "plain", "a_test.go"), "package plain\nfunc TestA(t *testing.T) { ring.Require(t, ring.Plain) }\nfunc TestB(t *testing.T) { ring.RequireOnHost(t) }\n")
 	writeFile(t, filepath.Join(root, "testdata", "a_test.go"), "package x\nfunc TestA(t *testing.T) { ring.Require(t, ring.VM) }\n")
 	writeFile(t, filepath.Join(root, ".git", "a_test.go"), "not go")
 	writeFile(t, filepath.Join(root, "in", "sensor", "a_test.go"), `package sensor
