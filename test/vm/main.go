@@ -134,8 +134,8 @@ func run(ctx context.Context, o options) (bool, error) {
 			return err
 		})
 	}
-	// Each guest has two processors: more than two guests only wait for
-	// each other.
+	// Each guest keeps one processor of this host busy; on a small one, more
+	// guests than two only wait for each other.
 	if err := inParallel(2, jobs); err != nil {
 		return false, err
 	}
