@@ -321,8 +321,8 @@ static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct e
 	if (dirfd == AT_FDCWD) {
 		struct fs_struct *fs = BPF_CORE_READ(task, fs);
 
-		return append_path(s->data, end, string, SLOT_UNLINK,
-				   BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
+		return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(fs, pwd.dentry),
+				   BPF_CORE_READ(fs, pwd.mnt));
 	}
 	file = file_of(BPF_CORE_READ(task, files), dirfd);
 	if (!file)

@@ -55,8 +55,7 @@ static __always_inline u32 append_args(u8 *data, u32 end, struct event_string *s
 		len = PATH_CAP - 1;
 		string->truncated = 1;
 	}
-	if (bpf_probe_read_user(&data[end & (DATA_CAP - 1)], len & (PATH_CAP - 1),
-				(void *)start)) {
+	if (bpf_probe_read_user(&data[end & (DATA_CAP - 1)], len & (PATH_CAP - 1), (void *)start)) {
 		string->truncated = 1;
 		return end;
 	}

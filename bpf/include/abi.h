@@ -130,7 +130,8 @@ struct exec_event {
 };
 
 enum file_flags {
-	FILE_USER_PATH = 1, /* path and path2 are what user space passed, relative to base and base2 */
+	FILE_USER_PATH =
+		1, /* path and path2 are what user space passed, relative to base and base2 */
 	FILE_ATTEMPT = 2, /* seen before the kernel acted: the outcome is not known */
 };
 

@@ -32,7 +32,7 @@ func script(t *testing.T, text string) string {
 
 // TestEverydayWork runs what looks like a remote shell and is none. There must be no alert at all.
 func TestEverydayWork(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	cron := startCron(t)
 	a := startAgent(t)
 

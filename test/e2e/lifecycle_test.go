@@ -46,7 +46,7 @@ func TestKilledAgentLeavesNothingInTheKernel(t *testing.T) {
 }
 
 func TestTerminationWritesWhatHappenedBefore(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	a := startAgent(t)
 	// Many alerts at once, and no time between the last and the signal.
 	const n = 50
@@ -69,7 +69,7 @@ func TestTerminationWritesWhatHappenedBefore(t *testing.T) {
 }
 
 func TestWithoutRootOneSentence(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	// The program has to be where anybody may run it.
 	dir, err := os.MkdirTemp("/var/tmp", "vedette")
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestWithoutRootOneSentence(t *testing.T) {
 }
 
 func TestBrokenInput(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	shipped, err := os.ReadFile(shippedConfig)
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -146,7 +146,7 @@ func TestBrokenInput(t *testing.T) {
 }
 
 func TestBrokenRuleFileIsReportedAndTheOthersWork(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	rules := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(rules, "broken.yml"), []byte("title: Broken\nlogsource: {product: linux, category: process_creation}\ndetection:\n  selection:\n    Image|endswiht: /x\n  condition: selection\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(rules, "good.yml"), []byte("title: Good\nid: 6f1a7f0e-3d0f-4f0a-9c61-8a2a0d1b7c55\nlogsource: {product: linux, category: process_creation}\nlevel: low\ndetection:\n  selection:\n    CommandLine|contains: vedette-marker\n  condition: selection\n"), 0o600))

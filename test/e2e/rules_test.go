@@ -95,7 +95,7 @@ func TestRulesSeeTheirTechnique(t *testing.T) {
 
 // TestNearMisses does what is close to a technique and is everyday work.
 func TestNearMisses(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	need(t, "unshare", "mount")
 	a := startAgent(t)
 	for _, test := range []struct {

@@ -35,17 +35,26 @@ func (m module) importPath(rel string) string { return m.path + "/" + rel }
 // binaries are the static programs of a run.
 type binaries struct {
 	runner string
+	// program is the module's own, which the guests have in their /usr/bin.
+	program string
 	// tests holds the test binary of each package, by its directory.
 	tests map[string]string
 }
 
-// build makes the guest's runner and every test binary below dir, two at a
+// build makes the guest's runner, the program and every test binary below dir, two at a
 // time: linking, which dominates, runs on one core.
 func (m module) build(ctx context.Context, dir string, packages []testPackage) (binaries, error) {
-	b := binaries{runner: filepath.Join(dir, "runner"), tests: make(map[string]string)}
-	jobs := []func() error{func() error {
-		return m.goCommand(ctx, "build", "-ldflags=-s -w", "-o", b.runner, "./test/vm/guest")
-	}}
+	b := binaries{
+		runner:  filepath.Join(dir, "runner"),
+		program: filepath.Join(dir, "vedette"),
+		tests:   make(map[string]string),
+	}
+	program := func(output, source string) func() error {
+		return func() error {
+			return m.goCommand(ctx, "build", "-ldflags=-s -w", "-o", output, source)
+		}
+	}
+	jobs := []func() error{program(b.runner, "./test/vm/guest"), program(b.program, "./cmd/vedette")}
 	for _, p := range packages {
 		binary := filepath.Join(dir, strings.ReplaceAll(p.rel, "/", "_")+".test")
 		b.tests[p.rel] = binary

@@ -65,6 +65,7 @@ func (i image) pack(a *archive) error {
 		a.bytes(protocol.PlanPath, 0o644, plan),
 		a.file("/bin/busybox", i.busybox),
 		a.file("/vedette/runner", i.bin.runner),
+		a.file("/usr/bin/vedette", i.bin.program),
 		i.packSystem(a),
 		i.packModule(a),
 	)

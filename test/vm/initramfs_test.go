@@ -97,13 +97,14 @@ func TestImageHoldsWhatTestsRead(t *testing.T) {
 	writeFile(t, at("m", "pkg", "a", "testdata", "in.txt"), "input")
 	writeFile(t, at("bin", "a.test"), "test binary")
 	writeFile(t, at("bin", "runner"), "runner")
+	writeFile(t, at("bin", "vedette"), "program")
 	writeFile(t, at("bin", "helper"), "helper")
 	writeFile(t, at("bin", "busybox"), "busybox")
 	writeFile(t, at("kernel", "root", "lib", "modules", "6.1.0", "overlay.ko"), "module")
 	plan := protocol.Plan{Nonce: "N", Steps: []protocol.Step{{Name: "a", Dir: "/src/pkg/a", Argv: []string{"x"}, Timeout: time.Second}}}
 	img := image{
 		kernel: kernel{dir: at("kernel")}, module: module{path: "example.org/m", dir: at("m")}, busybox: at("bin", "busybox"),
-		bin:  binaries{runner: at("bin", "runner"), tests: map[string]string{"pkg/a": at("bin", "a.test")}},
+		bin:  binaries{runner: at("bin", "runner"), program: at("bin", "vedette"), tests: map[string]string{"pkg/a": at("bin", "a.test")}},
 		plan: plan, programs: []string{at("bin", "helper")}, init: initScript, shell: true,
 	}
 	require.NoError(t, img.write(at("initramfs")))
@@ -111,7 +112,7 @@ func TestImageHoldsWhatTestsRead(t *testing.T) {
 	require.NoError(t, err)
 	dir := unpack(t, packed)
 	for name, want := range map[string]string{
-		"init": string(initScript), "bin/busybox": "busybox", "vedette/runner": "runner", "vedette/shell": "",
+		"init": string(initScript), "bin/busybox": "busybox", "vedette/runner": "runner", "vedette/shell": "", "usr/bin/vedette": "program",
 		"src/go.mod": "module example.org/m\n", "src/config/rules/a.yml": "rule",
 		"src/pkg/a/a.test": "test binary", "src/pkg/a/testdata/in.txt": "input",
 		"usr/bin/helper": "helper", "lib/modules/6.1.0/overlay.ko": "module",
