@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux && amd64
+
 package process
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Backfill adds the processes that were there before. Records of processes that started meanwhile
 // are handed to the table after it. A process whose streams are a network connection already is told
@@ -14,7 +22,11 @@ func (t *Table) Backfill(pids []uint32) {
 			t.addSnapshot(s)
 		}
 	}
-	for _, p := range t.byKey {
+	// Parents first: what a remote shell has started is not reported again.
+	older := func(a, b *Process) int {
+		return cmp.Or(cmp.Compare(a.Key.Start, b.Key.Start), cmp.Compare(a.depth, b.depth))
+	}
+	for _, p := range slices.SortedFunc(maps.Values(t.byKey), older) {
 		t.report(p)
 	}
 }
@@ -29,15 +41,27 @@ func (t *Table) addSnapshot(s *Snapshot) *Process {
 	*p = s.Process
 	p.EntityID, p.Key, p.Started = id, key, started
 	p.programs = 1
-	if s.ParentPID != 0 {
-		parent := t.byPID[s.ParentPID]
-		if parent == nil {
-			if above := t.host.Read(s.ParentPID); above != nil {
-				parent = t.addSnapshot(above)
-			}
-		}
-		p.setParent(parent)
-	}
+	p.setParent(t.parentOf(s))
 	t.index(p)
 	return p
+}
+
+// parentOf finds the parent of a process that /proc told of. The id it told may have been given to
+// another process since; a parent is never the younger one.
+func (t *Table) parentOf(s *Snapshot) *Process {
+	if s.ParentPID == 0 {
+		return nil
+	}
+	parent := t.byPID[s.ParentPID]
+	if parent == nil || parent.exited {
+		above := t.host.Read(s.ParentPID)
+		if above == nil || above.Key.Start > s.Key.Start {
+			return nil
+		}
+		return t.addSnapshot(above)
+	}
+	if parent.Key.Start > s.Key.Start {
+		return nil
+	}
+	return parent
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux && amd64
+
 package process
 
 import (
@@ -59,7 +61,8 @@ func (h ProcFS) Read(pid uint32) *Snapshot {
 	s.Key.PID = pid
 	s.Executable = h.executable(pid, s.Executable)
 	s.Invoked = s.Executable
-	s.Directory, _ = os.Readlink(h.path(pid, "cwd"))
+	directory, _ := os.Readlink(h.path(pid, "cwd"))
+	s.Directory = text(directory)
 	if args, err := os.ReadFile(h.path(pid, "cmdline")); err == nil {
 		s.setArgs(string(args[:min(len(args), maxArgs)]))
 	}
@@ -79,9 +82,9 @@ const maxArgs = 4095
 func (h ProcFS) executable(pid uint32, name string) string {
 	target, err := os.Readlink(h.path(pid, "exe"))
 	if err != nil {
-		return "[" + name + "]"
+		return "[" + text(name) + "]"
 	}
-	target = strings.TrimSuffix(target, " (deleted)")
+	target = text(strings.TrimSuffix(target, " (deleted)"))
 	if memory, ok := strings.CutPrefix(target, "/memfd:"); ok {
 		return "memfd:" + memory
 	}
@@ -101,12 +104,16 @@ func parseStat(stat []byte) (*Snapshot, error) {
 		return nil, fmt.Errorf("%d fields after the name, at least %d expected", len(fields), start+1)
 	}
 	number := func(i int) uint64 {
-		n, _ := strconv.ParseUint(fields[i], 10, 64)
+		n, _ := strconv.ParseUint(fields[i], 10, 64) // the session is -1 while a process ends
 		return n
+	}
+	ticks, err := strconv.ParseUint(fields[start], 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("start time: %w", err)
 	}
 	s := &Snapshot{ParentPID: uint32(number(ppid))}
 	s.Executable = string(stat[open+1 : end])
-	s.Key.Start = number(start)
+	s.Key.Start = ticks
 	s.Session = uint32(number(session))
 	s.TTY = ttyName(kernelDevice(number(ttyNr)))
 	return s, nil
@@ -153,8 +160,7 @@ func (h ProcFS) stream(pid uint32, number int) FD {
 		f.Device = kernelDevice(st.Rdev)
 		f.Type = charType(f.Device)
 	case syscall.S_IFSOCK:
-		f.Type = FDType(bpf.SensorFdTypeFD_OTHER)
-		h.socket(pid, &f)
+		h.socket(pid, name, &f)
 	default:
 		f.Type = FDType(bpf.SensorFdTypeFD_OTHER)
 	}
@@ -166,26 +172,41 @@ func kernelDevice(device uint64) uint32 {
 	return unix.Major(device)<<minorBits | unix.Minor(device)
 }
 
-// socket finds a socket's addresses by its inode, in the network namespace of its process.
-func (h ProcFS) socket(pid uint32, f *FD) {
-	for _, list := range []struct {
-		name     string
-		protocol uint8
-	}{{"tcp", 6}, {"tcp6", 6}, {"udp", 17}, {"udp6", 17}} {
-		file, err := os.Open(h.path(pid, "net/"+list.name))
-		if err != nil {
-			continue
-		}
-		scanner := bufio.NewScanner(file)
-		for scanner.Scan() {
-			local, peer, inode, ok := parseSocket(scanner.Text())
-			if ok && inode == f.Inode {
-				f.Type, f.Protocol, f.Local, f.Peer = fdSocket, list.protocol, local, peer
-				break
-			}
-		}
-		file.Close()
-		if f.Type == fdSocket {
+// sockets says by the kernel's name of a protocol where its sockets are listed.
+var sockets = map[string]struct {
+	list     string
+	protocol uint8
+}{
+	"TCP": {"tcp", unix.IPPROTO_TCP}, "TCPv6": {"tcp6", unix.IPPROTO_TCP},
+	"UDP": {"udp", unix.IPPROTO_UDP}, "UDPv6": {"udp6", unix.IPPROTO_UDP},
+}
+
+// socket tells what kind of socket the file is and, where it is a network socket, its addresses: by
+// its inode, in the network namespace of its process.
+func (h ProcFS) socket(pid uint32, name string, f *FD) {
+	var buffer [64]byte
+	n, err := unix.Getxattr(name, "system.sockprotoname", buffer[:])
+	protocol := unix.ByteSliceToString(buffer[:max(n, 0)])
+	kind, network := sockets[protocol]
+	switch {
+	case err != nil || !network && !strings.HasPrefix(protocol, "UNIX"):
+		f.Type = FDType(bpf.SensorFdTypeFD_OTHER)
+		return
+	case !network:
+		f.Type = fdUnix
+		return
+	}
+	f.Type, f.Protocol = fdSocket, kind.protocol
+	file, err := os.Open(h.path(pid, "net/"+kind.list))
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	for scanner.Scan() {
+		local, peer, inode, ok := parseSocket(scanner.Text())
+		if ok && inode == f.Inode {
+			f.Local, f.Peer = local, peer
 			return
 		}
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process keeps what is known of every process on the host: who started it, what it runs,
-// for whom, in which container, and where its standard streams lead.
+//go:build linux && amd64
+
 package process
 
 import (
@@ -247,8 +247,12 @@ func (p *Process) dropChild(child *Process) {
 	}
 }
 
+// text makes a string of what the kernel holds as bytes. Attributes are UTF-8; a file's name and an
+// argument may be anything, and a cut may be inside a character.
+func text(raw string) string { return strings.ToValidUTF8(raw, "\uFFFD") }
+
 func (p *Process) setArgs(raw string) {
-	raw = strings.TrimSuffix(raw, "\x00")
+	raw = strings.TrimSuffix(text(raw), "\x00")
 	p.Args = nil
 	if raw != "" {
 		p.Args = strings.Split(raw, "\x00")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux && amd64
+
 package process
 
 import (
@@ -86,11 +88,15 @@ func (t *Table) Fork(e *bpf.SensorForkEvent) *Process {
 }
 
 func (t *Table) add(key Key, startNanos uint64) *Process {
-	if old := t.byPID[key.PID]; old != nil && !old.exited {
-		t.end(old, startNanos) // its end was lost: the id belongs to another now
-	}
 	p := &Process{Key: key, EntityID: key.entityID(t.bootID), Started: t.Time(startNanos)}
 	t.byKey[key] = p
+	old := t.byPID[key.PID]
+	if old != nil && old.Key.Start > key.Start {
+		return p // a late record of one that had the id before
+	}
+	if old != nil {
+		t.end(old, startNanos) // where its end was lost: the id belongs to another now
+	}
 	t.byPID[key.PID] = p
 	return p
 }
@@ -148,9 +154,9 @@ func (t *Table) Exec(e *bpf.SensorExecEvent, s ExecStrings) *Process {
 	}
 	t.unindex(p)
 	p.programs++
-	p.Directory = string(s.Cwd)
-	p.Executable = executable(string(s.Exe), e.ExeFlags)
-	p.Invoked = absolute(p.Directory, string(s.Filename))
+	p.Directory = text(string(s.Cwd))
+	p.Executable = executable(text(string(s.Exe)), e.ExeFlags)
+	p.Invoked = absolute(p.Directory, text(string(s.Filename)))
 	p.setArgs(string(s.Args))
 	p.TTY = cString(e.Tty[:])
 	p.Session = e.Session
