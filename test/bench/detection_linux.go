@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processortest"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/ecs"
+	"github.com/vedette-sec/vedette/processor/detectionprocessor"
+)
+
+// detection measures what becomes of log records: the judgement by the built-in rules and the ECS documents.
+func detection(ctx context.Context, b *bench) (results, error) {
+	sample, err := b.sample(ctx)
+	if err != nil {
+		return nil, err
+	}
+	alerts := 0
+	p, err := startDetection(ctx, &alerts)
+	if err != nil {
+		return nil, err
+	}
+	found := results{}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for range b.rounds {
+		speed, err := b.recordsPerSecond(ctx, sample, func(logs plog.Logs) error { return p.ConsumeLogs(ctx, logs) })
+		if err != nil {
+			return nil, err
+		}
+		found.add("detection", speed)
+		encoder, document, bytes := ecs.NewEncoder(), []byte(nil), 0
+		speed, err = b.recordsPerSecond(ctx, sample, func(logs plog.Logs) error {
+			forEach(logs, func(resource plog.ResourceLogs, record plog.LogRecord) {
+				document = encoder.AppendDocument(document[:0], resource.Resource(), record)
+				bytes += len(document)
+			})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		found.add("ecs", speed)
+	}
+	found.note("detection", "the sample is %s", describe(sample))
+	return found, p.Shutdown(ctx)
+}
+
+// startDetection starts the processor with its default configuration, which is the shipped one.
+func startDetection(ctx context.Context, alerts *int) (processor.Logs, error) {
+	next, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
+		*alerts += logs.LogRecordCount()
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the consumer: %w", err)
+	}
+	factory := detectionprocessor.NewFactory()
+	p, err := factory.CreateLogs(ctx, processortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), next)
+	if err != nil {
+		return nil, fmt.Errorf("create the processor: %w", err)
+	}
+	if err := p.Start(ctx, componenttest.NewNopHost()); err != nil {
+		return nil, fmt.Errorf("start the processor: %w", err)
+	}
+	return p, nil
+}
+
+// recordsPerSecond hands the sample on again and again and gives the records for each second of CPU
+// time, so that what others do on the machine counts less.
+func (b *bench) recordsPerSecond(ctx context.Context, sample []plog.Logs, consume func(plog.Logs) error) (float64, error) {
+	length := b.length(time.Second)
+	records := 0
+	runtime.GC() // what was measured before leaves nothing to be cleared away here
+	start, used := time.Now(), usage(unix.RUSAGE_SELF)
+	for time.Since(start) < length && ctx.Err() == nil {
+		for _, logs := range sample {
+			if err := consume(logs); err != nil {
+				return 0, err
+			}
+			records += logs.LogRecordCount()
+		}
+	}
+	used = usage(unix.RUSAGE_SELF) - used
+	return float64(records) / used.Seconds(), ctx.Err()
+}
+
+// sample records what the receiver emits while the host is at work.
+func (b *bench) sample(ctx context.Context) (sample []plog.Logs, err error) {
+	c := &counter{keep: true}
+	r, err := startReceiver(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	goProgram, err := exec.LookPath("go")
+	if err != nil {
+		return nil, errors.Join(cannot("there is no Go compiler to be watched"), r.Shutdown(ctx))
+	}
+	out, err := exec.CommandContext(ctx, "/bin/sh", "-c", realWork, "sh", b.dir, goProgram).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("the script to be watched: %w\n%s", err, out)
+	}
+	if err := errors.Join(err, r.Shutdown(ctx)); err != nil {
+		return nil, err
+	}
+	if len(c.kept) == 0 {
+		return nil, errors.New("the receiver emitted nothing while the host was at work")
+	}
+	return c.kept, nil
+}
+
+func forEach(logs plog.Logs, do func(plog.ResourceLogs, plog.LogRecord)) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				do(resource, record)
+			}
+		}
+	}
+}
+
+// describe says what a sample is made of.
+func describe(sample []plog.Logs) string {
+	counts, total := map[string]int{}, 0
+	for _, logs := range sample {
+		forEach(logs, func(_ plog.ResourceLogs, record plog.LogRecord) {
+			counts[record.EventName()]++
+			total++
+		})
+	}
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %.0f %%", kind, 100*float64(counts[kind])/float64(total)))
+	}
+	return thousands(int64(total)) + " events: " + strings.Join(parts, ", ")
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package main
+
+import "context"
+
+// measurement is a function that finds out some figures. It need not find those that b.wants does
+// not ask for, and gives errCannot for what the machine lacks.
+type measurement struct {
+	name    string
+	run     func(ctx context.Context, b *bench) (results, error)
+	figures []declaration
+}
+
+// measurements are all there is, in the order of the table. To add one, add a line here.
+func measurements() []measurement {
+	return []measurement{
+		{"overhead", overhead, []declaration{
+			{"fork_exec_wall", "fork+exec of a tiny program, time", "ratio", atMost(1.03)},
+			{"fork_exec_cpu", "fork+exec of a tiny program, CPU time", "ratio", atMost(1.03)},
+			{"fork_exec_agent", "  the agent's CPU time beside it", "ratio", atMost(0.1)},
+			{"fork_exec_libc_wall", "fork+exec of /bin/true, time", "ratio", atMost(1.03)},
+			{"fork_exec_libc_cpu", "fork+exec of /bin/true, CPU time", "ratio", atMost(1.03)},
+			{"open_read_wall", "open+close for reading, time", "ratio", atMost(1.05)},
+			{"open_write_wall", "open+close for writing, time", "ratio", atMost(1.5)},
+			{"open_write_agent", "  the agent's CPU time beside it", "ratio", atMost(1)},
+			{"unwatched_wall", "a call nobody watches (getppid), time", "ratio", atMost(1.05)},
+			{"go_build_wall", "go build with an empty cache, time", "ratio", atMost(1.05)},
+			{"go_build_cpu", "go build with an empty cache, CPU time", "ratio", atMost(1.05)},
+			{"go_build_agent", "  the agent's CPU time beside it", "ratio", atMost(0.05)},
+		}},
+		{"throughput", throughput, []declaration{
+			{"events_files", "kernel to log record, file events", "/CPU s", atLeast(250000)},
+			{"events_processes", "kernel to log record, process events", "/CPU s", atLeast(250000)},
+			{"flood_lost", "lost in a flood of opens for writing", "%", atMost(1)},
+			{"kernel_fork", "kernel program: fork", "ns", atMost(500)},
+			{"kernel_exec", "kernel program: exec", "ns", atMost(5000)},
+			{"kernel_exit", "kernel program: exit", "ns", atMost(500)},
+			{"kernel_open_read", "kernel program: open for reading", "ns", atMost(100)},
+			{"kernel_open_write", "kernel program: open for writing", "ns", atMost(1000)},
+			{"kernel_connect", "kernel programs: connect", "ns", atMost(1000)},
+		}},
+		{"detection", detection, []declaration{
+			{"detection", "records judged by the built-in rules", "/CPU s", atLeast(500000)},
+			{"ecs", "records written as ECS documents", "/CPU s", atLeast(500000)},
+		}},
+		{"resident", resident, []declaration{
+			{"memory_idle", "resident memory after the start", "MiB", atMost(128)},
+			{"memory_busy", "resident memory after 10,000 processes", "MiB", atMost(128)},
+			{"idle_cpu", "share of one CPU when idle", "%", atMost(1)},
+			{"alert_latency", "reverse shell to alert in the log", "ms", atMost(1000)},
+		}},
+	}
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// The ends of the names of the figures that one workload gives.
+const (
+	wallFigure  = "_wall"  // ratio of wall time per operation, with the agent to without
+	cpuFigure   = "_cpu"   // the same of the CPU time of the workload and what it starts
+	agentFigure = "_agent" // CPU time of the agent for one second of the workload's
+)
+
+// perStage is how many rounds of a loop one stage has.
+const perStage = 15
+
+// stages are what one workload took, stage by stage: without the agent, with it, without …
+type stages struct {
+	wall, cpu []float64 // per operation, median of the stage's rounds
+	agent     []float64 // for the stages with the agent
+}
+
+// overhead does the workloads without and with the agent in turn.
+func overhead(ctx context.Context, b *bench) (found results, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	took := map[string]*stages{}
+	for i := range 2*b.rounds + 1 {
+		b.progress("stage %d of %d", i+1, 2*b.rounds+1)
+		if err := b.stage(ctx, i%2 == 1, took); err != nil {
+			return nil, err
+		}
+	}
+	found = results{}
+	for name, s := range took {
+		found[name+wallFigure] = result{samples: ratios(s.wall)}
+		found[name+cpuFigure] = result{samples: ratios(s.cpu)}
+		found[name+agentFigure] = result{samples: s.agent}
+		found.note(name+wallFigure, "%s without the agent, %s with it", duration(s.wall, 0), duration(s.wall, 1))
+	}
+	return found, nil
+}
+
+// duration says what an operation takes in the stages without (0) or with (1) the agent.
+func duration(perStage []float64, which int) time.Duration {
+	var values []float64
+	for i := which; i < len(perStage); i += 2 {
+		values = append(values, perStage[i])
+	}
+	return time.Duration(significant(median(values), 3))
+}
+
+func (b *bench) stage(ctx context.Context, with bool, took map[string]*stages) (err error) {
+	var a *agent
+	if with {
+		if a, err = b.startAgent(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.stop()) }()
+	}
+	for _, w := range append(b.loops(), b.goBuild()) {
+		if !b.wants(w.name+wallFigure) && !b.wants(w.name+cpuFigure) && !b.wants(w.name+agentFigure) {
+			continue
+		}
+		if took[w.name] == nil {
+			took[w.name] = &stages{}
+		}
+		if err := b.measure(ctx, w, a, took[w.name]); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+// loops are the workloads of which the whole is compared, with and without the agent.
+func (b *bench) loops() []workload {
+	var out []workload
+	for _, w := range workloads {
+		if b.declares(w.name + wallFigure) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func (b *bench) measure(ctx context.Context, w workload, a *agent, took *stages) error {
+	op, err := w.prepare(b.dir)
+	if err != nil {
+		return err
+	}
+	rounds := 1
+	if w.ops > 1 {
+		rounds = perStage
+		release, err := pin(runtime.NumCPU() - 1)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	var wall, cpu []float64
+	var agentBefore time.Duration
+	if a != nil {
+		if agentBefore, err = spentBy(a.pid()); err != nil {
+			return err
+		}
+	}
+	all := spent()
+	for range rounds {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		startCPU, start := spent(), time.Now()
+		for range w.ops {
+			if err := op(); err != nil {
+				return err
+			}
+		}
+		wall = append(wall, float64(time.Since(start))/float64(w.ops))
+		cpu = append(cpu, float64(spent()-startCPU)/float64(w.ops))
+	}
+	all = spent() - all
+	took.wall = append(took.wall, median(wall))
+	took.cpu = append(took.cpu, median(cpu))
+	if a == nil {
+		return nil
+	}
+	time.Sleep(100 * time.Millisecond) // until the agent has worked off what the loop caused
+	agentAfter, err := spentBy(a.pid())
+	took.agent = append(took.agent, float64(agentAfter-agentBefore)/float64(all))
+	return err
+}
+
+// builtPackages are what the build compiles, with all they depend on.
+const builtPackages = "encoding/json"
+
+// goBuild compiles with an empty build cache: many processes and files.
+func (b *bench) goBuild() workload {
+	return workload{name: "go_build", ops: 1, prepare: func(dir string) (func() error, error) {
+		cache := filepath.Join(dir, "gocache")
+		// What it writes shall not depend on how long the file system has had to write the last one.
+		return func() error {
+			cmd := exec.Command("go", "build", "-p", "2", builtPackages)
+			cmd.Env = append(os.Environ(), "GOCACHE="+cache, "GOFLAGS=", "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("go build: %w\n%s", err, out)
+			}
+			return nil
+		}, os.RemoveAll(cache)
+	}}
+}
