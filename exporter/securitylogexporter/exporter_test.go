@@ -172,16 +172,16 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	}{
 		"directory is a file": {func(t *testing.T, cfg *Config) {
 			require.NoError(t, os.WriteFile(cfg.Directory, nil, 0o600))
-		}, "the directory of the security log PATH cannot be made: mkdir DIR: not a directory; run as root or set directory to one you may write to"},
+		}, "directory: the one of the security log PATH cannot be made: mkdir DIR: not a directory; run as root or name one you may write to"},
 		"file is a directory": {func(t *testing.T, cfg *Config) {
 			require.NoError(t, os.MkdirAll(cfg.path(), 0o700))
-		}, "the security log PATH is a directory, expected a regular file; remove it or set file_name to another name"},
+		}, "file_name: the security log PATH is a directory, expected a regular file; remove it or choose another name"},
 		"parent is unwritable": {func(_ *testing.T, cfg *Config) {
 			cfg.Directory = "/proc/vedette"
-		}, "the directory of the security log PATH cannot be made: mkdir DIR: no such file or directory; run as root or set directory to one you may write to"},
+		}, "directory: the one of the security log PATH cannot be made: mkdir DIR: no such file or directory; run as root or name one you may write to"},
 		"file is unwritable": {func(_ *testing.T, cfg *Config) {
 			cfg.Directory = "/proc/sys/kernel"
-		}, "the security log PATH cannot be opened for writing: open PATH: no such file or directory; run as root or set directory to one you may write to"},
+		}, "directory: the security log PATH cannot be opened for writing: open PATH: no such file or directory; run as root or name one you may write to"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(t)

@@ -72,17 +72,18 @@ func (f *logFile) open() error {
 	return nil
 }
 
-// prepare makes the directory and an empty file, and finds out whether the file can be written.
+// prepare makes the directory and an empty file, and finds out whether the file can be written. Its
+// errors begin with the configuration key that has to change.
 func prepare(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), directoryMode); err != nil {
-		return fmt.Errorf("the directory of the security log %s cannot be made: %w; run as root or set directory to one you may write to", path, err)
+		return fmt.Errorf("directory: the one of the security log %s cannot be made: %w; run as root or name one you may write to", path, err)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("the security log %s is a %s, expected a regular file; remove it or set file_name to another name", path, kindOf(info.Mode()))
+		return fmt.Errorf("file_name: the security log %s is a %s, expected a regular file; remove it or choose another name", path, kindOf(info.Mode()))
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
 	if err != nil {
-		return fmt.Errorf("the security log %s cannot be opened for writing: %w; run as root or set directory to one you may write to", path, err)
+		return fmt.Errorf("directory: the security log %s cannot be opened for writing: %w; run as root or name one you may write to", path, err)
 	}
 	return file.Close()
 }

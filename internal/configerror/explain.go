@@ -21,6 +21,7 @@ var (
 	invalidKeys = regexp.MustCompile(`^has invalid keys: (.+)$`)
 	unknownType = regexp.MustCompile(`^unknown type: "[^"]*" for id: "([^"]*)" \(valid values: \[(.*)\]\)$`)
 	validation  = regexp.MustCompile(`(?s)^((?:receivers|processors|exporters|connectors|extensions|service)(?:::[^:\s]+)*): (.+)$`)
+	starting    = regexp.MustCompile(`(?s)failed to start "([^"]+)" (receiver|processor|exporter|connector|extension): (.+)$`)
 	reference   = regexp.MustCompile(`^references (receiver|processor|exporter|extension) "([^"]+)" which is not configured$`)
 	goType      = regexp.MustCompile(`^\w+\.\w*[A-Z]\w*$`)
 	index       = regexp.MustCompile(`\[([^\]]*)\]`)
@@ -49,6 +50,9 @@ func (e *explainer) walk(err error, path []string) {
 		path = join(path, match[1])
 	} else if match := validation.FindStringSubmatch(err.Error()); match != nil {
 		e.invalid(strings.Split(match[1], "::"), match[2])
+		return
+	} else if match := starting.FindStringSubmatch(err.Error()); match != nil {
+		e.invalid([]string{match[2] + "s", match[1]}, match[3])
 		return
 	}
 	if inner := errors.Unwrap(err); inner != nil && deeper(inner) {

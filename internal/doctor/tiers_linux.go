@@ -55,7 +55,15 @@ func eventTiers() (tiers []KindTier, err error) {
 	for _, k := range kinds {
 		tiers = append(tiers, describe(k.name, served[k.kind]))
 	}
-	return tiers, nil
+	return append(tiers, describe(event.KindProcessRemoteStdio, worse(served[sensor.KindConnect], served[sensor.KindAccept]))), nil
+}
+
+// worse is how an event is served that the receiver derives from both kinds.
+func worse(a, b sensor.KindTier) sensor.KindTier {
+	if b.Err != nil || a.Err == nil && b.Tier > a.Tier {
+		return b
+	}
+	return a
 }
 
 func describe(name string, t sensor.KindTier) KindTier {

@@ -28,7 +28,7 @@ func TestThisHost(t *testing.T) {
 	ring.Require(t, ring.Native)
 	report := examineThisHost(t)
 	assert.True(t, report.OK)
-	require.Len(t, report.Events, len(kinds))
+	require.Len(t, report.Events, len(kinds)+1, "and the derived kind")
 	assert.Equal(t, KindTier{Kind: "process.exec", Tier: "tracepoint"}, report.Events[0])
 	for _, event := range report.Events {
 		assert.NotEmpty(t, event.Tier, event.Reason)

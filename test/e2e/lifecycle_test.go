@@ -118,6 +118,8 @@ func TestBrokenInput(t *testing.T) {
 	badValue := replace("    output: alerts\n", "    output: everything\n")
 	badKind := replace("  ebpf:\n", "  ebpf:\n    events: [process.start]\n")
 	syntax := replace("receivers: [ebpf]", "receivers: [ebpf")
+	noRules := replace("      builtin: true\n", "      builtin: true\n      directories: ["+dir+"/none]\n")
+	noLog := replace("directory: ${env:VEDETTE_LOG_DIR:-/var/log/vedette}", "directory: /proc/nothing")
 	component := replace("exporters: [securitylog]", "exporters: [securitylgo]")
 
 	for _, test := range []struct {
@@ -129,7 +131,8 @@ func TestBrokenInput(t *testing.T) {
 		{"bad kind", badKind, []string{"bad-kind.yaml:" + lineOf(badKind, "events:"), "process.start", "process.exec"}},
 		{"syntax", syntax, []string{"syntax.yaml:"}},
 		{"component", component, []string{"component.yaml:" + lineOf(component, "securitylgo"), "securitylgo"}},
-		{"missing rules directory", replace("      builtin: true\n", "      builtin: true\n      directories: ["+dir+"/none]\n"), []string{dir + "/none", "directories"}},
+		{"missing rules directory", noRules, []string{"missing-rules-directory.yaml:" + lineOf(noRules, "directories: ["+dir), dir + "/none", "expected a directory"}},
+		{"unreadable log directory", noLog, []string{"unreadable-log-directory.yaml:" + lineOf(noLog, "directory: /proc"), "/proc/nothing"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(strings.ReplaceAll(test.name, " ", "-")+".yaml", test.config)
