@@ -135,10 +135,26 @@ func (b *bench) measure(ctx context.Context, w workload, a *agent, took *stages)
 	if a == nil {
 		return nil
 	}
-	time.Sleep(100 * time.Millisecond) // until the agent has worked off what the loop caused
-	agentAfter, err := spentBy(a.pid())
+	agentAfter, err := a.quiet(ctx)
 	took.agent = append(took.agent, float64(agentAfter-agentBefore)/float64(all))
 	return err
+}
+
+// quiet waits until the agent has worked off what a loop has caused, so that it counts for that loop
+// and does not disturb the next. It gives the CPU time the agent has used.
+func (a *agent) quiet(ctx context.Context) (time.Duration, error) {
+	const step = 100 * time.Millisecond
+	before, err := spentBy(a.pid())
+	for deadline := time.Now().Add(patience); err == nil && ctx.Err() == nil && time.Now().Before(deadline); {
+		time.Sleep(step)
+		var after time.Duration
+		after, err = spentBy(a.pid())
+		if after-before < step/10 {
+			return after, err
+		}
+		before = after
+	}
+	return before, errors.Join(err, ctx.Err())
 }
 
 // builtPackages are what the build compiles, with all they depend on.

@@ -30,7 +30,7 @@ type workload struct {
 }
 
 var workloads = []workload{
-	{name: "fork_exec", ops: 300, prepare: func(dir string) (func() error, error) {
+	{name: "fork_exec", ops: 600, prepare: func(dir string) (func() error, error) {
 		path := filepath.Join(dir, "tiny")
 		return func() error { return spawn(path) }, os.WriteFile(path, tinyProgram(), 0o755)
 	}},
