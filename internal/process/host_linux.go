@@ -178,6 +178,8 @@ var sockets = map[string]struct {
 	protocol uint8
 }{
 	"TCP": {"tcp", unix.IPPROTO_TCP}, "TCPv6": {"tcp6", unix.IPPROTO_TCP},
+	// Multipath TCP with an ordinary peer is an ordinary connection.
+	"MPTCP": {"tcp", unix.IPPROTO_TCP}, "MPTCPv6": {"tcp6", unix.IPPROTO_TCP},
 	"UDP": {"udp", unix.IPPROTO_UDP}, "UDPv6": {"udp6", unix.IPPROTO_UDP},
 }
 
