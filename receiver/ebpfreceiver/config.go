@@ -5,6 +5,7 @@ package ebpfreceiver
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -77,9 +78,13 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("events: unknown event kind %q; expected one of: %s", name, strings.Join(known, ", ")))
 		}
 	}
-	for name, tier := range c.Tiers {
+	for _, name := range slices.Sorted(maps.Keys(c.Tiers)) {
+		tier := c.Tiers[name]
 		if !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("tiers: unknown event kind %q; expected one of: %s", name, strings.Join(known, ", ")))
+		}
+		if name == event.KindProcessRemoteStdio {
+			errs = append(errs, fmt.Errorf("tiers::%s: the event is derived; expected a tier for %s or %s", name, event.KindNetworkConnect, event.KindNetworkAccept))
 		}
 		if !slices.Contains(tierNames, tier) {
 			errs = append(errs, fmt.Errorf("tiers::%s: unknown tier %q; expected one of: %s", name, tier, strings.Join(tierNames, ", ")))

@@ -23,11 +23,11 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 	if !ok {
 		return
 	}
-	name, other := string(s.Path), string(s.Path2)
+	name, other := text(s.Path), text(s.Path2)
 	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
-		name = join(string(s.Base), name)
+		name = join(text(s.Base), name)
 		if e.Mode&unix.S_IFMT != unix.S_IFLNK && other != "" {
-			other = join(string(s.Base2), other)
+			other = join(text(s.Base2), other)
 		}
 	}
 	directory, base := path.Split(name)
@@ -54,6 +54,9 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
 }
+
+// text makes an attribute of a name, which may be any bytes: attributes are UTF-8.
+func text(name []byte) string { return strings.ToValidUTF8(string(name), "\uFFFD") }
 
 // join completes what user space passed to a system call. Symbolic links in it are as they are written.
 func join(base, name string) string {

@@ -37,6 +37,7 @@ type ebpfReceiver struct {
 
 	sensor  *sensor.Sensor
 	table   *process.Table
+	boot    time.Time
 	builder *logBuilder
 	losses  lossCounter
 
@@ -54,24 +55,22 @@ func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*eb
 
 // Start loads the kernel programs, learns of the processes that run already and begins to read.
 func (r *ebpfReceiver) Start(context.Context, component.Host) error {
-	opts, err := sensorOptions(r.config)
-	if err != nil {
-		return err
-	}
 	host, err := readHost()
 	if err != nil {
 		return err
 	}
-	if r.sensor, err = sensor.Open(opts); err != nil {
+	if r.sensor, err = sensor.Open(sensorOptions(r.config)); err != nil {
 		return startError(err)
 	}
 	r.tellTiers()
 	proc := process.ProcFS{Root: "/proc"}
-	r.table = process.NewTable(proc, host.bootID, bootTime())
+	r.boot = bootTime()
+	r.table = process.NewTable(proc, host.bootID, r.boot)
+	r.losses = lossCounter{}
 	r.builder = newLogBuilder(r.config.Events, host, users.New("/etc/passwd", time.Now))
 	pids, err := proc.List()
 	if err != nil {
-		return errors.Join(err, r.sensor.Close())
+		return errors.Join(err, r.closeSensor())
 	}
 	r.table.Backfill(pids)
 
@@ -107,7 +106,7 @@ var needed = map[string][]sensor.Kind{
 	event.KindProcessRemoteStdio: {sensor.KindConnect, sensor.KindAccept},
 }
 
-func sensorOptions(config *Config) (sensor.Options, error) {
+func sensorOptions(config *Config) sensor.Options {
 	opts := sensor.Options{
 		Kinds:        []sensor.Kind{sensor.KindFork, sensor.KindExec, sensor.KindExit},
 		Force:        map[sensor.Kind]sensor.Tier{},
@@ -126,22 +125,38 @@ func sensorOptions(config *Config) (sensor.Options, error) {
 		}
 	}
 	for name, tierName := range config.Tiers {
-		kind, ok := kindOf(name)
-		if !ok {
-			return opts, fmt.Errorf("tiers::%s: the event is derived from others; name the tier of those", name)
-		}
-		tier, _ := sensor.ParseTier(tierName)
+		kind, _ := kindOf(name)
+		tier, _ := sensor.ParseTier(tierName) // Validate has seen both
 		opts.Force[kind] = tier
 	}
-	return opts, nil
+	return opts
 }
 
-// bootTime is the wall clock's view of when the boot clock was zero.
+// bootTime is the wall clock's view of when the boot clock was zero. Of several readings the one that
+// was not interrupted between the two clocks counts.
 func bootTime() time.Time {
+	var best time.Time
+	least := time.Duration(1<<63 - 1)
+	for range 3 {
+		before := bootClock()
+		now := time.Now()
+		if took := bootClock() - before; took < least {
+			// Without its monotonic part, so that the difference of two is that of the wall clock.
+			best, least = now.Round(0).Add(-before), took
+		}
+	}
+	return best
+}
+
+func bootClock() time.Duration {
 	var boot unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) // cannot fail with a known clock
-	return time.Now().Add(-time.Duration(boot.Nano()))
+	return time.Duration(boot.Nano())
 }
+
+// clockSet is the least change that counts as a wall clock that was set. What is smaller comes from the
+// reading, and would put events of one batch before those of the last.
+const clockSet = 10 * time.Millisecond
 
 // Shutdown detaches the programs after handing on everything they have reported.
 func (r *ebpfReceiver) Shutdown(context.Context) error {
@@ -150,6 +165,10 @@ func (r *ebpfReceiver) Shutdown(context.Context) error {
 		r.done.Wait()
 		r.stop = nil
 	}
+	return r.closeSensor()
+}
+
+func (r *ebpfReceiver) closeSensor() error {
 	if r.sensor == nil {
 		return nil
 	}
@@ -170,12 +189,26 @@ func (r *ebpfReceiver) run() {
 	for {
 		select {
 		case <-r.stop:
-			r.cycle(&batch, r.sensor.Drain)
+			r.drain(&batch)
 			return
 		case <-ticker.C:
 			r.cycle(&batch, r.sensor.Read)
 		}
 	}
+}
+
+// maxDrains bounds how often the rings are read at the end: a busy host goes on filling them.
+const maxDrains = 32
+
+// drain hands on what is left when the receiver stops.
+func (r *ebpfReceiver) drain(batch *sensor.Batch) {
+	for range maxDrains {
+		r.cycle(batch, r.sensor.Drain)
+		if len(batch.Records) == 0 {
+			break
+		}
+	}
+	r.countLosses()
 }
 
 // cycle hands on what the kernel has reported since the last one.
@@ -207,7 +240,10 @@ func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int,
 
 // begin makes the clocks and the loss counters right for the records that follow.
 func (r *ebpfReceiver) begin() {
-	r.table.SetBoot(bootTime())
+	if boot := bootTime(); boot.Sub(r.boot).Abs() > clockSet {
+		r.boot = boot
+		r.table.SetBoot(boot)
+	}
 	r.countLosses()
 	r.builder.begin(time.Now(), r.losses.total)
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package ebpfreceiver
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// subjectEnv makes the test binary one of two programs: one that does something of every kind in its
+// working directory and ends with status 3, and one that waits for the end of its standard input.
+const subjectEnv = "VEDETTE_TEST_SUBJECT"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(subjectEnv) {
+	case "acts":
+		act()
+		os.Exit(3)
+	case "waits":
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// must ends the subject with the status that tells its test that a step failed.
+func must(err error) {
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n")
+		os.Exit(4)
+	}
+}
+
+func act() {
+	must(os.WriteFile("new", []byte("x"), 0o600))
+	f, err := os.OpenFile("new", os.O_WRONLY|os.O_APPEND, 0)
+	must(err)
+	must(f.Close())
+	must(os.Symlink("/etc/passwd", "link"))
+	must(os.Link("new", "hard"))
+	must(os.Mkdir("dir", 0o700))
+	must(os.WriteFile("\xff", nil, 0o600))
+	must(os.Rename("new", "dir/renamed"))
+	must(os.Remove("dir/renamed"))
+
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(err)
+	conn, err := net.Dial("tcp4", listener.Addr().String())
+	must(err)
+	_, err = listener.Accept()
+	must(err)
+	file, err := conn.(*net.TCPConn).File()
+	must(err)
+	self, err := os.Executable()
+	must(err)
+	remote := exec.Command(self, "remote")
+	remote.Env = append(os.Environ(), subjectEnv+"=waits")
+	remote.Stdin, remote.Stdout, remote.Stderr = file, file, file
+	must(remote.Start())
+	must(remote.Process.Signal(syscall.SIGKILL))
+	_ = remote.Wait()
+}
+
+// runSubject runs the program that acts, in a directory of its own.
+func runSubject(t *testing.T) (pid int64, dir string) {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir, err = filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	cmd := exec.Command(self, "an argument")
+	cmd.Env = append(os.Environ(), subjectEnv+"=acts")
+	cmd.Dir = dir
+	output, err := cmd.CombinedOutput()
+	var ended *exec.ExitError
+	require.ErrorAs(t, err, &ended)
+	require.Equal(t, 3, ended.ExitCode(), "%s", output)
+	return int64(cmd.Process.Pid), dir
+}
