@@ -23,11 +23,12 @@ import (
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
 
-// subject makes the test binary a program that lives until its fourth file ends.
+// subject makes the test binary a program that says when it runs and lives until its fourth file ends.
 const subject = "VEDETTE_TEST_WAIT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(subject) != "" {
+		os.NewFile(4, "runs").Close()
 		_, _ = io.Copy(io.Discard, os.NewFile(3, "until"))
 		os.Exit(0)
 	}
@@ -244,10 +245,17 @@ func (r *run) start(t *testing.T) (pid uint32, stop func()) {
 	t.Helper()
 	wait, until, err := os.Pipe()
 	require.NoError(t, err)
-	r.attr.Files = append(r.streams, wait)
+	ran, runs, err := os.Pipe()
+	require.NoError(t, err)
+	r.attr.Files = append(r.streams, wait, runs)
 	p, err := os.StartProcess(r.program, append([]string{r.program}, r.args...), &r.attr)
 	require.NoError(t, err)
 	require.NoError(t, wait.Close())
+	require.NoError(t, runs.Close())
+	// The kernel closes files before it has done all that makes a process run another program.
+	_, err = io.Copy(io.Discard, ran)
+	require.NoError(t, err)
+	require.NoError(t, ran.Close())
 	return uint32(p.Pid), func() {
 		require.NoError(t, until.Close())
 		state, err := p.Wait()
