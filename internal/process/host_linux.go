@@ -199,36 +199,77 @@ func (h ProcFS) socket(pid uint32, name string, f *FD) {
 		return
 	}
 	f.Type, f.Protocol = fdSocket, kind.protocol
-	file, err := os.Open(h.path(pid, "net/"+kind.list))
+	_, _ = h.findSocket(pid, kind.list, func(s listedSocket) bool {
+		if s.inode == f.Inode {
+			f.Local, f.Peer = s.local, s.peer
+		}
+		return s.inode == f.Inode
+	})
+}
+
+// Holds implements Host. /proc lists the sockets of a network namespace and not those of a process,
+// so that a connection somebody else holds to the same peer counts where the local port is not known.
+func (h ProcFS) Holds(pid uint32, protocol uint8, local, peer netip.AddrPort) bool {
+	lists := []string{"tcp", "tcp6"}
+	if protocol == unix.IPPROTO_UDP {
+		lists = []string{"udp", "udp6"}
+	}
+	for _, list := range lists {
+		found, err := h.findSocket(pid, list, func(s listedSocket) bool {
+			return s.peer == peer && (local.Port() == 0 || s.local.Port() == local.Port()) && !s.ended()
+		})
+		if found || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// findSocket looks for a socket in a list of the network namespace of a process. It fails when the
+// process is gone.
+func (h ProcFS) findSocket(pid uint32, list string, match func(listedSocket) bool) (bool, error) {
+	file, err := os.Open(h.path(pid, "net/"+list))
 	if err != nil {
-		return
+		return false, err
 	}
 	defer file.Close()
 	scanner := bufio.NewScanner(file)
 	for scanner.Scan() {
-		local, peer, inode, ok := parseSocket(scanner.Text())
-		if ok && inode == f.Inode {
-			f.Local, f.Peer = local, peer
-			return
+		if s, ok := parseSocket(scanner.Text()); ok && match(s) {
+			return true, nil
 		}
 	}
+	return false, scanner.Err()
 }
 
-// parseSocket reads a line of /proc/net/tcp and its likes.
-func parseSocket(line string) (local, peer netip.AddrPort, inode uint64, ok bool) {
+// listedSocket is a line of /proc/net/tcp and its likes.
+type listedSocket struct {
+	local, peer netip.AddrPort
+	state       uint64 // as in the kernel's tcp_states.h
+	inode       uint64
+}
+
+// ended tells whether nothing can be sent or received any more.
+func (s listedSocket) ended() bool {
+	const timeWait, closed = 6, 7
+	return s.state == timeWait || s.state == closed
+}
+
+func parseSocket(line string) (s listedSocket, ok bool) {
 	fields := strings.Fields(line)
 	if len(fields) < 10 {
-		return local, peer, 0, false
+		return s, false
 	}
-	local, ok = parseEnd(fields[1])
-	if !ok {
-		return local, peer, 0, false
+	if s.local, ok = parseEnd(fields[1]); !ok {
+		return s, false
 	}
-	if peer, ok = parseEnd(fields[2]); !ok {
-		return local, peer, 0, false
+	if s.peer, ok = parseEnd(fields[2]); !ok {
+		return s, false
 	}
-	inode, err := strconv.ParseUint(fields[9], 10, 64)
-	return local, peer, inode, err == nil
+	var err, err2 error
+	s.state, err = strconv.ParseUint(fields[3], 16, 8)
+	s.inode, err2 = strconv.ParseUint(fields[9], 10, 64)
+	return s, err == nil && err2 == nil
 }
 
 // parseEnd reads ADDRESS:PORT in hexadecimal; an address is 32-bit words in the host's byte order.

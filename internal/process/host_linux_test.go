@@ -5,6 +5,7 @@
 package process
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/ring"
 )
 
 // afterName is a line of /proc/PID/stat from the state on: parent 7, session 9, terminal pts3, start 1234.
@@ -90,10 +92,10 @@ func TestParseSocket(t *testing.T) {
 		"nothing":     {"", netip.AddrPort{}, netip.AddrPort{}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			local, peer, inode, ok := parseSocket(tc.line)
+			got, ok := parseSocket(tc.line)
 			require.Equal(t, tc.ok, ok)
 			if ok {
-				assert.Equal(t, []any{tc.local, tc.peer, tc.inode}, []any{local, peer, inode})
+				assert.Equal(t, listedSocket{tc.local, tc.peer, 1, tc.inode}, got)
 			}
 		})
 	}
@@ -103,14 +105,45 @@ func TestParseSocket(t *testing.T) {
 	}
 }
 
+func TestHolds(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6"} {
+		t.Run(network, func(t *testing.T) {
+			listener, err := net.Listen(network, "localhost:0")
+			if err != nil {
+				ring.Cannot(t, "this machine has no "+network)
+			}
+			defer listener.Close()
+			conn, err := net.Dial(network, listener.Addr().String())
+			require.NoError(t, err)
+			local := conn.LocalAddr().(*net.TCPAddr).AddrPort()
+			peer := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+			host, self := ProcFS{Root: "/proc"}, uint32(os.Getpid())
+			other := netip.AddrPortFrom(local.Addr(), local.Port()-1)
+
+			assert.True(t, host.Holds(self, unix.IPPROTO_TCP, local, peer))
+			assert.True(t, host.Holds(self, unix.IPPROTO_TCP, netip.AddrPort{}, peer), "the local port is not known")
+			assert.False(t, host.Holds(self, unix.IPPROTO_TCP, other, peer), "another connection")
+			assert.False(t, host.Holds(self, unix.IPPROTO_UDP, local, peer), "another protocol")
+			assert.True(t, host.Holds(1<<31-1, unix.IPPROTO_TCP, other, peer), "a process that is gone may have held it")
+
+			accepted, err := listener.Accept()
+			require.NoError(t, err)
+			require.NoError(t, accepted.(*net.TCPConn).SetLinger(0))
+			require.NoError(t, accepted.Close())
+			require.NoError(t, conn.Close())
+			assert.False(t, host.Holds(self, unix.IPPROTO_TCP, local, peer), "a closed connection")
+		})
+	}
+}
+
 func FuzzParseSocket(f *testing.F) {
 	f.Add("  0: 0100007F:1F90 010200C0:C350 01 00000000:00000000 00:00000000 00000000     0        0 4711 1 0")
 	f.Add("  0: B80D0120000000000000000001000000:01BB 00000000000000000000000000000000:0000 01 0:0 0:0 0 0 0 1")
 	f.Add("x : : x x x x x x x")
 	f.Fuzz(func(t *testing.T, line string) {
-		local, peer, _, ok := parseSocket(line)
-		if ok && (!local.IsValid() || !peer.IsValid() || local.Addr().Is4In6() || peer.Addr().Is4In6()) {
-			t.Fatalf("%q gives %v and %v", line, local, peer)
+		s, ok := parseSocket(line)
+		if ok && (!s.local.IsValid() || !s.peer.IsValid() || s.local.Addr().Is4In6() || s.peer.Addr().Is4In6()) {
+			t.Fatalf("%q gives %+v", line, s)
 		}
 	})
 }

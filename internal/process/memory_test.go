@@ -6,6 +6,7 @@ package process
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,11 @@ type memoryHost struct {
 	processes  map[uint32]Snapshot
 	containers map[uint32]string // "" for a process of the host; absent for one that is gone
 	asked      int               // how often a container was asked for
+	closed     []netip.AddrPort  // peers of connections that are over
+}
+
+func (h *memoryHost) Holds(_ uint32, _ uint8, _, peer netip.AddrPort) bool {
+	return !slices.Contains(h.closed, peer)
 }
 
 func (h *memoryHost) Container(pid uint32) (id, runtime string, ok bool) {

@@ -143,9 +143,9 @@ func (t *Table) remoteStdio(p *Process) (RemoteStdio, bool) {
 		return RemoteStdio{Process: p, Via: ViaSocket, Ingress: p.accepted(in), Protocol: in.Protocol,
 			Local: in.Local, Peer: in.Peer}, true
 	case in.Type == fdTTY && out.Type == fdTTY:
-		return p.relayedByParent(ViaPTY, func(parent *Process) bool { return !parent.has(in) })
+		return t.relayedByParent(p, ViaPTY, func(parent *Process) bool { return !parent.has(in) })
 	case in.Type == fdUnix && out.Type == fdUnix:
-		return p.relayedByParent(ViaSocketPair, func(parent *Process) bool { return in.UnixPeer == parent.Key.PID })
+		return t.relayedByParent(p, ViaSocketPair, func(parent *Process) bool { return in.UnixPeer == parent.Key.PID })
 	}
 	return t.relayedByPipes(p)
 }
@@ -163,12 +163,12 @@ func (p *Process) Connection() (protocol uint8, local, peer netip.AddrPort, ingr
 
 // relayedByParent covers a parent that made a terminal or socket pair for its child and holds a
 // connection itself.
-func (p *Process) relayedByParent(via string, made func(parent *Process) bool) (RemoteStdio, bool) {
+func (t *Table) relayedByParent(p *Process, via string, made func(parent *Process) bool) (RemoteStdio, bool) {
 	parent := p.Parent
 	if parent == nil || p.programs == 0 || !made(parent) {
 		return RemoteStdio{}, false
 	}
-	return through(p, parent, via)
+	return t.through(p, parent, via)
 }
 
 // has tells whether the process itself sits at the terminal.
@@ -181,9 +181,11 @@ func (p *Process) has(terminal FD) bool {
 	})
 }
 
-func through(p, relay *Process, via string) (RemoteStdio, bool) {
+// through takes the relay's latest connection that is still open: a program that was done with the
+// network before it started a shell relays nothing.
+func (t *Table) through(p, relay *Process, via string) (RemoteStdio, bool) {
 	for _, c := range slices.Backward(relay.connections) {
-		if !c.beforeExec {
+		if !c.beforeExec && t.host.Holds(relay.Key.PID, c.protocol, c.local, c.peer) {
 			return RemoteStdio{Process: p, Via: via, Relay: relay, Ingress: c.ingress, Protocol: c.protocol,
 				Local: c.local, Peer: c.peer}, true
 		}
@@ -207,7 +209,7 @@ func (t *Table) relayedByPipes(p *Process) (RemoteStdio, bool) {
 			if relay == p || !(relay.writes(in) || relay.Streams[1].Type == fdFIFO) {
 				continue
 			}
-			if r, ok := through(p, relay, ViaPipe); ok {
+			if r, ok := t.through(p, relay, ViaPipe); ok {
 				return r, true
 			}
 		}

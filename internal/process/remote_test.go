@@ -393,3 +393,15 @@ func TestPipesAreForgotten(t *testing.T) {
 	assert.Empty(t, w.readers)
 	assert.Empty(t, w.writers)
 }
+
+func TestRelayThatIsDoneWithItsConnection(t *testing.T) {
+	w := newWorld(t)
+	w.start(initial, relay, "/usr/bin/python3", three(ttyFD(1))...)
+	w.connect(relay, "192.0.2.1:40000", "198.51.100.7:443")
+	w.host.closed = []netip.AddrPort{netip.MustParseAddrPort("198.51.100.7:443")}
+	w.start(relay, cat, "/usr/bin/bash", three(ttyFD(2))...)
+	assert.Empty(t, takeAll(w))
+
+	w.connect(relay, "192.0.2.1:40001", "198.51.100.7:4444")
+	assert.Equal(t, []told{{cat.pid, ViaPTY, relay.pid, false, 6, "192.0.2.1:40001", "198.51.100.7:4444"}}, takeAll(w))
+}

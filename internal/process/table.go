@@ -5,6 +5,7 @@
 package process
 
 import (
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ type Host interface {
 	Container(pid uint32) (id, runtime string, ok bool)
 	// Read reads a process that was there before the table; nil when it is gone.
 	Read(pid uint32) *Snapshot
+	// Holds tells whether a connection is still open in the network namespace of a process; true when
+	// the process is gone. A local port of 0 is not known.
+	Holds(pid uint32, protocol uint8, local, peer netip.AddrPort) bool
 }
 
 // Table holds the processes of the host. It is not safe for concurrent use.

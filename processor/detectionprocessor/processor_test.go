@@ -195,7 +195,7 @@ func TestFolding(t *testing.T) {
 // what the shell starts.
 func TestReverseShellIsOneAlert(t *testing.T) {
 	connect := testEvent{name: event.KindNetworkConnect, attrs: map[string]any{
-		event.AttrProcessEntityID: "e1", event.AttrProcessExecutablePath: "/usr/bin/bash",
+		event.AttrProcessEntityID: "e1", event.AttrProcessExecutablePath: "/usr/bin/gawk",
 		event.AttrNetworkInitiated: "true", event.AttrDestinationPort: 4444}}
 	streams := func(id string, ancestry ...any) testEvent {
 		return testEvent{name: event.KindProcessRemoteStdio, after: time.Millisecond, attrs: map[string]any{

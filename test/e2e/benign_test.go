@@ -67,6 +67,9 @@ func TestEverydayWork(t *testing.T) {
 		{"python runs a command with its output in a pipe", []string{"python3"}, func(t *testing.T) {
 			script(t, `python3 -c 'import urllib.request as u, subprocess as s; r=u.urlopen("`+url+`/script"); s.run("id", shell=True, capture_output=True, input=b"")'`)
 		}},
+		{"python fetched something and starts a shell on a terminal", []string{"python3", "bash"}, func(t *testing.T) {
+			script(t, `python3 -c 'import urllib.request as u, pty; u.urlopen("`+url+`/script").read(); pty.spawn(["bash", "-ic", "id"])'`)
+		}},
 		{"nc looks whether a port is open", []string{"nc.openbsd", "nc.traditional"}, func(t *testing.T) {
 			script(t, "nc.openbsd -z "+host+" "+port+"; nc.traditional -z "+host+" "+port)
 		}},
