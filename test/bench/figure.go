@@ -53,6 +53,8 @@ type declaration struct {
 type result struct {
 	samples []float64
 	note    string
+	// doubtful samples are shown, but do not say whether the goal is met; the note says why.
+	doubtful bool
 }
 
 // results are by the name of the figure.
@@ -109,6 +111,9 @@ func summarise(d declaration, r result, err error) figure {
 		low, high = min(low, sample), max(high, sample)
 	}
 	middle, low, high = significant(middle, digits), significant(low, digits), significant(high, digits)
-	f.Figure, f.Low, f.High, f.Met = &middle, &low, &high, &met
+	f.Figure, f.Low, f.High = &middle, &low, &high
+	if !r.doubtful {
+		f.Met = &met
+	}
 	return f
 }

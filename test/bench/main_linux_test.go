@@ -107,6 +107,8 @@ func TestMeasureAll(t *testing.T) {
 		{name: "met", found: results{"one": {samples: []float64{1}}}, strict: true, ok: true},
 		{name: "not met", found: results{"one": {samples: []float64{2}}}, ok: true},
 		{name: "not met, strict", found: results{"one": {samples: []float64{2}}}, strict: true},
+		{name: "doubtful", found: results{"one": {samples: []float64{1}, doubtful: true}}, ok: true},
+		{name: "doubtful, strict", found: results{"one": {samples: []float64{1}, doubtful: true}}, strict: true},
 		{name: "cannot", err: cannot("there is no %s", "bash"), ok: true, note: "cannot run here: there is no bash"},
 		{name: "failed", err: os.ErrInvalid, note: "failed: invalid argument"},
 		{name: "no sample", found: results{}, note: "failed: there is no sample"},

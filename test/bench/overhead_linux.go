@@ -54,14 +54,13 @@ func overhead(ctx context.Context, b *bench) (found results, err error) {
 	}
 	found = results{}
 	for name, s := range took {
-		found[name+wallFigure] = result{samples: ratios(s.wall)}
-		found[name+cpuFigure] = result{samples: ratios(s.cpu)}
-		found[name+agentFigure] = result{samples: s.agent}
 		note := fmt.Sprintf("%s without the agent, %s with it", duration(s.wall, 0), duration(s.wall, 1))
 		if disturbed > 0 {
-			note += fmt.Sprintf("; another agent ran when %d of %d stages began", disturbed, 2*b.rounds+1)
+			note += fmt.Sprintf("; not judged: another agent ran when %d of %d stages began", disturbed, 2*b.rounds+1)
 		}
-		found.note(name+wallFigure, "%s", note)
+		found[name+wallFigure] = result{ratios(s.wall), note, disturbed > 0}
+		found[name+cpuFigure] = result{samples: ratios(s.cpu), doubtful: disturbed > 0}
+		found[name+agentFigure] = result{samples: s.agent, doubtful: disturbed > 0}
 	}
 	return found, nil
 }

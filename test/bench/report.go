@@ -75,9 +75,13 @@ func (f *figure) row() []string {
 	if f.Figure == nil {
 		return []string{f.What, "–", "", f.Unit, f.Goal.String(), "–"}
 	}
-	met := "no"
-	if *f.Met {
+	met := "–"
+	switch {
+	case f.Met == nil:
+	case *f.Met:
 		met = "yes"
+	default:
+		met = "no"
 	}
 	return []string{f.What, number(*f.Figure), number(*f.Low) + "–" + number(*f.High), f.Unit, f.Goal.String(), met}
 }

@@ -27,6 +27,7 @@ func exampleReport() *report {
 			summarise(declaration{"memory", "resident memory after the start", "MiB", atMost(128)}, result{samples: []float64{104.3}}, nil),
 			summarise(declaration{"latency", "reverse shell to alert in the log", "ms", atMost(1000)}, result{}, cannot("bash is not installed")),
 			summarise(declaration{"ecs", "records written as ECS documents", "/CPU s", atLeast(500000)}, result{}, errors.New("the sample is empty")),
+			summarise(declaration{"go_build_wall", "go build with an empty cache, time", "ratio", atMost(1.05)}, result{samples: []float64{0.9}, note: "not judged: another agent ran", doubtful: true}, nil),
 			summarise(declaration{"idle", "share of one CPU when idle", "%", atMost(1)}, result{samples: []float64{0}}, nil),
 		},
 	}
