@@ -108,6 +108,11 @@ func TestRemoteStdio(t *testing.T) {
 			w.connect(shell, "0.0.0.0:0", there)
 			w.exec(initial, shell, "/bin/sh", three(sink(here, there))...)
 		}, outward(shell.pid, ViaSocket, 0)},
+		"such a socket, though its ports look as if it had been accepted": {func(w world) {
+			w.start(initial, shell, "/usr/bin/nc")
+			w.connect(shell, "0.0.0.0:0", "203.0.113.9:50000")
+			w.exec(initial, shell, "/bin/sh", three(sink("192.0.2.1:80", "203.0.113.9:50000"))...)
+		}, []told{{shell.pid, ViaSocket, 0, false, 6, "192.0.2.1:80", "203.0.113.9:50000"}}},
 		"a socket the parent asked for": {func(w world) {
 			w.start(initial, shell, "/usr/bin/python3")
 			w.connect(shell, here, there)

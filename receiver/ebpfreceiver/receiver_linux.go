@@ -197,14 +197,15 @@ func (r *ebpfReceiver) run() {
 	}
 }
 
-// maxDrains bounds how often the rings are read at the end: a busy host goes on filling them.
+// maxDrains bounds how often the rings are read at the end.
 const maxDrains = 32
 
-// drain hands on what is left when the receiver stops.
+// drain hands on what has happened until now. A busy host goes on filling the rings meanwhile.
 func (r *ebpfReceiver) drain(batch *sensor.Batch) {
+	now := uint64(bootClock())
 	for range maxDrains {
 		r.cycle(batch, r.sensor.Drain)
-		if len(batch.Records) == 0 {
+		if len(batch.Records) == 0 || batch.Records[0].Head().Time >= now {
 			break
 		}
 	}
