@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux && amd64
+
 package sensor
 
 import (
@@ -35,7 +37,7 @@ func (s *Sensor) Read(batch *Batch) (malformed int, err error) {
 	return s.readUntil(batch, uint64(now.Nano())-uint64(settle))
 }
 
-// Drain is Read for the end: it hands out everything, settled or not.
+// Drain is Read for the end: it hands out records whether or not they are settled.
 func (s *Sensor) Drain(batch *Batch) (malformed int, err error) {
 	return s.readUntil(batch, ^uint64(0))
 }

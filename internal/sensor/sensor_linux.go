@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sensor loads the kernel programs, chooses for each event kind the best way to hook the
-// kernel that works here, and reads what the programs report.
+//go:build linux && amd64
+
 package sensor
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
@@ -47,6 +48,7 @@ type KindTier struct {
 
 // Sensor is a set of attached programs and the ring buffers they write.
 type Sensor struct {
+	kernel  *btf.Spec
 	maps    *ebpf.Collection
 	loaded  []*ebpf.Collection
 	links   []link.Link
@@ -70,7 +72,10 @@ func Open(opts Options) (*Sensor, error) {
 		return nil, err
 	}
 	s := &Sensor{}
-	if err := s.open(spec, opts); err != nil {
+	err = s.open(spec, opts)
+	// Types are for loading only, and they are many.
+	s.kernel = nil
+	if err != nil {
 		_ = s.Close()
 		return nil, err
 	}
@@ -102,7 +107,11 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
 	mapSpec := spec.Copy()
 	mapSpec.Programs = nil
-	maps, err := ebpf.NewCollection(mapSpec)
+	var err error
+	if s.kernel, err = btf.LoadKernelSpec(); err != nil {
+		return fmt.Errorf("read the kernel's type information: %w", err)
+	}
+	maps, err := ebpf.NewCollectionWithOptions(mapSpec, s.collectionOptions(nil))
 	if err != nil {
 		return fmt.Errorf("create the sensor's maps: %w", explain(err))
 	}
@@ -182,6 +191,15 @@ func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) Kin
 	return result
 }
 
+// collectionOptions share what is costly to make anew for every unit: the kernel's type information
+// and, once they exist, the maps.
+func (s *Sensor) collectionOptions(maps map[string]*ebpf.Map) ebpf.CollectionOptions {
+	return ebpf.CollectionOptions{
+		MapReplacements: maps,
+		Programs:        ebpf.ProgramOptions{KernelTypes: s.kernel},
+	}
+}
+
 // attach loads and attaches the programs, all of them or none.
 func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program) (err error) {
 	if err := available(tier); err != nil {
@@ -198,7 +216,7 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 			shared[name] = m
 		}
 	}
-	loaded, err := ebpf.NewCollectionWithOptions(part, ebpf.CollectionOptions{MapReplacements: shared})
+	loaded, err := ebpf.NewCollectionWithOptions(part, s.collectionOptions(shared))
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}

@@ -32,8 +32,9 @@ type Config struct {
 	ProcessRingSize  int `mapstructure:"process_ring_size"`
 	ActivityRingSize int `mapstructure:"activity_ring_size"`
 
-	// PollInterval is how often the ring buffers are read. It bounds the delay of an event and
-	// decides what an idle host costs. Default: 20ms.
+	// PollInterval is how often the ring buffers are read; while nothing happens the receiver waits
+	// up to five times as long. It bounds the delay of an event and decides what an idle host
+	// costs. Default: 20ms.
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 }
 

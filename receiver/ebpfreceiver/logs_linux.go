@@ -51,9 +51,10 @@ func kindOf(name string) (sensor.Kind, bool) {
 
 // logBuilder turns events into log records.
 type logBuilder struct {
-	wanted map[string]bool
-	host   hostFacts
-	users  *users.Table
+	wanted     map[string]bool
+	capacities map[string]int
+	host       hostFacts
+	users      *users.Table
 
 	logs     plog.Logs
 	records  plog.LogRecordSlice
@@ -63,7 +64,7 @@ type logBuilder struct {
 }
 
 func newLogBuilder(kinds []string, host hostFacts, names *users.Table) *logBuilder {
-	b := &logBuilder{wanted: map[string]bool{}, host: host, users: names}
+	b := &logBuilder{wanted: map[string]bool{}, capacities: capacities(), host: host, users: names}
 	for _, kind := range kinds {
 		b.wanted[kind] = true
 	}
@@ -104,8 +105,14 @@ func (b *logBuilder) take() (plog.Logs, map[string]int) {
 	return logs, counts
 }
 
-// attributesOf is a little more than the attributes of the richest records, so that none grows twice.
-const attributesOf = 40
+// capacities are the attributes that records of each kind may have, so that none has to grow.
+func capacities() map[string]int {
+	sizes := map[string]int{}
+	for _, kind := range event.Kinds() {
+		sizes[kind.Name] = len(kind.Attributes)
+	}
+	return sizes
+}
 
 // record begins a log record of a kind; ok is false where nobody asked for it.
 func (b *logBuilder) record(kind string, at time.Time, p *process.Process) (attrs pcommon.Map, ok bool) {
@@ -119,7 +126,7 @@ func (b *logBuilder) record(kind string, at time.Time, p *process.Process) (attr
 	r.SetObservedTimestamp(b.observed)
 	r.SetSeverityNumber(plog.SeverityNumberInfo)
 	attrs = r.Attributes()
-	attrs.EnsureCapacity(attributesOf)
+	attrs.EnsureCapacity(b.capacities[kind])
 	b.putProcess(attrs, p)
 	return attrs, true
 }

@@ -179,8 +179,9 @@ func (r *ebpfReceiver) closeSensor() error {
 
 func (r *ebpfReceiver) run() {
 	defer r.done.Done()
-	ticker := time.NewTicker(r.config.PollInterval)
-	defer ticker.Stop()
+	interval := r.config.PollInterval
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
 	// What was there before the receiver is told first: a remote shell may be open already.
 	r.begin()
 	r.emitRemoteStdio(time.Now())
@@ -191,10 +192,24 @@ func (r *ebpfReceiver) run() {
 		case <-r.stop:
 			r.drain(&batch)
 			return
-		case <-ticker.C:
+		case <-timer.C:
 			r.cycle(&batch, r.sensor.Read)
+			interval = r.nextPoll(interval, len(batch.Records) == 0)
+			timer.Reset(interval)
 		}
 	}
+}
+
+// maxIdleFactor is how much longer than configured the receiver waits while nothing happens: a quiet
+// host costs less, and the rings hold far more than what begins in that time.
+const maxIdleFactor = 5
+
+// nextPoll stretches the interval step by step while nothing happens.
+func (r *ebpfReceiver) nextPoll(interval time.Duration, idle bool) time.Duration {
+	if !idle {
+		return r.config.PollInterval
+	}
+	return min(interval+r.config.PollInterval, maxIdleFactor*r.config.PollInterval)
 }
 
 // maxDrains bounds how often the rings are read at the end.
