@@ -16,6 +16,7 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/configerror"
 	"github.com/vedette-sec/vedette/internal/doctor"
+	"github.com/vedette-sec/vedette/internal/reload"
 )
 
 // errReported is returned by commands that have told all there is to tell.
@@ -32,7 +33,8 @@ func Run(ctx context.Context, set otelcol.CollectorSettings, args []string, stre
 	return run(ctx, set, doctor.ThisHost(), args, streams)
 }
 
-func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, args []string, streams Streams) error {
+func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, line []string, streams Streams) error {
+	given := set
 	files := &configerror.Files{}
 	guard := &rightsGuard{facts: host.Facts}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
@@ -48,9 +50,16 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, a
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		guard.starting = true
+		hub := &reload.Hub{}
+		cmd.SetContext(reload.NewContext(cmd.Context(), hub))
+		h := hangups{hub: hub, files: files, command: set.BuildInfo.Command, err: streams.Err,
+			check: func(ctx context.Context) error {
+				return run(ctx, given, host, append([]string{"validate"}, line...), Streams{io.Discard, streams.Err})
+			}}
+		defer h.start(cmd.Context())()
 		return start(cmd, args)
 	}
-	root.SetArgs(args)
+	root.SetArgs(line)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	err := root.ExecuteContext(ctx)

@@ -7,9 +7,11 @@ package configerror
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -55,8 +57,10 @@ func (e *Error) Unwrap() error { return e.cause }
 // Files collects the configuration files that a Collector reads, in their order. It is safe for
 // concurrent use.
 type Files struct {
-	mu    sync.Mutex
-	paths []string
+	mu      sync.Mutex
+	paths   []string
+	digests map[string][sha256.Size]byte // of each file's content when it was last read
+	changed confmap.WatcherFunc
 }
 
 // Watch returns provider factories that do what the given ones do and note the files they read.
@@ -77,16 +81,52 @@ type watchedProvider struct {
 
 func (p watchedProvider) Retrieve(ctx context.Context, uri string, changed confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	if path, ok := strings.CutPrefix(uri, "file:"); ok {
-		p.files.add(path)
+		p.files.add(path, changed)
 	}
 	return p.Provider.Retrieve(ctx, uri, changed)
 }
 
-func (f *Files) add(path string) {
+func (f *Files) add(path string, changed confmap.WatcherFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !slices.Contains(f.paths, path) {
 		f.paths = append(f.paths, path)
+	}
+	if f.digests == nil {
+		f.digests = map[string][sha256.Size]byte{}
+	}
+	f.digests[path] = digest(path)
+	f.changed = changed
+}
+
+// digest stands for the content of a file; one that cannot be read counts as empty.
+func digest(path string) [sha256.Size]byte {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		content = nil
+	}
+	return sha256.Sum256(content)
+}
+
+// Changed reports whether a file has another content than when the Collector read it.
+func (f *Files) Changed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for path, before := range f.digests {
+		if digest(path) != before {
+			return true
+		}
+	}
+	return false
+}
+
+// Announce makes the Collector that read the files read them anew and start its pipelines with them.
+func (f *Files) Announce() {
+	f.mu.Lock()
+	changed := f.changed
+	f.mu.Unlock()
+	if changed != nil {
+		changed(&confmap.ChangeEvent{})
 	}
 }
 
