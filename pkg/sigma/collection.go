@@ -19,6 +19,8 @@ func (p *parser) collection(docs []*yaml.Node) []*yaml.Node {
 		}
 		action, doc := takeAction(doc)
 		switch {
+		case action == nil && isMeta(doc):
+			rules = append(rules, doc)
 		case action == nil:
 			previous = merge(doc, global)
 			rules = append(rules, previous)
@@ -38,22 +40,18 @@ func (p *parser) collection(docs []*yaml.Node) []*yaml.Node {
 	return rules
 }
 
-// isRuleDocument refuses what is neither a rule nor an action.
+// isRuleDocument refuses what is neither a rule, a correlation, a filter nor an action.
 func (p *parser) isRuleDocument(doc *yaml.Node) bool {
 	if doc.Kind != yaml.MappingNode {
 		p.errorf(doc, "found %s, expected a rule: a map with title, logsource and detection", kind(doc))
 		return false
 	}
-	if valueOf(doc, "detection") != nil {
-		return true
-	}
-	for _, unsupported := range []string{"correlation", "filter"} {
-		if valueOf(doc, unsupported) != nil {
-			p.errorf(doc, "%s rules are not supported", unsupported)
-			return false
-		}
-	}
 	return true
+}
+
+// isMeta reports whether a document is about rules. Actions leave such documents as they are.
+func isMeta(doc *yaml.Node) bool {
+	return valueOf(doc, "correlation") != nil || valueOf(doc, "filter") != nil
 }
 
 // takeAction gives the value of the key action, nil if there is none, and the document without it.

@@ -104,11 +104,13 @@ type conditionParser struct {
 	next       int
 	depth      int
 	selections []*Selection
+	noun       string // what messages call a selection
 }
 
-// parseCondition reads a condition over the given selections. The least binding operator is or, then and, then not.
-func parseCondition(tokens []string, selections []*Selection) (Condition, *conditionError) {
-	p := &conditionParser{tokens: tokens, selections: selections}
+// parseCondition reads a condition over the given selections, which messages call by the noun. The least binding operator is
+// or, then and, then not.
+func parseCondition(tokens []string, selections []*Selection, noun string) (Condition, *conditionError) {
+	p := &conditionParser{tokens: tokens, selections: selections, noun: noun}
 	if pipe := slices.Index(tokens, "|"); pipe >= 0 {
 		return nil, &conditionError{pipe, "found an aggregation (\"|\"); it is not part of Sigma 2, expected a correlation rule in its place"}
 	}
@@ -209,12 +211,12 @@ func (p *conditionParser) quantified() (Condition, *conditionError) {
 	}
 	p.next++ // "of"
 	if p.next == len(p.tokens) || reserved(p.tokens[p.next]) {
-		return nil, p.errorf("found %s, expected \"them\" or a pattern of selection names", p.found())
+		return nil, p.errorf("found %s, expected \"them\" or a pattern of %s names", p.found(), p.noun)
 	}
 	q.Pattern = p.tokens[p.next]
 	q.Selections = selectionsNamed(q.Pattern, p.selections)
 	if len(q.Selections) == 0 {
-		return nil, p.errorf("no selection is named like %q; known are %s", q.Pattern, names(p.selections))
+		return nil, p.errorf("no %s is named like %q; known are %s", p.noun, q.Pattern, names(p.selections))
 	}
 	p.next++
 	return q, nil
@@ -246,7 +248,7 @@ func selectionsNamed(pattern string, selections []*Selection) []*Selection {
 
 func (p *conditionParser) ref() (Condition, *conditionError) {
 	if p.next == len(p.tokens) || reserved(p.tokens[p.next]) {
-		return nil, p.errorf("found %s, expected a selection, \"not\", \"(\", \"1 of\" or \"all of\"", p.found())
+		return nil, p.errorf("found %s, expected a %s, \"not\", \"(\", \"1 of\" or \"all of\"", p.found(), p.noun)
 	}
 	name := p.tokens[p.next]
 	for _, s := range p.selections {
@@ -258,7 +260,7 @@ func (p *conditionParser) ref() (Condition, *conditionError) {
 	if strings.Contains(name, "*") {
 		return nil, p.errorf("found the pattern %q, expected \"1 of\" or \"all of\" before it", name)
 	}
-	return nil, p.errorf("unknown selection %q; known are %s", name, names(p.selections))
+	return nil, p.errorf("unknown %s %q; known are %s", p.noun, name, names(p.selections))
 }
 
 // reserved reports whether a token is an operator and so cannot be a selection's name.

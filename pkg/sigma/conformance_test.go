@@ -93,6 +93,7 @@ var conformance = []struct {
 	{"re m", `F|re|m: '^b$'`, []fields{{"F": "a\nb\nc"}}, []fields{{"F": "abc"}}},
 	{"re s", `F|re|s: 'a.b'`, []fields{{"F": "a\nb"}}, []fields{{"F": "ab"}}},
 	{"re i m s", `F|re|i|m|s: '^a.b$'`, []fields{{"F": "x\nA\nB"}}, []fields{{"F": "x\nAB"}}},
+	{"re with flags written out", `F|re|ignorecase|multiline|dotall: '^a.b$'`, []fields{{"F": "x\nA\nB"}}, []fields{{"F": "x\nAB"}}},
 	{"re startswith", `F|re|startswith: 'a|b'`, []fields{{"F": "ax"}, {"F": "bx"}}, []fields{{"F": "xa"}, {"F": "xb"}}},
 	{"re endswith", `F|re|endswith: 'a|b'`, []fields{{"F": "xa"}, {"F": "xb"}}, []fields{{"F": "ax"}, {"F": "bx"}}},
 	{"re contains", `F|re|contains: 'a|b'`, []fields{{"F": "xax"}}, []fields{{"F": "x"}}},

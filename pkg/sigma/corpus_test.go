@@ -19,7 +19,7 @@ func corpus(t *testing.T) ([]*Rule, []*Error) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no Sigma rules to try: set VEDETTE_SIGMA_DIR to a directory with them (%v)", err)
 	}
-	rules, errs := ParseDir(dir)
+	rules, errs := rulesOf(ParseDir(dir))
 	require.NotEmpty(t, rules, "no rule in %s", dir)
 	return rules, errs
 }
@@ -53,7 +53,7 @@ func TestCorpusMatches(t *testing.T) {
 
 // The project's own rules carry their tests.
 func TestOwnRules(t *testing.T) {
-	rules, errs := ParseDir("../../config/rules")
+	rules, errs := rulesOf(ParseDir("../../config/rules"))
 	require.Empty(t, errs)
 	for _, r := range rules {
 		assert.NotEmpty(t, r.Tests, "%s: the rule has no tests", r.File)

@@ -12,29 +12,30 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// detection reads the selections first and then the condition over them.
-func (p *parser) detection(r *Rule, n *yaml.Node) {
+// searches reads the selections first and then the condition over them. Keys in own are read elsewhere.
+func (p *parser) searches(n *yaml.Node, what string, own ...string) ([]*Selection, []Condition) {
 	before := len(p.errs)
-	p.require(n, "detection", "condition")
-	p.eachEntry(n, "detection", func(key, value *yaml.Node) {
+	var selections []*Selection
+	p.require(n, what, "condition")
+	p.eachEntry(n, what, func(key, value *yaml.Node) {
 		switch {
-		case key.Value == "condition":
+		case key.Value == "condition" || slices.Contains(own, key.Value):
 		case key.Value == "timeframe":
 			// It belonged to aggregations, which are refused; without one it never had a meaning.
 		case reserved(key.Value) || strings.ContainsAny(key.Value, " \t\r\n()|*") || key.Value == "":
 			p.errorf(key, "selection %s: a condition could not name it, expected a name without spaces, parentheses, \"*\" and \"|\" that is no operator", quote(key.Value))
 		default:
-			r.Selections = append(r.Selections, p.selection(key, value))
+			selections = append(selections, p.selection(key, value))
 		}
 	})
 	if len(p.errs) > before {
-		return
+		return nil, nil
 	}
-	if len(r.Selections) == 0 {
-		p.errorf(n, "detection: found no selection, expected at least one beside the condition")
-		return
+	if len(selections) == 0 {
+		p.errorf(n, "%s: found no selection, expected at least one beside the condition", what)
+		return nil, nil
 	}
-	r.Conditions = p.conditions(valueOf(n, "condition"), r.Selections)
+	return selections, p.conditions(valueOf(n, "condition"), selections)
 }
 
 func (p *parser) selection(key, n *yaml.Node) *Selection {
@@ -226,20 +227,27 @@ func (p *parser) conditions(n *yaml.Node, selections []*Selection) []Condition {
 	}
 	var all []Condition
 	for _, n := range nodes {
-		before := len(p.errs)
-		tokens := conditionTokens(p.text(n, "condition"))
-		if len(p.errs) > before {
-			continue
+		if c := p.condition(n, selections, "selection"); c != nil {
+			all = append(all, c)
 		}
-		c, err := parseCondition(tokens, selections)
-		if err != nil {
-			line, column := p.locate(n, tokens, err.token)
-			p.errorAt(line, column, "condition: %s", err.msg)
-			continue
-		}
-		all = append(all, c)
 	}
 	return all
+}
+
+// condition reads one condition, and gives nil if there is anything wrong with it.
+func (p *parser) condition(n *yaml.Node, selections []*Selection, noun string) Condition {
+	before := len(p.errs)
+	tokens := conditionTokens(p.text(n, "condition"))
+	if len(p.errs) > before {
+		return nil
+	}
+	c, err := parseCondition(tokens, selections, noun)
+	if err != nil {
+		line, column := p.locate(n, tokens, err.token)
+		p.errorAt(line, column, "condition: %s", err.msg)
+		return nil
+	}
+	return c
 }
 
 // locate finds the place of a token of a condition in the file, which the YAML reader has folded away. Between tokens there is

@@ -12,14 +12,15 @@ import (
 )
 
 var (
-	levels   = []string{string(Informational), string(Low), string(Medium), string(High), string(Critical)}
-	statuses = []string{"stable", "test", "experimental", "deprecated", "unsupported"}
+	levels    = []string{string(Informational), string(Low), string(Medium), string(High), string(Critical)}
+	statuses  = []string{"stable", "test", "experimental", "deprecated", "unsupported"}
+	relations = []string{"derived", "obsolete", "obsoletes", "merged", "renamed", "similar"}
 )
 
 // rule reads a rule document, and gives nil if there is anything wrong with it.
 func (p *parser) rule(doc *yaml.Node) *Rule {
 	before := len(p.errs)
-	r := &Rule{File: p.file, Line: doc.Line}
+	r := &Rule{Header: p.headerAt(doc)}
 	p.require(doc, "the rule", "title", "logsource", "detection")
 	p.eachEntry(doc, "the rule", func(key, value *yaml.Node) { p.attribute(r, key.Value, value) })
 	r.setDefaults()
@@ -38,44 +39,84 @@ func (p *parser) require(m *yaml.Node, what string, names ...string) {
 	}
 }
 
+// headerAt begins the header of a document.
+func (p *parser) headerAt(doc *yaml.Node) Header {
+	return Header{File: p.file, Line: doc.Line}
+}
+
 // attribute reads one top-level entry. Unknown ones are custom fields, which Sigma allows.
 func (p *parser) attribute(r *Rule, key string, n *yaml.Node) {
 	switch key {
-	case "title":
-		r.Title = p.title(n)
-	case "id":
-		r.ID = p.text(n, key)
-	case "name":
-		r.Name = p.text(n, key)
-	case "description":
-		r.Description = p.text(n, key)
-	case "author":
-		r.Author = p.text(n, key)
-	case "license":
-		r.License = p.text(n, key)
-	case "status":
-		r.Status = p.oneOf(n, key, statuses)
-	case "level":
-		r.Level = Level(p.oneOf(n, key, levels))
-	case "date":
-		r.Date = p.date(n, key)
-	case "modified":
-		r.Modified = p.date(n, key)
-	case "references":
-		r.References = p.texts(n, key)
-	case "tags":
-		r.Tags = p.texts(n, key)
-	case "falsepositives":
-		r.FalsePositives = p.texts(n, key)
-	case "fields":
-		r.Fields = p.texts(n, key)
 	case "logsource":
 		r.LogSource = p.logSource(n)
 	case "detection":
-		p.detection(r, n)
+		r.Selections, r.Conditions = p.searches(n, key)
+	case "tests":
+		for _, element := range p.list(n, key) {
+			r.Tests = append(r.Tests, p.test(element))
+		}
 	default:
-		p.extension(r, key, n)
+		p.header(&r.Header, key, n)
 	}
+}
+
+// header reads an entry that any kind of document may have.
+func (p *parser) header(h *Header, key string, n *yaml.Node) {
+	switch key {
+	case "title":
+		h.Title = p.title(n)
+	case "id":
+		h.ID = p.text(n, key)
+	case "name":
+		h.Name = p.text(n, key)
+	case "description":
+		h.Description = p.text(n, key)
+	case "author":
+		h.Author = p.text(n, key)
+	case "license":
+		h.License = p.text(n, key)
+	case "taxonomy":
+		h.Taxonomy = p.text(n, key)
+	case "status":
+		h.Status = p.oneOf(n, key, statuses)
+	case "level":
+		h.Level = Level(p.oneOf(n, key, levels))
+	case "date":
+		h.Date = p.date(n, key)
+	case "modified":
+		h.Modified = p.date(n, key)
+	case "references":
+		h.References = p.texts(n, key)
+	case "tags":
+		h.Tags = p.texts(n, key)
+	case "falsepositives":
+		h.FalsePositives = p.textOrTexts(n, key)
+	case "fields":
+		h.Fields = p.texts(n, key)
+	case "scope":
+		h.Scope = p.texts(n, key)
+	case "related":
+		for _, element := range p.list(n, key) {
+			h.Related = append(h.Related, p.related(element))
+		}
+	default:
+		p.extension(h, key, n)
+	}
+}
+
+// related also takes the type obsoletes, which rules written before Sigma 2 have.
+func (p *parser) related(n *yaml.Node) Related {
+	var r Related
+	p.require(n, "related", "id", "type")
+	p.eachEntry(n, "related", func(key, value *yaml.Node) {
+		switch key.Value {
+		case "id":
+			r.ID = p.text(value, "related.id")
+		case "type":
+			r.Type = strings.Replace(p.oneOf(value, "related.type", relations), "obsoletes", "obsolete", 1)
+		}
+	})
+	return r
 }
 
 const maxTitle = 256

@@ -73,7 +73,7 @@ func TestExpansionsAreBounded(t *testing.T) {
 	values := map[string][]string{"many": strings.Split(strings.Repeat("x,", 999)+"x", ",")}
 	for _, modifiers := range []string{"expand", "re|expand"} {
 		src := ruleText("a:\n  F|" + modifiers + ": '%many%%many%%many%'\ncondition: a")
-		rules, errs := Parse("x.yml", []byte(src), WithPlaceholders(values))
+		rules, errs := parseRules("x.yml", []byte(src), WithPlaceholders(values))
 		assert.Empty(t, rules)
 		require.Len(t, errs, 1)
 		assert.Contains(t, errs[0].Msg, "placeholders expand to")

@@ -80,7 +80,39 @@ var broken = []struct{ name, src string }{
 	{"place in a plain condition of several lines", ruleText("a: {F: x}\ncondition:\n  a\n  and bee")},
 	{"place in an escaped condition", ruleText("a: {F: x}\ncondition: \"a and \\x62ee\"")},
 	{"place after characters beyond ASCII", ruleText("ä: {F: x}\ncondition: [ä, ä and bee]")},
-	{"correlation and filter", good + "---\ntitle: x\ncorrelation:\n  type: event_count\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: any}\n---\n" + good},
+	{"correlation and filter without all they need", good + "---\ntitle: x\ncorrelation:\n  type: event_count\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: any}\n---\n" + good},
+	{"correlation that is empty", "correlation: {}\n"},
+	{"correlation that is no map", "title: x\ncorrelation: [x]\n"},
+	{"correlation with a detection", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {gte: 5}") + "detection: {a: {F: x}, condition: a}\n"},
+	{"unknown type of correlation", correlationText("type: count\nrules: a\ntimespan: 1m\ncondition: {gte: 5}")},
+	{"unknown key of a correlation", correlationText("type: event_count\nrules: a\ngroupby: F\ntimespan: 1m\ncondition: {gte: 5}")},
+	{"types in a correlation", correlationText("type: [x]\nrules: [a, 5, '', a]\ngroup-by: [F, {a: b}, F, '']\ntimespan: 60\naliases: {x: y, z: {a: 5}}\ngenerate: maybe")},
+	{"no rules", correlationText("type: event_count\nrules: []\ntimespan: 1m\ncondition: {gte: 5}") + "---\n" + correlationText("type: temporal\ntimespan: 1m")},
+	{"time spans", correlationText("type: event_count\nrules: a\ntimespan: 0s\ncondition: {gte: 5}") + "---\n" + correlationText("type: event_count\nrules: a\ntimespan: 1H\ncondition: {gte: 5}") +
+		"---\n" + correlationText("type: event_count\nrules: a\ntimespan: 11y\ncondition: {gte: 5}") + "---\n" + correlationText("type: event_count\nrules: a\ntimespan: 1h30m\ncondition: {gte: 5}")},
+	{"no condition of a correlation", correlationText("type: value_sum\nrules: a\ntimespan: 1m")},
+	{"conditions of wrong types", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: a and b") + "---\n" + correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {gte: x, lt: 1.5, eq: -1, neq: .inf}")},
+	{"conditions without a comparison", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {}") + "---\n" + correlationText("type: value_avg\nrules: a\ntimespan: 1m\ncondition: {field: F}")},
+	{"keys of a condition that mean nothing", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {field: F, gte: 5}") +
+		"---\n" + correlationText("type: value_count\nrules: a\ntimespan: 1m\ncondition: {field: F, percentile: 5, gte: 5}") +
+		"---\n" + correlationText("type: first_seen\nrules: a\ntimespan: 1m\ncondition: {field: F, gte: 5}") +
+		"---\n" + correlationText("type: value_percentile\nrules: a\ntimespan: 1m\ncondition: {field: F, percent: 5, gte: 5}")},
+	{"fields that are missing", correlationText("type: value_count\nrules: a\ntimespan: 1m\ncondition: {gte: 5}") + "---\n" + correlationText("type: value_percentile\nrules: a\ntimespan: 1m\ncondition: {gte: 5}") +
+		"---\n" + correlationText("type: first_seen\nrules: a\ntimespan: 1m\ncondition: {learn: 1d}") + "---\n" + correlationText("type: value_sum\nrules: a\ntimespan: 1m\ncondition: {field: [F, G], gte: 5}")},
+	{"conditions that never hold", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {lt: 1}") + "---\n" + correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {gt: 5, lt: 6}") +
+		"---\n" + correlationText("type: temporal\nrules: [a, b]\ntimespan: 1m\ncondition: {gte: 3}") + "---\n" + correlationText("type: value_sum\nrules: a\ntimespan: 1m\ncondition: {field: F, gte: 5, lt: 5}")},
+	{"percentile out of range", correlationText("type: value_percentile\nrules: a\ntimespan: 1m\ncondition: {field: F, percentile: 101, gte: 5}")},
+	{"expressions", correlationText("type: temporal\nrules: [a, b]\ntimespan: 1m\ncondition: a and c") + "---\n" + correlationText("type: temporal\nrules: [a, b]\ntimespan: 1m\ncondition: a or a") +
+		"---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: not (a or b)") + "---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: ''") +
+		"---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: a and and b")},
+	{"tests of a correlation", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {gte: 5}") +
+		"tests:\n  - name: x\n  - name: y\n    events: [{at: 5, event: x, times: 0, every: -1s, what: x}, {at: 1s}]\n    fires: [soon]\n    match: true\n"},
+	{"filter that is no map", "title: x\nlogsource: {product: linux}\nfilter: x\n"},
+	{"filter without a log source", "title: x\nfilter: {rules: any, a: {F: x}, condition: a}\n"},
+	{"filter with a detection", "title: x\nlogsource: {product: linux}\nfilter: {rules: any, a: {F: x}, condition: a}\ndetection: {a: {F: x}, condition: a}\n"},
+	{"rules of filters", "title: x\nlogsource: {product: linux}\nfilter: {a: {F: x}, condition: a}\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: [], a: {F: x}, condition: a}\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: [x, x, 5], a: {F: x}, condition: a}\n"},
+	{"conditions of filters", "title: x\nlogsource: {product: linux}\nfilter: {rules: any, a: {F: x}, condition: [a]}\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: any, a: {F: x}, condition: b}\n---\ntitle: x\nlogsource: {product: linux}\nfilter: {rules: any, condition: b}\n"},
+	{"related rules", good + "related: [{id: x}, {id: 5, type: copied}, x]\ntaxonomy: 5\nscope: server\n"},
 	{"unknown action", "action: globl\ntitle: x\n---\n" + good},
 	{"repeat of nothing", "action: repeat\ntitle: x\n"},
 	{"error in a global document", "action: global\nlevel: severe\n---\n" + good + "---\n" + good},
@@ -92,7 +124,7 @@ var broken = []struct{ name, src string }{
 func TestErrors(t *testing.T) {
 	var out strings.Builder
 	for _, b := range broken {
-		_, errs := Parse("rule.yml", []byte(b.src))
+		_, errs := parseRules("rule.yml", []byte(b.src))
 		assert.NotEmpty(t, errs, b.name)
 		fmt.Fprintf(&out, "== %s\n", b.name)
 		for _, err := range errs {
@@ -112,8 +144,8 @@ func TestErrors(t *testing.T) {
 func TestBadDocumentsLeaveTheGoodOnes(t *testing.T) {
 	for _, b := range broken {
 		t.Run(b.name, func(t *testing.T) {
-			alone, _ := Parse("rule.yml", []byte(b.src))
-			among, errs := Parse("rule.yml", []byte(good+"---\n"+b.src+"\n---\naction: reset\n---\n"+good))
+			alone, _ := parseRules("rule.yml", []byte(b.src))
+			among, errs := parseRules("rule.yml", []byte(good+"---\n"+b.src+"\n---\naction: reset\n---\n"+good))
 			if b.name == "not UTF-8" {
 				assert.Empty(t, among)
 				return

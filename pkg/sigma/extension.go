@@ -10,20 +10,16 @@ import (
 )
 
 // extension reads the keys that are not part of Sigma but mean something here.
-func (p *parser) extension(r *Rule, key string, n *yaml.Node) {
+func (p *parser) extension(h *Header, key string, n *yaml.Node) {
 	switch key {
 	case "output":
-		r.Output = p.text(n, key)
+		h.Output = p.text(n, key)
 	case "response":
-		r.Response = p.texts(n, key)
+		h.Response = p.texts(n, key)
 	case "risk":
-		r.Risk = p.risk(n)
+		h.Risk = p.risk(n)
 	case "dedup":
-		r.Dedup = p.dedup(n)
-	case "tests":
-		for _, element := range p.list(n, key) {
-			r.Tests = append(r.Tests, p.test(element))
-		}
+		h.Dedup = p.dedup(n)
 	}
 }
 
@@ -61,15 +57,20 @@ func (p *parser) duration(n *yaml.Node, what string) time.Duration {
 	return d
 }
 
+// setDefaults fills what the keys of dedup leave to the rest of the document.
+func (h *Header) setDefaults() {
+	switch {
+	case h.Dedup == nil || h.Dedup.Group != "":
+	case h.ID != "":
+		h.Dedup.Group = h.ID
+	default:
+		h.Dedup.Group = h.Title
+	}
+}
+
 // setDefaults fills what a rule's own keys leave to the rest of the rule.
 func (r *Rule) setDefaults() {
-	switch {
-	case r.Dedup == nil || r.Dedup.Group != "":
-	case r.ID != "":
-		r.Dedup.Group = r.ID
-	default:
-		r.Dedup.Group = r.Title
-	}
+	r.Header.setDefaults()
 	for i := range r.Tests {
 		if r.Tests[i].Category == "" {
 			r.Tests[i].Category = r.LogSource.Category

@@ -20,9 +20,11 @@ func FuzzParse(f *testing.F) {
 	for _, c := range conformance {
 		f.Add([]byte(ruleText("selection:\n" + indent(c.selection) + "\ncondition: selection")))
 	}
+	f.Add([]byte("title: F\nlogsource: {product: linux}\nfilter: {rules: any, a: {F: y}, condition: not 1 of them}\n---\nname: g\n" + good +
+		"---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: g and not g")))
 	f.Add([]byte("action: global\n---\n" + good + "---\naction: repeat\n...\n%YAML 1.1\n---\naction: reset\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		rules, errs := Parse("x.yml", src)
+		rules, errs := parseRules("x.yml", src)
 		// All that YAML takes for a line break.
 		lines := 1 + len(regexp.MustCompile("[\n\r\u0085\u2028\u2029]").FindAllIndex(src, -1))
 		for _, r := range rules {
@@ -39,7 +41,17 @@ func FuzzParse(f *testing.F) {
 			assert.NotContains(t, err.Error(), "\n")
 			assert.True(t, 0 <= err.Line && err.Line <= lines+1, "line %d of %d: %s", err.Line, lines, err.Msg)
 		}
-		again, _ := Parse("x.yml", src)
+		c, _ := Parse("x.yml", src)
+		resolved, faults := c.Resolve()
+		assert.Len(t, resolved.Rules, len(c.Rules))
+		assert.LessOrEqual(t, len(resolved.Correlations), len(c.Correlations))
+		for _, r := range resolved.Rules {
+			r.Evaluate(MapEvent(nil))
+		}
+		for _, err := range faults {
+			assert.NotContains(t, err.Error(), "\n")
+		}
+		again, _ := parseRules("x.yml", src)
 		assert.Equal(t, titles(rules), titles(again))
 	})
 }
@@ -60,7 +72,7 @@ func FuzzEvaluate(f *testing.F) {
 		if decoder.Decode(&event) != nil {
 			return
 		}
-		rules, _ := Parse("x.yml", []byte(ruleText(detection)))
+		rules, _ := parseRules("x.yml", []byte(ruleText(detection)))
 		for _, r := range rules {
 			first, matched := r.Evaluate(MapEvent(event, keyword))
 			second, again := r.Evaluate(MapEvent(event, keyword))
@@ -81,7 +93,7 @@ func FuzzCondition(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		tokens := conditionTokens(text)
 		require.Equal(t, strings.Join(strings.Fields(text), ""), strings.Join(tokens, ""))
-		c, err := parseCondition(tokens, selections)
+		c, err := parseCondition(tokens, selections, "selection")
 		if err != nil {
 			require.True(t, 0 <= err.token && err.token <= len(tokens))
 			return
@@ -89,7 +101,7 @@ func FuzzCondition(f *testing.F) {
 		if len(tokens) > maxDepth/2 {
 			return // written with all its parentheses it may be too deep
 		}
-		again, err := parseCondition(conditionTokens(c.String()), selections)
+		again, err := parseCondition(conditionTokens(c.String()), selections, "selection")
 		require.Nil(t, err, c.String())
 		require.Equal(t, c.String(), again.String())
 		for truth := range 1 << len(selections) {

@@ -40,6 +40,9 @@ var modifiers = map[string]modifier{
 	"i":            regexpFlag,
 	"m":            regexpFlag,
 	"s":            regexpFlag,
+	"ignorecase":   regexpFlag,
+	"multiline":    regexpFlag,
+	"dotall":       regexpFlag,
 	"cidr":         asCIDR,
 	"exists":       asExists,
 	"fieldref":     asFieldRef,
@@ -259,12 +262,15 @@ func asRegexp(m Matcher, c modifierContext) ([]Matcher, error) {
 	return []Matcher{Regexp{Source: c.raw}}, nil
 }
 
+// regexpFlags are the flags by their modifiers, which pySigma lets be written out.
+var regexpFlags = map[string]string{"i": "i", "m": "m", "s": "s", "ignorecase": "i", "multiline": "m", "dotall": "s"}
+
 func regexpFlag(m Matcher, c modifierContext) ([]Matcher, error) {
 	re, ok := m.(Regexp)
 	if !ok {
 		return nil, fmt.Errorf("modifier %q must come after re", c.name)
 	}
-	re.Flags += c.name
+	re.Flags += regexpFlags[c.name]
 	return []Matcher{re}, nil
 }
 

@@ -103,6 +103,14 @@ func (p *parser) texts(n *yaml.Node, what string) []string {
 	return all
 }
 
+// textOrTexts also takes a single text for a list of one.
+func (p *parser) textOrTexts(n *yaml.Node, what string) []string {
+	if n.Kind == yaml.ScalarNode {
+		return []string{p.text(n, what)}
+	}
+	return p.texts(n, what)
+}
+
 // eachEntry calls f for each entry of a map with a usable key.
 func (p *parser) eachEntry(n *yaml.Node, what string, f func(key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {

@@ -32,33 +32,51 @@ func WithDisplayPrefix(prefix string) Option {
 	return func(o *options) { o.display = prefix }
 }
 
-// Parse reads one file's YAML documents. rules holds every document that is good; errs one *Error for each problem (a bad
-// document never takes the others down). Parse does not compare the rules with each other, see Unique.
-func Parse(file string, src []byte, opts ...Option) (rules []*Rule, errs []*Error) {
+// Parse reads one file's YAML documents. The collection holds every document that is good; errs one *Error for each problem (a bad
+// document never takes the others down). Parse does not compare the documents with each other, see Collection.Unique and Collection.Resolve.
+func Parse(file string, src []byte, opts ...Option) (c *Collection, errs []*Error) {
 	p := &parser{file: file, src: src}
 	for _, opt := range opts {
 		opt(&p.options)
 	}
+	c = &Collection{}
 	for _, doc := range p.collection(p.documents()) {
+		p.document(c, doc)
+	}
+	return c, tidy(p.errs)
+}
+
+// document reads a rule, a correlation or a filter, and adds it if it is good.
+func (p *parser) document(c *Collection, doc *yaml.Node) {
+	switch {
+	case valueOf(doc, "correlation") != nil:
+		if correlation := p.correlation(doc); correlation != nil {
+			c.Correlations = append(c.Correlations, correlation)
+		}
+	case valueOf(doc, "filter") != nil:
+		if filter := p.filter(doc); filter != nil {
+			c.Filters = append(c.Filters, filter)
+		}
+	default:
 		if rule := p.rule(doc); rule != nil {
-			rules = append(rules, rule)
+			c.Rules = append(c.Rules, rule)
 		}
 	}
-	return rules, tidy(p.errs)
 }
 
 // ParseDir reads the rule files of a directory, see ParseFS. Files are named by their path with dir before it.
-func ParseDir(dir string, opts ...Option) (rules []*Rule, errs []*Error) {
+func ParseDir(dir string, opts ...Option) (c *Collection, errs []*Error) {
 	return ParseFS(os.DirFS(dir), ".", append([]Option{WithDisplayPrefix(dir)}, opts...)...)
 }
 
 // ParseFS reads every file *.yml and *.yaml under root in the order of their paths, but not those in directories whose name
-// begins with a dot. Of rules with the same id only the first is kept. errs also tells what could not be read.
-func ParseFS(fsys fs.FS, root string, opts ...Option) (rules []*Rule, errs []*Error) {
+// begins with a dot. Of documents with the same id only the first is kept. errs also tells what could not be read.
+func ParseFS(fsys fs.FS, root string, opts ...Option) (c *Collection, errs []*Error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
+	c = &Collection{}
 	walk := func(name string, entry fs.DirEntry, err error) error {
 		shown := path.Join(o.display, name)
 		switch {
@@ -76,15 +94,14 @@ func ParseFS(fsys fs.FS, root string, opts ...Option) (rules []*Rule, errs []*Er
 			return nil
 		}
 		fileRules, fileErrs := Parse(shown, src, opts...)
-		rules = append(rules, fileRules...)
+		c.Add(fileRules)
 		errs = append(errs, fileErrs...)
 		return nil
 	}
 	if err := fs.WalkDir(fsys, root, walk); err != nil {
 		errs = append(errs, &Error{File: path.Join(o.display, root), Msg: err.Error()})
 	}
-	rules, repeated := Unique(rules)
-	return rules, append(errs, repeated...)
+	return c, append(errs, c.Unique()...)
 }
 
 // cause is what went wrong without the path, which the error names already.
@@ -108,21 +125,6 @@ func isRuleFile(fsys fs.FS, name string, entry fs.DirEntry) bool {
 	return err != nil || !info.IsDir() // a broken link is reported when it is read
 }
 
-// Unique keeps the first of the rules with the same id, and reports the others. Rules without an id are all kept.
-func Unique(rules []*Rule) (kept []*Rule, errs []*Error) {
-	first := map[string]*Rule{}
-	for _, r := range rules {
-		if other, ok := first[r.ID]; ok && r.ID != "" {
-			errs = append(errs, &Error{File: r.File, Line: r.Line,
-				Msg: fmt.Sprintf("id %s is already used by the rule at %s:%d; expected an id of its own", r.ID, other.File, other.Line)})
-			continue
-		}
-		first[r.ID] = r
-		kept = append(kept, r)
-	}
-	return kept, errs
-}
-
 // parser reads one file and gathers its problems.
 type parser struct {
 	options
@@ -131,11 +133,12 @@ type parser struct {
 	errs []*Error
 }
 
-// errorAt notes a problem. What it quotes from the file may have line breaks; a message is one line.
+// errorAt notes a problem. What it quotes from the file may have line breaks; a message has none.
 func (p *parser) errorAt(line, column int, format string, args ...any) {
-	msg := strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(fmt.Sprintf(format, args...))
-	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: msg})
+	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: oneLine(fmt.Sprintf(format, args...))})
 }
+
+func oneLine(s string) string { return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(s) }
 
 func (p *parser) errorf(n *yaml.Node, format string, args ...any) {
 	p.errorAt(n.Line, n.Column, format, args...)

@@ -23,6 +23,9 @@ name: shell
 related:
   - id: 08fbc97d-0a2f-491c-ae21-8ffcfd3174e9
     type: derived
+  - id: 18fbc97d-0a2f-491c-ae21-8ffcfd3174e9
+    type: obsoletes
+taxonomy: sigma
 status: test
 description: A shell.
 license: Apache-2.0
@@ -61,29 +64,32 @@ tests:
     event: {}
 my_own_key: {x: [1, 2]}
 `
-	rules, errs := Parse("dir/shell.yml", []byte(src))
+	rules, errs := parseRules("dir/shell.yml", []byte(src))
 	require.Empty(t, errs)
 	require.Len(t, rules, 1)
 	r := *rules[0]
 	require.Len(t, r.Selections, 1)
 	assert.Equal(t, "a", r.Selections[0].Name)
-	assert.Equal(t, 23, r.Selections[0].Line)
+	assert.Equal(t, 26, r.Selections[0].Line)
 	require.Len(t, r.Conditions, 1)
 	r.Selections, r.Conditions = nil, nil
 	assert.Equal(t, Rule{
-		ID: "929a690e-bef0-4204-a928-ef5e620d6fcc", Title: "Shell", Name: "shell", Status: "test", Description: "A shell.",
-		License: "Apache-2.0", Author: "Someone", Date: "2024-01-02", Modified: "2024/03/04", Level: High,
-		References: []string{"https://example.org/a"}, Tags: []string{"attack.execution", "attack.t1059.004"},
-		FalsePositives: []string{"Unknown"}, Fields: []string{"Image"},
-		LogSource: LogSource{Product: "linux", Category: "process_creation", Service: "auditd"},
-		Output:    "{Image} ran", Response: []string{"kill"}, Risk: 70,
-		Dedup: &Dedup{Group: "929a690e-bef0-4204-a928-ef5e620d6fcc", Key: []string{"ProcessGuid"}, Window: 90 * time.Second},
-		Tests: []TestEvent{
-			{Name: "a shell", Category: "process_creation", Match: true, Line: 36, Event: fields{
-				"Image": []any{"/bin/dash", "/bin/sh"}, "ProcessId": int64(5), "Ratio": 1.5, "Flag": true, "Gone": nil, "Date": "2024-01-02"}},
-			{Name: "words", Category: "other", Keywords: []string{"evil"}, Event: fields{}, Line: 39},
+		Header: Header{
+			ID: "929a690e-bef0-4204-a928-ef5e620d6fcc", Title: "Shell", Name: "shell", Status: "test", Description: "A shell.",
+			License: "Apache-2.0", Author: "Someone", Date: "2024-01-02", Modified: "2024/03/04", Taxonomy: "sigma", Level: High,
+			References: []string{"https://example.org/a"}, Tags: []string{"attack.execution", "attack.t1059.004"},
+			FalsePositives: []string{"Unknown"}, Fields: []string{"Image"}, Scope: []string{"server"},
+			Related: []Related{{"08fbc97d-0a2f-491c-ae21-8ffcfd3174e9", "derived"}, {"18fbc97d-0a2f-491c-ae21-8ffcfd3174e9", "obsolete"}},
+			Output:  "{Image} ran", Response: []string{"kill"}, Risk: 70,
+			Dedup: &Dedup{Group: "929a690e-bef0-4204-a928-ef5e620d6fcc", Key: []string{"ProcessGuid"}, Window: 90 * time.Second},
+			File:  "dir/shell.yml", Line: 2,
 		},
-		File: "dir/shell.yml", Line: 2,
+		LogSource: LogSource{Product: "linux", Category: "process_creation", Service: "auditd"},
+		Tests: []TestEvent{
+			{Name: "a shell", Category: "process_creation", Match: true, Line: 39, Event: fields{
+				"Image": []any{"/bin/dash", "/bin/sh"}, "ProcessId": int64(5), "Ratio": 1.5, "Flag": true, "Gone": nil, "Date": "2024-01-02"}},
+			{Name: "words", Category: "other", Keywords: []string{"evil"}, Event: fields{}, Line: 42},
+		},
 	}, r)
 }
 
@@ -121,7 +127,7 @@ func TestDocuments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules, errs := Parse("x.yml", []byte(tt.src))
+			rules, errs := parseRules("x.yml", []byte(tt.src))
 			assert.Empty(t, errs)
 			assert.Equal(t, tt.want, titles(rules))
 			var lines []int
@@ -140,7 +146,7 @@ func TestSelfReference(t *testing.T) {
 		"title: x\nlogsource: {product: x}\ndetection:\n  a: &m {F: *m}\n  condition: a\n",
 		"&d action: global\ntitle: *d\n---\n&e title: *e\n",
 	} {
-		rules, errs := Parse("x.yml", []byte(src))
+		rules, errs := parseRules("x.yml", []byte(src))
 		assert.Empty(t, rules, src)
 		assert.NotEmpty(t, errs, src)
 	}
@@ -174,7 +180,7 @@ title: Alone
 logsource: {product: linux}
 detection: {a: {F: x}, condition: a}
 `
-	rules, errs := Parse("x.yml", []byte(src))
+	rules, errs := parseRules("x.yml", []byte(src))
 	require.Empty(t, errs)
 	require.Equal(t, []string{"Process", "Sysmon", "Alone"}, titles(rules))
 	first, second, third := rules[0], rules[1], rules[2]
@@ -220,7 +226,7 @@ func TestParseFS(t *testing.T) {
 		"rules/dir.yml/x.yml": {Data: []byte(ruleFile("X", "6"))},
 		"other/o.yml":         {Data: []byte(ruleFile("O", "7"))},
 	}
-	rules, errs := ParseFS(unreadable{fsys, "rules/e.yml"}, "rules", WithDisplayPrefix("/etc/vedette"))
+	rules, errs := rulesOf(ParseFS(unreadable{fsys, "rules/e.yml"}, "rules", WithDisplayPrefix("/etc/vedette")))
 	require.Equal(t, []string{"Z", "B", "D", "X"}, titles(rules), "%v", errs)
 	assert.Equal(t, "/etc/vedette/rules/a/z.yaml", rules[0].File)
 	var messages []string
@@ -230,7 +236,7 @@ func TestParseFS(t *testing.T) {
 	assert.Equal(t, []string{
 		"/etc/vedette/rules/d.yml:1: the document is not valid YAML: did not find expected node content",
 		"/etc/vedette/rules/e.yml: cannot be read: permission denied",
-		"/etc/vedette/rules/c.yml:1: id rule-1 is already used by the rule at /etc/vedette/rules/a/z.yaml:1; expected an id of its own",
+		"/etc/vedette/rules/c.yml:1: id rule-1 is already used by the document at /etc/vedette/rules/a/z.yaml:1; expected an id of its own",
 	}, messages)
 }
 
@@ -241,13 +247,13 @@ func TestParseDir(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(data, "a.yml"), []byte(ruleFile("A", "1")), 0o644))
 	require.NoError(t, os.Symlink(filepath.Join("..data", "a.yml"), filepath.Join(dir, "a.yml")))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "b.yml")))
-	rules, errs := ParseDir(dir)
+	rules, errs := rulesOf(ParseDir(dir))
 	require.Equal(t, []string{"A"}, titles(rules), "a linked file is read once, as configuration maps are mounted")
 	assert.Equal(t, filepath.Join(dir, "a.yml"), rules[0].File)
 	require.Len(t, errs, 1)
 	assert.Equal(t, filepath.Join(dir, "b.yml")+": cannot be read: no such file or directory", errs[0].Error())
 
-	rules, errs = ParseDir(filepath.Join(dir, "absent"))
+	rules, errs = rulesOf(ParseDir(filepath.Join(dir, "absent")))
 	assert.Empty(t, rules)
 	require.Len(t, errs, 1)
 	assert.Equal(t, filepath.Join(dir, "absent")+": cannot be read: no such file or directory", errs[0].Error())

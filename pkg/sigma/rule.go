@@ -29,6 +29,27 @@ type Dedup struct {
 	Window time.Duration // how long a match silences its equals
 }
 
+// Related is a link to another rule. Type is derived, obsolete, merged, renamed or similar.
+type Related struct{ ID, Type string }
+
+// Header is what rules, correlations and filters have in common.
+type Header struct {
+	ID, Title, Name, Description, Status, Author, License, Date, Modified string
+
+	Taxonomy                                        string // whose field names are used; "" for Sigma's own
+	Level                                           Level
+	References, Tags, FalsePositives, Fields, Scope []string
+	Related                                         []Related
+
+	Output   string // message template with {Field} placeholders
+	Dedup    *Dedup
+	Response []string
+	Risk     int // 0 to 100
+
+	File string
+	Line int // where the document begins
+}
+
 // TestEvent is an event the rule carries as its own test. It is read from the key tests.
 type TestEvent struct {
 	Name     string
@@ -41,20 +62,9 @@ type TestEvent struct {
 
 // Rule is one detection rule. It is not changed after it was read, so several goroutines may evaluate it at once.
 type Rule struct {
-	ID, Title, Description, Status, Author, License, Date, Modified, Name string
-
-	Level                                    Level
-	References, Tags, FalsePositives, Fields []string
-	LogSource                                LogSource
-
-	Output   string // message template with {Field} placeholders
-	Dedup    *Dedup
-	Response []string
-	Risk     int // 0 to 100
-	Tests    []TestEvent
-
-	File string
-	Line int // where the document begins
+	Header
+	LogSource LogSource
+	Tests     []TestEvent
 
 	Selections []*Selection // in the order of the file
 	Conditions []Condition  // the rule matches where one of them holds

@@ -19,6 +19,18 @@ func ruleText(detection string) string {
 	return b.String() + "\n"
 }
 
+// correlationText is a whole correlation with the given body.
+func correlationText(body string) string {
+	return "title: A test\ncorrelation:\n" + indent(body) + "\n"
+}
+
+// rulesOf takes the rules out of what reading gave.
+func rulesOf(c *Collection, errs []*Error) ([]*Rule, []*Error) { return c.Rules, errs }
+
+func parseRules(file string, src []byte, opts ...Option) ([]*Rule, []*Error) {
+	return rulesOf(Parse(file, src, opts...))
+}
+
 // ruleWith reads a rule that consists of one selection.
 func ruleWith(t *testing.T, selection string, opts ...Option) *Rule {
 	t.Helper()
@@ -27,7 +39,7 @@ func ruleWith(t *testing.T, selection string, opts ...Option) *Rule {
 
 func ruleOf(t *testing.T, detection string, opts ...Option) *Rule {
 	t.Helper()
-	rules, errs := Parse("test.yml", []byte(ruleText(detection)), opts...)
+	rules, errs := parseRules("test.yml", []byte(ruleText(detection)), opts...)
 	require.Empty(t, errs)
 	require.Len(t, rules, 1)
 	return rules[0]

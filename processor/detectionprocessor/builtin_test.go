@@ -26,10 +26,10 @@ var (
 )
 
 func builtin(t *testing.T) []*sigma.Rule {
-	rules, errs := sigma.ParseFS(config.Files, config.RulesRoot)
+	c, errs := sigma.ParseFS(config.Files, config.RulesRoot)
 	require.Empty(t, errs)
-	require.NotEmpty(t, rules)
-	return rules
+	require.NotEmpty(t, c.Rules)
+	return c.Rules
 }
 
 func TestBuiltinRulesAreComplete(t *testing.T) {

@@ -88,7 +88,7 @@ func TestDedupKeys(t *testing.T) {
 			assert.NoError(t, log.Attributes().FromRaw(attrs))
 			r := acquireRecord(log, pcommon.NewMap())
 			defer r.release()
-			one := &rule{Rule: &sigma.Rule{Dedup: c.dedup}}
+			one := &rule{Rule: &sigma.Rule{Header: sigma.Header{Dedup: c.dedup}}}
 			r.under(newFieldTable("process_creation", []*rule{one}))
 			assert.Equal(t, c.want, dedupKeys(one.Rule, r))
 		})

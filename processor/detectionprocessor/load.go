@@ -99,11 +99,17 @@ func (l *loaded) read(s source, path string, seen map[string]*sigma.Rule) {
 		l.refused = append(l.refused, fmt.Errorf("%s: cannot be read, expected a file of rules: %w", s.show(path), err))
 		return
 	}
-	rules, faults := sigma.Parse(s.show(path), src)
+	c, faults := sigma.Parse(s.show(path), src)
 	for _, fault := range faults {
 		l.refused = append(l.refused, fault)
 	}
-	for _, r := range rules {
+	for _, correlation := range c.Correlations {
+		l.refused = append(l.refused, fmt.Errorf("%s:%d:1: found a correlation, expected a rule: correlations are not supported", correlation.File, correlation.Line))
+	}
+	for _, filter := range c.Filters {
+		l.refused = append(l.refused, fmt.Errorf("%s:%d:1: found a filter, expected a rule: filters are not supported", filter.File, filter.Line))
+	}
+	for _, r := range c.Rules {
 		if other, ok := seen[r.ID]; ok && r.ID != "" {
 			l.refused = append(l.refused, fmt.Errorf("%s:%d:1: the id %s is taken by the rule at %s:%d, expected an id of its own",
 				r.File, r.Line, r.ID, other.File, other.Line))
