@@ -54,7 +54,7 @@ func TestSigmaAttributes(t *testing.T) {
 func TestKindsForAndBack(t *testing.T) {
 	assert.Equal(t, []string{KindFileOpen, KindFileCreate, KindFileRename}, KindsFor("file_event"))
 	assert.Nil(t, KindsFor("registry_set"))
-	assert.Equal(t, []string{"file_event", "file_change"}, SigmaCategories(KindFileOpen))
+	assert.Equal(t, []string{"file_event", "file_change", "auditd"}, SigmaCategories(KindFileOpen))
 	assert.Nil(t, SigmaCategories(KindSecurityAlert))
 	assert.Nil(t, SigmaCategories("no.such"))
 }

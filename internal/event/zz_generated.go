@@ -98,6 +98,11 @@ const (
 	AttrVedetteEventName                = "vedette.event.name"
 	AttrVedetteEventsLost               = "vedette.events_lost"
 	AttrVedetteSuppressedCount          = "vedette.suppressed_count"
+	AttrVedetteCorrelation              = "vedette.correlation"
+	AttrVedetteRulesGeneration          = "vedette.rules_generation"
+	AttrEventRiskScore                  = "event.risk_score"
+	AttrHostRiskCalculatedScore         = "host.risk.calculated_score"
+	AttrUserRiskCalculatedScore         = "user.risk.calculated_score"
 	AttrProcessExitCode                 = "process.exit.code"
 	AttrProcessExitSignal               = "process.exit.signal"
 	AttrFileFlags                       = "file.flags"
@@ -118,7 +123,7 @@ var kinds = []Kind{
 		Class:   "process",
 		Meaning: "A process started to run a program. The network fields are those of a connection that is one of its standard streams.",
 		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"start"}, Action: "exec"},
-		Sigma:   []string{"process_creation"},
+		Sigma:   []string{"process_creation", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -275,7 +280,7 @@ var kinds = []Kind{
 		Class:   "file",
 		Meaning: "An existing file was opened for writing.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "open"},
-		Sigma:   []string{"file_event", "file_change"},
+		Sigma:   []string{"file_event", "file_change", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -308,7 +313,7 @@ var kinds = []Kind{
 		Class:   "file",
 		Meaning: "A file, directory, link, device or fifo came into being.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"creation"}, Action: "create"},
-		Sigma:   []string{"file_event"},
+		Sigma:   []string{"file_event", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -343,7 +348,7 @@ var kinds = []Kind{
 		Class:   "file",
 		Meaning: "A name of a file or directory was removed.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"deletion"}, Action: "delete"},
-		Sigma:   []string{"file_delete"},
+		Sigma:   []string{"file_delete", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -375,7 +380,7 @@ var kinds = []Kind{
 		Class:   "file",
 		Meaning: "A file or directory got another name; file.path is the new one.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "rename"},
-		Sigma:   []string{"file_event", "file_rename"},
+		Sigma:   []string{"file_event", "file_rename", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -408,7 +413,7 @@ var kinds = []Kind{
 		Class:   "network",
 		Meaning: "A process asked for a connection to a peer (TCP) or set a socket's peer (UDP).",
 		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"connection", "start"}, Action: "connect"},
-		Sigma:   []string{"network_connection"},
+		Sigma:   []string{"network_connection", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -443,7 +448,7 @@ var kinds = []Kind{
 		Class:   "network",
 		Meaning: "A process accepted a connection.",
 		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"connection", "start"}, Action: "accept"},
-		Sigma:   []string{"network_connection"},
+		Sigma:   []string{"network_connection", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -478,7 +483,7 @@ var kinds = []Kind{
 		Class:   "network",
 		Meaning: "A socket was given a local address.",
 		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"info"}, Action: "bind"},
-		Sigma:   []string{"network_bind"},
+		Sigma:   []string{"network_bind", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -513,7 +518,7 @@ var kinds = []Kind{
 		Class:   "network",
 		Meaning: "A socket began to listen for connections.",
 		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"info"}, Action: "listen"},
-		Sigma:   []string{"network_listen"},
+		Sigma:   []string{"network_listen", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -572,6 +577,11 @@ var kinds = []Kind{
 			AttrVedetteEventName,
 			AttrVedetteEventsLost,
 			AttrVedetteSuppressedCount,
+			AttrVedetteCorrelation,
+			AttrVedetteRulesGeneration,
+			AttrEventRiskScore,
+			AttrHostRiskCalculatedScore,
+			AttrUserRiskCalculatedScore,
 		},
 	},
 }
@@ -601,6 +611,7 @@ var ecsPlan = []ECSField{
 	{Path: "event.id", Attribute: AttrEventID, Type: String},
 	{Path: "event.kind", Attribute: AttrEventKind, Type: String},
 	{Path: "event.outcome", Attribute: AttrEventOutcome, Type: String},
+	{Path: "event.risk_score", Attribute: AttrEventRiskScore, Type: Int},
 	{Path: "file.Ext.original.path", Attribute: AttrFileOriginalPath, Type: String},
 	{Path: "file.directory", Attribute: AttrFileDirectory, Type: String},
 	{Path: "file.inode", Attribute: AttrFileInode, Type: String},
@@ -613,6 +624,7 @@ var ecsPlan = []ECSField{
 	{Path: "host.name", Attribute: AttrHostName, Type: String},
 	{Path: "host.os.kernel", Attribute: AttrOSVersion, Type: String},
 	{Path: "host.os.type", Attribute: AttrOSType, Type: String},
+	{Path: "host.risk.calculated_score", Attribute: AttrHostRiskCalculatedScore, Type: Int},
 	{Path: "network.direction", Attribute: AttrNetworkDirection, Type: String},
 	{Path: "network.transport", Attribute: AttrNetworkTransport, Type: String},
 	{Path: "network.type", Attribute: AttrNetworkType, Type: String},
@@ -654,10 +666,13 @@ var ecsPlan = []ECSField{
 	{Path: "threat.technique.name", Attribute: AttrThreatTechniqueName, Type: Strings},
 	{Path: "threat.technique.subtechnique.id", Attribute: AttrThreatTechniqueSubtechniqueID, Type: Strings},
 	{Path: "threat.technique.subtechnique.name", Attribute: AttrThreatTechniqueSubtechniqueName, Type: Strings},
+	{Path: "user.risk.calculated_score", Attribute: AttrUserRiskCalculatedScore, Type: Int},
+	{Path: "vedette.correlation", Attribute: AttrVedetteCorrelation, Type: Map},
 	{Path: "vedette.event.name", Attribute: AttrVedetteEventName, Type: String},
 	{Path: "vedette.events_lost", Attribute: AttrVedetteEventsLost, Type: Int},
 	{Path: "vedette.matched", Attribute: AttrVedetteMatched, Type: Map},
 	{Path: "vedette.matched_rules", Attribute: AttrVedetteMatchedRules, Type: Strings},
+	{Path: "vedette.rules_generation", Attribute: AttrVedetteRulesGeneration, Type: Int},
 	{Path: "vedette.suppressed_count", Attribute: AttrVedetteSuppressedCount, Type: Int},
 }
 
@@ -679,6 +694,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"Direction": {
 		{attribute: AttrNetworkDirection, categories: []string{"*"}},
+	},
+	"EUID": {
+		{attribute: AttrProcessUserName, categories: []string{"auditd"}},
 	},
 	"ExitCode": {
 		{attribute: AttrProcessExitCode, categories: []string{"*"}},
@@ -791,5 +809,38 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"Via": {
 		{attribute: AttrProcessIOVia, categories: []string{"process_remote_stdio"}},
+	},
+	"cwd": {
+		{attribute: AttrProcessWorkingDirectory, categories: []string{"auditd"}},
+	},
+	"egid": {
+		{attribute: AttrProcessGroupID, categories: []string{"auditd"}},
+	},
+	"euid": {
+		{attribute: AttrProcessUserID, categories: []string{"auditd"}},
+	},
+	"exe": {
+		{attribute: AttrProcessExecutablePath, categories: []string{"auditd"}},
+	},
+	"inode": {
+		{attribute: AttrFileInode, categories: []string{"auditd"}},
+	},
+	"name": {
+		{attribute: AttrProcessExecutablePath, categories: []string{"auditd"}},
+		{attribute: AttrProcessInvokedPath, categories: []string{"auditd"}},
+		{attribute: AttrFilePath, categories: []string{"auditd"}},
+		{attribute: AttrFileOriginalPath, categories: []string{"auditd"}},
+	},
+	"pid": {
+		{attribute: AttrProcessPID, categories: []string{"auditd"}},
+	},
+	"ppid": {
+		{attribute: AttrProcessParentPID, categories: []string{"auditd"}},
+	},
+	"proctitle": {
+		{attribute: AttrProcessCommandLine, categories: []string{"auditd"}},
+	},
+	"tty": {
+		{attribute: AttrProcessTTY, categories: []string{"auditd"}},
 	},
 }
