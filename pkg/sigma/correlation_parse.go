@@ -120,9 +120,20 @@ func (p *parser) expression(c *Correlation, n *yaml.Node) {
 			p.errorAt(r.Line, r.Column, "correlation.rules: the condition does not mention %s, expected every rule that is listed to be in it", quote(r.Text))
 		}
 	}
-	if len(positive(c.Expression, false)) == 0 {
+	switch {
+	case len(positive(c.Expression, false)) == 0:
 		p.errorf(n, "condition: found nothing but rules that must not match, expected one that must")
+	case c.Type == TemporalOrdered && slices.Contains(lowered(tokens), "not"):
+		p.errorf(n, "condition: found \"not\", expected none in %s: what does not happen has no place in an order", c.Type)
 	}
+}
+
+func lowered(words []string) []string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = strings.ToLower(w)
+	}
+	return all
 }
 
 // positive gives the selections that stand under an even number of nots.
@@ -214,6 +225,8 @@ func (p *parser) checkThreshold(c *Correlation, n *yaml.Node) {
 		expected = "one that a number from 1 on fulfils, because a window begins with a match"
 	}
 	switch {
+	case c.Type == TemporalOrdered && !t.Rising():
+		p.errorf(n, "condition: found an upper bound, expected gt or gte in %s", c.Type)
 	case len(t.Bounds) == 0:
 		p.errorf(n, "condition: found no comparison, expected one of %s", strings.Join(boundOperators, ", "))
 	case !t.possible(least, most, !c.Type.Numeric()):

@@ -105,6 +105,7 @@ var broken = []struct{ name, src string }{
 	{"expressions", correlationText("type: temporal\nrules: [a, b]\ntimespan: 1m\ncondition: a and c") + "---\n" + correlationText("type: temporal\nrules: [a, b]\ntimespan: 1m\ncondition: a or a") +
 		"---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: not (a or b)") + "---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: ''") +
 		"---\n" + correlationText("type: temporal\ntimespan: 1m\ncondition: a and and b")},
+	{"absence in an order", correlationText("type: temporal_ordered\ntimespan: 1m\ncondition: a and NOT b") + "---\n" + correlationText("type: temporal_ordered\nrules: [a, b]\ntimespan: 1m\ncondition: {lt: 2}")},
 	{"tests of a correlation", correlationText("type: event_count\nrules: a\ntimespan: 1m\ncondition: {gte: 5}") +
 		"tests:\n  - name: x\n  - name: y\n    events: [{at: 5, event: x, times: 0, every: -1s, what: x}, {at: 1s}]\n    fires: [soon]\n    match: true\n"},
 	{"filter that is no map", "title: x\nlogsource: {product: linux}\nfilter: x\n"},

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlation
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vedette-sec/vedette/pkg/sigma"
+)
+
+// Correlator judges matches of rules by correlations. It may be used from several goroutines at once.
+type Correlator struct {
+	limits Limits
+	plans  []*plan
+	byRule map[*sigma.Rule][]listener
+
+	mu         sync.Mutex
+	queue      queue
+	seq        uint64
+	latest     int64 // event time of the latest match
+	clock      int64 // the time last given to Advance
+	watermark  int64 // no earlier match is taken
+	nextClose  int64 // no window closes before
+	groupBytes int   // of all plans
+	agenda     []delivery
+	key, value []byte // scratch
+}
+
+// delivery is a firing on its way to a correlation that refers to its own.
+type delivery struct {
+	to     listener
+	from   int
+	firing *Firing
+	event  EventID
+}
+
+// New makes a correlator of resolved correlations, each of which must come after those it refers to, as Collection.Resolve gives them.
+// It takes over from previous, which may be nil, what is remembered for correlations that did not change. previous must not be
+// used any more. Correlations beyond the limits are left out with those that refer to them, and told in refused.
+func New(correlations []*sigma.Correlation, limits Limits, previous *Correlator) (c *Correlator, refused []*sigma.Error) {
+	c = &Correlator{
+		limits: limits.complete(), byRule: map[*sigma.Rule][]listener{},
+		latest: never, clock: never, watermark: never, nextClose: math.MaxInt64,
+	}
+	planned := map[*sigma.Correlation]*plan{}
+	for _, correlation := range correlations {
+		p, err := c.plan(correlation, planned)
+		if err != nil {
+			refused = append(refused, &sigma.Error{File: correlation.File, Line: correlation.Line, Msg: err.Error()})
+			continue
+		}
+		planned[correlation] = p
+	}
+	c.settleFields()
+	if previous != nil {
+		// What Snapshot wrote Restore can read.
+		_ = c.Restore(previous.Snapshot())
+	}
+	return c, refused
+}
+
+// plan prepares a correlation and tells those it refers to of it.
+func (c *Correlator) plan(correlation *sigma.Correlation, planned map[*sigma.Correlation]*plan) (*plan, error) {
+	for _, r := range correlation.Rules {
+		switch {
+		case r.Rule == nil && r.Correlation == nil:
+			return nil, errUnresolved(r)
+		case r.Rule == nil && planned[r.Correlation] == nil:
+			return nil, errRefused(r)
+		}
+	}
+	p, err := prepare(correlation, c.limits)
+	if err != nil {
+		return nil, err
+	}
+	p.index, p.total = len(c.plans), &c.groupBytes
+	c.plans = append(c.plans, p)
+	for i, r := range correlation.Rules {
+		l := listener{p, i}
+		if r.Rule != nil {
+			c.byRule[r.Rule] = append(c.byRule[r.Rule], l)
+		} else {
+			inner := planned[r.Correlation]
+			inner.listeners = append(inner.listeners, l)
+		}
+	}
+	return p, nil
+}
+
+// settleFields goes from the last plan to the first, because a correlation must show what those that refer to it ask for.
+func (c *Correlator) settleFields() {
+	for _, p := range slices.Backward(c.plans) {
+		var asked []string
+		for _, l := range p.listeners {
+			f := l.plan.rules[l.rule]
+			asked = slices.Concat(asked, f.group, f.values, f.carry)
+		}
+		p.carryFields(asked)
+	}
+}
+
+// Fields gives the names of the fields that are read from the events of a rule, sorted; none where nothing refers to it.
+func (c *Correlator) Fields(rule *sigma.Rule) []string {
+	var names []string
+	for _, l := range c.byRule[rule] {
+		f := l.plan.rules[l.rule]
+		names = slices.Concat(names, f.group, f.values, f.carry)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Refers reports whether a correlation refers to the rule, so that its matches need to be observed.
+func (c *Correlator) Refers(rule *sigma.Rule) bool { return len(c.byRule[rule]) > 0 }
+
+// The years that nanoseconds in 64 bits can count, with room for any time span.
+var earliest, farthest = time.Unix(0, 0), time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Observe tells of a match of a rule: when the event happened, how its fields are read (not after the return), and its name.
+// It returns what fires because of this match or of earlier ones that need not wait any longer.
+func (c *Correlator) Observe(rule *sigma.Rule, at time.Time, ev Event, event EventID) []Firing {
+	listeners := c.byRule[rule]
+	if len(listeners) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := at.UnixNano()
+	for _, l := range listeners {
+		counts := &l.plan.counts
+		counts.Observed++
+		switch {
+		case at.Before(earliest) || at.After(farthest) || c.clock != never && t > c.clock+int64(c.limits.Ahead):
+			counts.Ahead++
+		case t < c.watermark:
+			counts.Late++
+		default:
+			c.enqueue(l, t, ev, event)
+		}
+	}
+	return c.drain()
+}
+
+// Advance tells the time, so that windows close and matches are judged even while no more come. It returns what fires.
+// Times that do not grow have no effect.
+func (c *Correlator) Advance(now time.Time) []Firing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Before(earliest) || now.After(farthest) {
+		return nil
+	}
+	c.clock = max(c.clock, now.UnixNano())
+	c.watermark = max(c.watermark, c.clock-int64(c.limits.Lateness))
+	firings := c.drain()
+	for _, p := range c.plans {
+		p.expired(c.watermark)
+	}
+	return firings
+}
+
+// enqueue reads what the correlation needs of the event and lets it wait.
+func (c *Correlator) enqueue(l listener, t int64, ev Event, event EventID) {
+	e := entry{time: t, plan: l.plan, rule: l.rule}
+	if !c.read(&e, ev) {
+		return
+	}
+	e.input.event = event
+	c.seq++
+	e.seq = c.seq
+	c.queue.push(e)
+	if t > c.latest {
+		c.latest = t
+		c.watermark = max(c.watermark, t-int64(c.limits.Lateness))
+	}
+}
+
+// read takes the fields from an event; it gives false where one that is needed is missing.
+func (c *Correlator) read(e *entry, ev Event) bool {
+	p := e.plan
+	f := &p.rules[e.rule]
+	e.input.rule = e.rule
+	var ok bool
+	if c.key, ok = appendKey(c.key[:0], ev, f.group); !ok {
+		p.counts.Ungrouped++
+		return false
+	}
+	if !c.readValue(e, ev, f.values) {
+		p.counts.Valueless++
+		return false
+	}
+	for _, field := range f.carry {
+		v := first(ev, field)
+		if v == nil {
+			e.input.carried = append(e.input.carried, carried{})
+			continue
+		}
+		c.value = appendText(c.value[:0], v)
+		e.input.carried = append(e.input.carried, carried{string(c.value), true})
+	}
+	if g, ok := p.groups[string(c.key)]; ok {
+		e.key = g.key
+	} else {
+		e.key = string(c.key)
+	}
+	return true
+}
+
+func (c *Correlator) readValue(e *entry, ev Event, fields []string) (ok bool) {
+	switch {
+	case e.plan.Type.Numeric():
+		e.input.number, ok = number(first(ev, fields[0]))
+		return ok
+	case len(fields) == 1:
+		v := first(ev, fields[0])
+		if v == nil {
+			return false
+		}
+		c.value = appendText(c.value[:0], v)
+	case len(fields) > 1:
+		if c.value, ok = appendKey(c.value[:0], ev, fields); !ok {
+			return false
+		}
+	default:
+		return true
+	}
+	e.input.value = identify(c.value)
+	return true
+}
+
+// drain processes, in the order of time, what need not wait any longer, and closes windows on the way.
+func (c *Correlator) drain() []Firing {
+	var firings []Firing
+	for {
+		e := c.queue.first()
+		if e == nil {
+			break
+		}
+		if e.time > c.watermark {
+			// Rather than take more memory, matches go before their time; what would have come before them is late then.
+			if c.queue.bytes <= c.limits.MaxBytes/4 {
+				break
+			}
+			c.watermark = e.time
+			e.plan.counts.Hurried++
+		}
+		next := c.queue.pop()
+		firings = c.close(next.time, firings)
+		firings = c.process(next.plan, next.time, next.key, &next.input, firings)
+		firings = c.deliver(next.time, firings)
+	}
+	return c.close(c.watermark, firings)
+}
+
+// process judges a match in its turn.
+func (c *Correlator) process(p *plan, t int64, key string, in *input, firings []Firing) []Firing {
+	p.expired(t)
+	if p.since == never {
+		p.since = t
+	}
+	if p.closing {
+		c.collect(p, t, key, in)
+		return firings
+	}
+	g := p.find(key, t)
+	cutoff := t - p.span
+	g.window.expire(cutoff)
+	if g.fired {
+		v, _ := g.window.value()
+		g.fired = p.holds(v) && t < g.since+p.span
+	}
+	fresh, degraded := g.window.add(t, in)
+	p.use(g, t, in, degraded)
+	v, begun := g.window.value()
+	holds := p.holds(v)
+	if p.Type == sigma.FirstSeen {
+		holds = fresh && t >= p.since+p.learn
+	}
+	switch {
+	case !holds:
+		g.fired = false
+	case g.fired:
+		g.folded++
+		p.counts.Folded++
+	default:
+		f := p.firing(g, t, cutoff, v, begun)
+		g.fired, g.since, g.folded = p.Type != sigma.FirstSeen, t, 0
+		firings = c.fire(p, f, firings)
+	}
+	p.list.remove(g)
+	p.list.push(g)
+	p.resize(g)
+	c.bound()
+	return firings
+}
+
+// use notes what a group takes from an event beside its window.
+func (p *plan) use(g *group, t int64, in *input, degraded bool) {
+	g.last = t
+	g.carried = in.carried
+	p.mention(g, t, in)
+	if degraded {
+		g.degraded = true
+		p.counts.Degraded++
+	}
+}
+
+// collect puts a match into the open window of its group.
+func (c *Correlator) collect(p *plan, t int64, key string, in *input) {
+	if p.groups[key] == nil && !p.opens[in.rule] {
+		return
+	}
+	g := p.find(key, t)
+	c.nextClose = min(c.nextClose, g.since+p.span)
+	_, degraded := g.window.add(t, in)
+	p.use(g, t, in, degraded)
+	p.resize(g)
+	c.bound()
+}
+
+// close judges the windows that end at or before a time, in the order in which they end.
+func (c *Correlator) close(until int64, firings []Firing) []Firing {
+	for c.nextClose <= until {
+		at := c.nextClose
+		for _, p := range c.plans {
+			for g := p.list.first; p.closing && g != nil && g.since+p.span <= at; g = p.list.first {
+				v, begun := g.window.value()
+				if p.holds(v) {
+					firings = c.fire(p, p.firing(g, at, never, v, begun), firings)
+				}
+				p.evict(g)
+			}
+		}
+		firings = c.deliver(at, firings)
+		c.nextClose = math.MaxInt64
+		for _, p := range c.plans {
+			if g := p.list.first; p.closing && g != nil {
+				c.nextClose = min(c.nextClose, g.since+p.span)
+			}
+		}
+	}
+	return firings
+}
+
+// fire notes a firing and puts it on the way to those that refer to the correlation.
+func (c *Correlator) fire(p *plan, f Firing, firings []Firing) []Firing {
+	p.counts.Fired++
+	var event EventID
+	if n := len(f.Events); n > 0 {
+		event = f.Events[n-1]
+	}
+	for _, l := range p.listeners {
+		l.plan.counts.Observed++
+		c.agenda = append(c.agenda, delivery{l, p.index, &f, event})
+	}
+	return append(firings, f)
+}
+
+// deliver lets correlations judge the firings of others, those first that others may refer to.
+func (c *Correlator) deliver(t int64, firings []Firing) []Firing {
+	for len(c.agenda) > 0 {
+		next := 0
+		for i, d := range c.agenda {
+			if n := &c.agenda[next]; d.to.plan.index < n.to.plan.index || d.to.plan.index == n.to.plan.index && d.from < n.from {
+				next = i
+			}
+		}
+		d := c.agenda[next]
+		c.agenda = slices.Delete(c.agenda, next, next+1)
+		e := entry{plan: d.to.plan, rule: d.to.rule}
+		if !c.read(&e, d.firing) {
+			continue
+		}
+		e.input.event = d.event
+		firings = c.process(d.to.plan, t, e.key, &e.input, firings)
+	}
+	return firings
+}
+
+// bound keeps the memory within its limit. The correlation whose groups take most gives first, so that a flood in one does
+// not make the others forget.
+func (c *Correlator) bound() {
+	for c.groupBytes+c.queue.bytes > c.limits.MaxBytes {
+		largest := slices.MaxFunc(c.plans, func(a, b *plan) int { return cmp.Compare(a.size, b.size) })
+		if largest.list.first == nil {
+			return
+		}
+		largest.evict(largest.list.first)
+		largest.counts.EvictedBytes++
+	}
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package correlation
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// A snapshot is a mark, a version, the payload and a checksum over all of it.
+const (
+	snapshotMark    = "VCOR"
+	snapshotVersion = 1
+	checksumBytes   = 4
+)
+
+// errBroken is about a snapshot that has the right checksum and does not make sense.
+var errBroken = errors.New("the snapshot of correlations is broken, expected one that Snapshot wrote")
+
+// Snapshot writes down everything that is remembered, for Restore.
+func (c *Correlator) Snapshot() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := append([]byte(snapshotMark), snapshotVersion)
+	b = binary.AppendVarint(binary.AppendVarint(b, c.latest), c.watermark)
+	b = binary.AppendUvarint(b, uint64(len(c.plans)))
+	for _, p := range c.plans {
+		// With its size before it, the state of a correlation that is gone can be passed over.
+		state := p.save(nil)
+		b = append(binary.AppendUvarint(appendID(b, p.fingerprint), uint64(len(state))), state...)
+	}
+	waiting := c.queue.entries()
+	b = binary.AppendUvarint(b, uint64(len(waiting)))
+	for _, e := range waiting {
+		b = e.save(b)
+	}
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+}
+
+func (p *plan) save(b []byte) []byte {
+	b = binary.AppendVarint(b, p.since)
+	b = binary.AppendUvarint(b, uint64(len(p.groups)))
+	for g := p.list.first; g != nil; g = g.next {
+		b = appendString(b, g.key)
+		b = binary.AppendVarint(binary.AppendVarint(b, g.last), g.since)
+		b = binary.AppendUvarint(b, g.folded)
+		b = appendBool(appendBool(b, g.fired), g.degraded)
+		b = binary.AppendUvarint(b, uint64(len(g.mentions)))
+		for _, m := range g.mentions {
+			b = appendID(binary.AppendVarint(b, m.time), m.event)
+		}
+		b = p.appendCarried(b, g.carried)
+		b = g.window.save(b)
+	}
+	return b
+}
+
+func (e *entry) save(b []byte) []byte {
+	b = appendID(b, e.plan.fingerprint)
+	b = binary.AppendUvarint(binary.AppendVarint(b, e.time), uint64(e.rule))
+	b = appendString(b, e.key)
+	b = appendFloat(appendID(b, e.input.value), e.input.number)
+	return e.plan.appendCarried(appendID(b, e.input.event), e.input.carried)
+}
+
+// Restore takes over what a snapshot remembers for correlations that have not changed since, in place of what is remembered now. On an
+// error nothing has changed. The bytes may be anything.
+func (c *Correlator) Restore(snapshot []byte) error {
+	payload, err := unwrap(snapshot)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &reader{rest: payload}
+	latest, watermark := r.int(), r.int()
+	restored := c.restorePlans(r)
+	waiting := c.restoreWaiting(r)
+	if r.broken || len(r.rest) > 0 || latest > farthest.UnixNano() || watermark > farthest.UnixNano() {
+		return errBroken
+	}
+	c.latest, c.watermark, c.queue = latest, watermark, queue{}
+	for i, p := range c.plans {
+		p.adopt(restored[i])
+	}
+	for _, e := range waiting {
+		c.seq++
+		e.seq = c.seq
+		c.queue.push(e)
+	}
+	c.groupBytes, c.nextClose = 0, math.MaxInt64
+	for _, p := range c.plans {
+		c.groupBytes += p.size
+		if p.closing && p.list.first != nil {
+			c.nextClose = min(c.nextClose, p.list.first.since+p.span)
+		}
+	}
+	c.bound()
+	return nil
+}
+
+func unwrap(snapshot []byte) ([]byte, error) {
+	head := len(snapshotMark) + 1
+	if len(snapshot) < head+checksumBytes || !bytes.HasPrefix(snapshot, []byte(snapshotMark)) {
+		return nil, errors.New("found something else, expected a snapshot of correlations")
+	}
+	if version := snapshot[head-1]; version != snapshotVersion {
+		return nil, fmt.Errorf("found a snapshot of correlations of version %d, expected version %d", version, snapshotVersion)
+	}
+	body := snapshot[:len(snapshot)-checksumBytes]
+	if binary.BigEndian.Uint32(snapshot[len(body):]) != crc32.ChecksumIEEE(body) {
+		return nil, errors.New("the snapshot of correlations has a wrong checksum, expected it as it was written")
+	}
+	return body[head:], nil
+}
+
+// state is what a snapshot remembers of a correlation.
+type state struct {
+	since  int64
+	groups []*group
+}
+
+// restorePlans gives the states of the plans in their order, nil for those that the snapshot does not have.
+func (c *Correlator) restorePlans(r *reader) []*state {
+	restored := make([]*state, len(c.plans))
+	byFingerprint := map[[16]byte]int{}
+	for i, p := range c.plans {
+		byFingerprint[p.fingerprint] = i
+	}
+	r.each(r.count(17), func(int) {
+		fingerprint := r.id()
+		own := &reader{rest: r.take(r.count(1))}
+		i, ok := byFingerprint[fingerprint]
+		if !ok {
+			return
+		}
+		restored[i] = c.plans[i].restore(own)
+		if own.broken || len(own.rest) > 0 {
+			r.fail()
+		}
+	})
+	return restored
+}
+
+func (p *plan) restore(r *reader) *state {
+	s := &state{since: r.int()}
+	known := map[string]bool{}
+	order := int64(never)
+	r.each(r.count(1), func(int) {
+		g := p.restoreGroup(r)
+		place := g.last
+		if p.closing {
+			place = g.since
+		}
+		if known[g.key] || !p.keyFits(g.key) || place < order || place > farthest.UnixNano() {
+			r.fail()
+		}
+		known[g.key], order = true, place
+		s.groups = append(s.groups, g)
+	})
+	return s
+}
+
+func (p *plan) restoreGroup(r *reader) *group {
+	g := &group{key: r.string(), last: r.int(), since: r.int(), folded: r.uint(), fired: r.bool(), degraded: r.bool()}
+	r.each(r.count(17), func(int) {
+		t := r.int()
+		g.mentions = append(g.mentions, mention{t, r.id()})
+	})
+	if extra := len(g.mentions) - p.limits.MaxEvents; extra > 0 && !p.Type.Ordering() {
+		g.mentions = g.mentions[extra:]
+	}
+	g.carried = p.readCarried(r)
+	g.window = p.newWindow()
+	g.window.restore(r)
+	return g
+}
+
+// adopt takes a state in place of the one the plan has.
+func (p *plan) adopt(s *state) {
+	p.groups, p.list, p.since, p.size, p.counts.Groups = map[string]*group{}, list{}, never, 0, 0
+	if s == nil {
+		return
+	}
+	p.since = s.since
+	if extra := len(s.groups) - p.limits.MaxGroups; extra > 0 {
+		p.counts.EvictedGroups += uint64(extra)
+		s.groups = s.groups[extra:]
+	}
+	for _, g := range s.groups {
+		p.groups[g.key] = g
+		p.list.push(g)
+		g.size = int32(g.bytes())
+		p.size += int(g.size)
+	}
+	p.counts.Groups = len(s.groups)
+}
+
+// restoreWaiting gives the waiting matches of plans that are still there.
+func (c *Correlator) restoreWaiting(r *reader) []entry {
+	byFingerprint := map[[16]byte]*plan{}
+	for _, p := range c.plans {
+		byFingerprint[p.fingerprint] = p
+	}
+	var waiting []entry
+	r.each(r.count(50), func(int) {
+		fingerprint := r.id()
+		e := entry{time: r.int(), rule: int(min(r.uint(), math.MaxInt32)), key: r.string()}
+		e.input = input{rule: e.rule, value: r.id(), number: r.finite(), event: r.id()}
+		e.plan = byFingerprint[fingerprint]
+		if e.plan == nil {
+			(&plan{}).readCarried(r)
+			return
+		}
+		e.input.carried = e.plan.readCarried(r)
+		if e.rule >= len(e.plan.Rules) || !e.plan.keyFits(e.key) || e.time < 0 || e.time > farthest.UnixNano() {
+			r.fail()
+			return
+		}
+		waiting = append(waiting, e)
+	})
+	return waiting
+}
