@@ -81,6 +81,11 @@ func KindsFor(category string) []string {
 	return names
 }
 
+// IsAttribute reports whether some kind of event carries the attribute.
+func IsAttribute(name string) bool {
+	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(k.Attributes, name) })
+}
+
 // SigmaCategories returns the Sigma logsource categories that a kind serves; none when the
 // kind is unknown. The caller must not change it.
 func SigmaCategories(kind string) []string {

@@ -35,6 +35,11 @@ func TestKindsCarryTheirGroupsAndFields(t *testing.T) {
 	assert.Equal(t, ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "rename"}, k.ECS)
 }
 
+func TestIsAttribute(t *testing.T) {
+	assert.True(t, IsAttribute(AttrFileTargetPath))
+	assert.False(t, IsAttribute("Image"))
+}
+
 func TestSigmaAttributes(t *testing.T) {
 	for _, tc := range []struct {
 		category, field string

@@ -68,8 +68,8 @@ func (b Binding) OwnEvents() bool {
 // IsLines reports whether a view is of log lines.
 func IsLines(view string) bool { return view == Lines || strings.HasPrefix(view, Lines+":") }
 
-// Attributes returns the attributes that a field means. A field outside the vocabulary means the
-// attribute of the same name; known is then false.
+// Attributes returns the attributes that a field means. A field that Sigma does not have means the
+// attribute of the same name; known is false where no event carries that.
 func (b Binding) Attributes(field string) (names []string, known bool) {
 	if b.key == Auditd {
 		if names = auditAttributes(field); len(names) > 0 {
@@ -80,7 +80,7 @@ func (b Binding) Attributes(field string) (names []string, known bool) {
 	if names = event.SigmaAttributes(b.key, field); len(names) > 0 {
 		return names, true
 	}
-	return []string{field}, false
+	return []string{field}, event.IsAttribute(field)
 }
 
 // ServicesOf returns the services whose rules concern log lines that a program wrote under this name,

@@ -59,6 +59,7 @@ func TestAttributes(t *testing.T) {
 		{creation, "Image", []string{event.AttrProcessExecutablePath, event.AttrProcessInvokedPath}, true},
 		{creation, "Hashes", []string{"Hashes"}, false},
 		{creation, "a0", []string{"a0"}, false},
+		{creation, event.AttrFilePath, []string{event.AttrFilePath}, true},
 		{audit, "a0", []string{"auditd.a0", "a0"}, true},
 		{audit, "a63", []string{"auditd.a63", "a63"}, true},
 		{audit, "a64", []string{"a64"}, false},

@@ -116,11 +116,7 @@ func (r Regexp) holds(v any, _ fieldContext) bool {
 
 func (c CIDR) holds(v any, _ fieldContext) bool {
 	s, ok := v.(string)
-	if !ok {
-		return false
-	}
-	addr, err := netip.ParseAddr(s)
-	return err == nil && c.Prefix.Contains(addr.Unmap().WithZone(""))
+	return ok && c.Contains(s)
 }
 
 func (e Exists) holds(_ any, c fieldContext) bool { return c.present == e.Want }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import "hash/maphash"
+
+// What a memo keeps at most: entries, the length of a remembered string, and what was found in it.
+const (
+	memoEntries = 256
+	memoLength  = 256
+	memoFound   = 64
+)
+
+// memo remembers what was found in strings of a slot. Every string has one place; the latest takes it. A memo that is of no
+// use rests for a while.
+type memo struct {
+	entries     []memoEntry
+	asked, hits uint32 // since the last judgement
+	rest        uint32 // strings to let pass
+}
+
+type memoEntry struct {
+	full  bool
+	text  []byte
+	found []predicateID
+}
+
+// A memo is judged after some strings; with less than one hit in eight it rests.
+const (
+	memoTrial = 1024
+	memoRest  = 16 * 1024
+)
+
+// lookup gives the place of a string, nil where none is to be used.
+func (m *memo) lookup(seed maphash.Seed, text string) *memoEntry {
+	if len(text) > memoLength {
+		return nil
+	}
+	if m.rest > 0 {
+		m.rest--
+		return nil
+	}
+	if m.entries == nil {
+		m.entries = make([]memoEntry, memoEntries)
+	}
+	entry := &m.entries[maphash.String(seed, text)%memoEntries]
+	if entry.holds(text) {
+		m.hits++
+	}
+	if m.asked++; m.asked == memoTrial {
+		if m.hits < memoTrial/8 {
+			m.rest = memoRest
+		}
+		m.asked, m.hits = 0, 0
+	}
+	return entry
+}
+
+func (e *memoEntry) holds(text string) bool {
+	return e != nil && e.full && string(e.text) == text
+}
+
+func (e *memoEntry) keep(text string, found []predicateID) {
+	if e == nil || len(found) > memoFound {
+		return
+	}
+	e.full = true
+	e.text = append(e.text[:0], text...)
+	e.found = append(e.found[:0], found...)
+}
