@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -15,13 +16,14 @@ import (
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
 
 // keywordField stands for the field of a keyword, which has none.
 const keywordField = "keyword"
 
 // attributesOfAlert is about how many attributes an alert adds to those of the event.
-const attributesOfAlert = 22
+const attributesOfAlert = 28
 
 // identityAttributes tell apart the events that one process makes in the same nanosecond.
 var identityAttributes = []string{
@@ -46,6 +48,7 @@ func (f *finding) write(out plog.LogRecord) {
 		attrs.PutStr(event.AttrVedetteEventName, name)
 	}
 	f.describe(attrs)
+	f.putRisk(attrs)
 	if f.verdict.suppressed > 0 {
 		attrs.PutInt(event.AttrVedetteSuppressedCount, f.verdict.suppressed)
 	}
@@ -66,18 +69,48 @@ func (f *finding) describe(attrs pcommon.Map) {
 	}
 	putText(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
 	putText(attrs, event.AttrSecurityRuleVersion, r.version())
-	putText(attrs, event.AttrSecurityRuleCategory, r.LogSource.Category)
+	putText(attrs, event.AttrSecurityRuleCategory, r.category)
 	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
 	putThreat(attrs, r.tags)
+	attrs.PutInt(event.AttrVedetteRulesGeneration, f.generation)
+	if f.firing != nil {
+		putCorrelation(attrs.PutEmptyMap(event.AttrVedetteCorrelation), f.firing)
+		return
+	}
 	putMatched(attrs.PutEmptyMap(event.AttrVedetteMatched), f.match)
 }
 
-// version is the date on which the rule was last changed.
-func (r *rule) version() string {
-	if r.Modified != "" {
-		return r.Modified
+// putRisk writes what the alert says of its host and user.
+func (f *finding) putRisk(attrs pcommon.Map) {
+	attrs.PutInt(event.AttrEventRiskScore, int64(f.scores.added))
+	if len(f.scores.entities) > 0 {
+		attrs.PutInt(event.AttrHostRiskCalculatedScore, int64(f.scores.host))
 	}
-	return r.Date
+	if len(f.scores.entities) > 1 {
+		attrs.PutInt(event.AttrUserRiskCalculatedScore, int64(f.scores.user))
+	}
+}
+
+// putCorrelation writes why a correlation fired.
+func putCorrelation(out pcommon.Map, firing *correlation.Firing) {
+	out.PutStr("type", string(firing.Correlation.Type))
+	out.PutDouble("value", firing.Value)
+	out.PutStr("first", firing.First.UTC().Format(time.RFC3339Nano))
+	out.PutStr("last", firing.Last.UTC().Format(time.RFC3339Nano))
+	group := out.PutEmptyMap("group")
+	for _, field := range firing.Group {
+		group.PutStr(field.Name, field.Value)
+	}
+	events := out.PutEmptySlice("events")
+	for _, id := range firing.Events {
+		events.AppendEmpty().SetStr(hex.EncodeToString(id[:]))
+	}
+	if firing.Folded > 0 {
+		out.PutInt("folded", int64(firing.Folded))
+	}
+	if firing.Degraded {
+		out.PutBool("degraded", true)
+	}
 }
 
 func putThreat(attrs pcommon.Map, tags attack.Tags) {
@@ -152,6 +185,11 @@ func putText(attrs pcommon.Map, name, value string) {
 
 // id names the alert for good: the same rule and the same event give the same id.
 func (f *finding) id() string {
+	id := f.identity()
+	return hex.EncodeToString(id[:])
+}
+
+func (f *finding) identity() correlation.EventID {
 	h := sha256.New()
 	writePart(h, f.rule.ID)
 	writePart(h, f.rule.Title)
@@ -166,7 +204,12 @@ func (f *finding) id() string {
 			writePart(h, name+"="+value.AsString())
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	if f.firing != nil {
+		for _, field := range f.firing.Group {
+			writePart(h, field.Name+"="+field.Value)
+		}
+	}
+	return correlation.EventID(h.Sum(nil)[:16])
 }
 
 // source names the boot, or where that is unknown the host, that the event is from.

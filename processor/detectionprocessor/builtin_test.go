@@ -17,6 +17,8 @@ import (
 	"github.com/vedette-sec/vedette/config"
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/logsource"
+	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
@@ -47,9 +49,9 @@ func TestBuiltinRulesAreComplete(t *testing.T) {
 			assert.NotEmpty(t, r.References)
 			assert.NotEmpty(t, r.FalsePositives)
 			assert.Empty(t, r.Unused(), "selections that the condition does not mention")
-			assert.True(t, served(r.LogSource), "no event has this log source")
-			wrapped := newRule(r, builtinRuleset)
-			for _, field := range wrapped.fieldNames() {
+			assert.True(t, logsource.For(r.LogSource).OwnEvents(), "no event has this log source")
+			wrapped := &ruleset.Rule{Rule: r, Source: ruleset.Builtin}
+			for _, field := range slices.Concat(r.FieldNames(), fieldsOfAlert(wrapped)) {
 				assert.NotEmpty(t, event.SigmaAttributes(r.LogSource.Category, field), "the vocabulary has no field %s", field)
 			}
 		})

@@ -5,6 +5,7 @@ package detectionprocessor
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,10 +27,29 @@ func loadConfig(t *testing.T, name string) *Config {
 }
 
 func TestConfig(t *testing.T) {
+	changed := func(change func(*Config)) Config {
+		cfg := createDefaultConfig().(*Config)
+		change(cfg)
+		return *cfg
+	}
+	storage := component.MustNewIDWithName("file_storage", "state")
 	cases := map[string]Config{
-		"":         {Output: OutputAlerts, Rules: RulesConfig{Builtin: true, OnError: OnErrorReport}},
-		"all":      {Output: OutputAppend, Rules: RulesConfig{Directories: []string{"/etc/vedette/rules", "/srv/rules"}, OnError: OnErrorFail}},
-		"annotate": {Output: OutputAnnotate, Rules: RulesConfig{Builtin: true, OnError: OnErrorReport}},
+		"": changed(func(*Config) {}),
+		"all": changed(func(c *Config) {
+			c.Output = OutputAppend
+			c.Rules = RulesConfig{
+				Directories: []string{"/etc/vedette/rules", "/srv/rules"}, Lists: []string{"/etc/vedette/lists"},
+				Exceptions: []string{"/etc/vedette/exceptions"},
+				Disable:    DisableConfig{IDs: []string{"a"}, Tags: []string{"attack.t1046"}, Levels: []string{"low"}},
+				Levels:     map[string]string{"b": "high"}, OnError: OnErrorFail, ReloadInterval: time.Minute,
+			}
+			c.Correlation = CorrelationConfig{AllowedLateness: 5 * time.Second, MaxGroups: 10, MaxValues: 20, MaxMemoryMiB: 30}
+			c.RateLimit = RateLimitConfig{Alerts: 100, Interval: time.Hour}
+			c.Risk = RiskConfig{HalfLife: 7 * 24 * time.Hour}
+			c.Storage = &storage
+			c.StatusFile = "/tmp/rules.json"
+		}),
+		"annotate": changed(func(c *Config) { c.Output = OutputAnnotate }),
 	}
 	for name, want := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +64,13 @@ func TestConfigIsRefused(t *testing.T) {
 	cases := map[string]string{
 		"bad_output":      `output: found "everything", expected alerts, annotate or append`,
 		"bad_on_error":    `rules: on_error: found "ignore", expected report or fail`,
-		"empty_directory": `rules: directories: entry 2 is empty, expected the path of a directory`,
+		"empty_directory": `rules: directories: entry 2 is empty, expected a path`,
+		"bad_level":       `rules: levels::b: found "hig", expected informational, low, medium, high or critical`,
+		"bad_disable":     `rules::disable: levels: found "lo", expected informational, low, medium, high or critical`,
+		"bad_interval":    `rules: reload_interval: found 10ms, expected 0 or at least 1s`,
+		"bad_correlation": "correlation: allowed_lateness: found -1s, expected 0 to 1h\nmax_groups: found 0, expected at least 1",
+		"bad_rate":        "rate_limit: alerts: found -1, expected 0 or more\ninterval: found 0s, expected a time above 0",
+		"bad_risk":        `risk: half_life: found 0s, expected a time above 0`,
 		"no_rules":        `rules: builtin is false and directories is empty, expected at least one source of rules`,
 	}
 	for name, want := range cases {

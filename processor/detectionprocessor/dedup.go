@@ -10,9 +10,11 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
 
 // mostGroups bounds the groups that are remembered. One that is forgotten lets its next alert pass.
@@ -39,6 +41,9 @@ type verdict struct {
 	suppressed int64 // alerts folded since the last one that passed
 	key        string
 	before     *group
+
+	limited      bool  // held back by the rate limit
+	foldedByRate int64 // of suppressed, those that the rate limit held back
 }
 
 func newDedup() *dedup {
@@ -91,20 +96,20 @@ func (d *dedup) takeBack(v verdict) {
 // dedupKeys returns the ways to name the group of an alert: one with its own process and one with each
 // of the process's ancestors, so that what a process starts counts as the process. An event
 // that lacks a field of the key belongs to no group.
-func dedupKeys(rule *sigma.Rule, r *record) []string {
-	if rule.Dedup == nil {
+func dedupKeys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string {
+	if d == nil {
 		return nil
 	}
 	ids := []string{""}
 	var key strings.Builder
-	fmt.Fprintf(&key, "%q", rule.Dedup.Group)
-	for _, field := range rule.Dedup.Key {
-		value, ok := r.first(field)
+	fmt.Fprintf(&key, "%q", d.Group)
+	for _, field := range d.Key {
+		value, ok := first(ev, field)
 		if !ok {
 			return nil
 		}
 		if field == processField {
-			ids = append([]string{value}, r.ancestry()...)
+			ids = append([]string{value}, ancestry...)
 			continue
 		}
 		fmt.Fprintf(&key, "|%q", value)
@@ -116,8 +121,9 @@ func dedupKeys(rule *sigma.Rule, r *record) []string {
 	return keys
 }
 
-func (r *record) ancestry() []string {
-	value, ok := r.attrs[event.AttrProcessAncestry]
+// ancestryOf gives the identities of the ancestors of the process that acted.
+func ancestryOf(log plog.LogRecord) []string {
+	value, ok := log.Attributes().Get(event.AttrProcessAncestry)
 	if !ok || value.Type() != pcommon.ValueTypeSlice {
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
@@ -67,10 +66,7 @@ func TestDedupForgetsTheOldest(t *testing.T) {
 }
 
 func TestDedupKeys(t *testing.T) {
-	attrs := map[string]any{
-		event.AttrProcessEntityID: "e3", event.AttrProcessAncestry: []any{"e2", "e1"},
-		event.AttrProcessUserName: "ann", event.AttrProcessExecutablePath: "a|b",
-	}
+	attrs := map[string]any{event.AttrProcessAncestry: []any{"e2", "e1"}}
 	cases := map[string]struct {
 		dedup *sigma.Dedup
 		want  []string
@@ -86,11 +82,8 @@ func TestDedupKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			log := plog.NewLogRecord()
 			assert.NoError(t, log.Attributes().FromRaw(attrs))
-			r := acquireRecord(log, pcommon.NewMap())
-			defer r.release()
-			one := &rule{Rule: &sigma.Rule{Header: sigma.Header{Dedup: c.dedup}}}
-			r.under(newFieldTable("process_creation", []*rule{one}))
-			assert.Equal(t, c.want, dedupKeys(one.Rule, r))
+			ev := sigma.MapEvent(map[string]any{"ProcessGuid": "e3", "User": "ann", "Image": "a|b"})
+			assert.Equal(t, c.want, dedupKeys(c.dedup, ev, ancestryOf(log)))
 		})
 	}
 }

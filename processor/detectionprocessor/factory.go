@@ -21,13 +21,6 @@ func NewFactory() processor.Factory {
 	)
 }
 
-func createDefaultConfig() component.Config {
-	return &Config{
-		Output: OutputAlerts,
-		Rules:  RulesConfig{Builtin: true, OnError: OnErrorReport},
-	}
-}
-
 func createLogs(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
 	return newDetection(set, cfg.(*Config), next)
 }

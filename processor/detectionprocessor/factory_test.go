@@ -26,7 +26,7 @@ func TestFactory(t *testing.T) {
 func TestLifecycle(t *testing.T) {
 	ctx := context.Background()
 	create := func(t *testing.T) *detection {
-		p, err := NewFactory().CreateLogs(ctx, processortest.NewNopSettings(metadata.Type), createDefaultConfig(), consumertest.NewNop())
+		p, err := NewFactory().CreateLogs(ctx, processortest.NewNopSettings(metadata.Type), builtinRules(OutputAlerts), consumertest.NewNop())
 		require.NoError(t, err)
 		return p.(*detection)
 	}

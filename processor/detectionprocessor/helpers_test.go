@@ -24,11 +24,21 @@ var testTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // testRules is the configuration that loads the rules in testdata alone.
 func testRules(output Output) *Config {
-	return &Config{Output: output, Rules: RulesConfig{Directories: []string{"testdata/rules"}, OnError: OnErrorFail}}
+	cfg := testConfig(output)
+	cfg.Rules.Builtin, cfg.Rules.Directories = false, []string{"testdata/rules"}
+	return cfg
 }
 
 func builtinRules(output Output) *Config {
-	return &Config{Output: output, Rules: RulesConfig{Builtin: true, OnError: OnErrorFail}}
+	return testConfig(output)
+}
+
+// testConfig is the default one, but strict, without a status file and without looking for changes.
+func testConfig(output Output) *Config {
+	cfg := createDefaultConfig().(*Config)
+	cfg.Output, cfg.StatusFile = output, ""
+	cfg.Rules.OnError, cfg.Rules.ReloadInterval = OnErrorFail, 0
+	return cfg
 }
 
 func start(t testing.TB, cfg *Config, next consumer.Logs) *detection {

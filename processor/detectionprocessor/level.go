@@ -12,20 +12,21 @@ import (
 type level struct {
 	severity plog.SeverityNumber
 	name     string
+	risk     int // what an alert adds to the risk of its host and user where the rule does not say
 }
 
 // levelOf returns the level of a rule; one that names none counts as medium.
-func levelOf(r *sigma.Rule) level {
-	switch r.Level {
+func levelOf(l sigma.Level) level {
+	switch l {
 	case sigma.Informational:
-		return level{plog.SeverityNumberInfo, "informational"}
+		return level{plog.SeverityNumberInfo, "informational", 0}
 	case sigma.Low:
-		return level{plog.SeverityNumberInfo2, "low"}
+		return level{plog.SeverityNumberInfo2, "low", 21}
 	case sigma.High:
-		return level{plog.SeverityNumberError, "high"}
+		return level{plog.SeverityNumberError, "high", 73}
 	case sigma.Critical:
-		return level{plog.SeverityNumberFatal, "critical"}
+		return level{plog.SeverityNumberFatal, "critical", 99}
 	default:
-		return level{plog.SeverityNumberWarn, "medium"}
+		return level{plog.SeverityNumberWarn, "medium", 47}
 	}
 }

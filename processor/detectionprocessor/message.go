@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
 
 const (
@@ -35,6 +36,23 @@ func messageOf(r *sigma.Rule) message {
 		m.texts[0] = r.Title + m.texts[0]
 		return m
 	}
+}
+
+// messageOfCorrelation shows the group where there is no template.
+func messageOfCorrelation(c *sigma.Correlation) message {
+	if c.Output != "" {
+		return newMessage(c.Output)
+	}
+	parts := make([]string, len(c.GroupBy))
+	for i, field := range c.GroupBy {
+		parts[i] = field + " {" + field + "}"
+	}
+	if len(parts) == 0 {
+		return message{texts: []string{c.Title}}
+	}
+	m := newMessage(": " + strings.Join(parts, ", "))
+	m.texts[0] = c.Title + m.texts[0]
+	return m
 }
 
 // newMessage takes a template apart. {Field} names a field; a brace without its partner is text.
@@ -64,11 +82,11 @@ func newMessage(template string) message {
 
 // render fills in the values of an event. The result is one line without control characters,
 // because values come from whoever runs programs on the host.
-func (m message) render(r *record) string {
+func (m message) render(ev correlation.Event) string {
 	var b strings.Builder
 	for i, field := range m.fields {
 		b.WriteString(m.texts[i])
-		value, ok := r.first(field)
+		value, ok := first(ev, field)
 		if !ok || value == "" {
 			value = "-"
 		}
@@ -93,6 +111,15 @@ func writePlain(b *strings.Builder, value string) {
 		quoted := strconv.QuoteRune(c)
 		b.WriteString(quoted[1 : len(quoted)-1])
 	}
+}
+
+// first returns the first value of a field as text.
+func first(ev correlation.Event, field string) (string, bool) {
+	values, ok := ev.Lookup(field)
+	if !ok || len(values) == 0 {
+		return "", false
+	}
+	return text(values[0]), true
 }
 
 // text returns the text of a field's value.

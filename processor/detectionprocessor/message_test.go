@@ -8,28 +8,19 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/assert"
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
 func render(template, commandLine string) string {
-	log := plog.NewLogRecord()
-	log.Attributes().PutStr(event.AttrProcessCommandLine, commandLine)
-	log.Attributes().PutInt(event.AttrProcessPID, 7)
-	m := newMessage(template)
-	r := acquireRecord(log, pcommon.NewMap())
-	defer r.release()
-	r.under(newFieldTable("process_creation", []*rule{ruleOf("process_creation", m.fields...)}))
-	return m.render(r)
+	return newMessage(template).render(sigma.MapEvent(map[string]any{"CommandLine": commandLine, "ProcessId": 7}))
 }
 
 func TestMessage(t *testing.T) {
 	cases := map[string][3]string{ // template, command line, message
 		"plain":             {"nothing to fill in", "", "nothing to fill in"},
 		"fields":            {"{CommandLine} is {ProcessId}", "ls", "ls is 7"},
-		"attribute":         {"<{process.pid}>", "", "<7>"},
+		"number":            {"<{ProcessId}>", "", "<7>"},
 		"missing":           {"by {User}", "", "by -"},
 		"empty value":       {"[{CommandLine}]", "", "[-]"},
 		"lone braces":       {"} { {} {a b} {CommandLine", "ls", "} { {} {a b} {CommandLine"},

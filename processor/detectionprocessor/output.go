@@ -15,16 +15,31 @@ import (
 func (d *detection) output(logs plog.Logs, findings []*finding) plog.Logs {
 	switch d.cfg.Output {
 	case OutputAnnotate:
-		annotate(findings)
+		// What correlations find is about many events; it follows them as alerts.
+		events, composite := byOrigin(findings)
+		d.fold(composite)
+		annotate(events)
+		onlyAlerts(composite).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 		return logs
 	case OutputAppend:
 		d.fold(findings)
-		appendAlerts(findings)
+		events, composite := byOrigin(findings)
+		appendAlerts(events)
+		onlyAlerts(composite).ResourceLogs().MoveAndAppendTo(logs.ResourceLogs())
 		return logs
 	default:
 		d.fold(findings)
 		return onlyAlerts(findings)
 	}
+}
+
+// byOrigin parts the findings of rules from those of correlations, which come last.
+func byOrigin(findings []*finding) (events, composite []*finding) {
+	n := slices.IndexFunc(findings, func(f *finding) bool { return f.firing != nil })
+	if n < 0 {
+		return findings, nil
+	}
+	return findings[:n], findings[n:]
 }
 
 // onlyAlerts returns the alerts that pass, under copies of their events' resources and scopes.

@@ -124,6 +124,7 @@ func TestAnnotation(t *testing.T) {
 	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t, exec("/opt/tool", map[string]any{event.AttrProcessUserID: 0}))))
 	assert.Equal(t, map[string]any{
 		"process.executable.path": "/opt/tool", "process.user.name": "ann", "process.user.id": int64(0),
+		"vedette.rules_generation":   int64(1),
 		"vedette.matched_rules":      []any{"0f0c6a0e-6f5b-4c0e-9c39-5f6b8f3a0001", "0f0c6a0e-6f5b-4c0e-9c39-5f6b8f3a0002"},
 		"security_rule.uuid":         "0f0c6a0e-6f5b-4c0e-9c39-5f6b8f3a0002",
 		"security_rule.name":         "Tool run by root",
@@ -327,7 +328,8 @@ func TestBrokenRules(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, src, 0o600))
 	}
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "gone.yml")))
-	cfg := &Config{Output: OutputAlerts, Rules: RulesConfig{Directories: []string{dir}, OnError: OnErrorReport}}
+	cfg := testRules(OutputAlerts)
+	cfg.Rules.Directories, cfg.Rules.OnError = []string{dir}, OnErrorReport
 
 	core, logged := observer.New(zap.InfoLevel)
 	set := processortest.NewNopSettings(metadata.Type)
@@ -340,12 +342,12 @@ func TestBrokenRules(t *testing.T) {
 	}
 	require.Len(t, faults, 3)
 	assert.Regexp(t, "^"+broken+`:\d+:\d+: .*nothing`, faults[0])
-	assert.Equal(t, filepath.Join(dir, "gone.yml")+": cannot be read, expected a file of rules: open gone.yml: no such file or directory", faults[1])
-	assert.Regexp(t, "^"+filepath.Join(dir, "twin.yml")+`:1:1: the id .* is taken by the rule at `+filepath.Join(dir, "good.yaml")+":1,", faults[2])
+	assert.Equal(t, filepath.Join(dir, "gone.yml")+": cannot be read, expected a file of rules: no such file or directory", faults[1])
+	assert.Regexp(t, "^"+filepath.Join(dir, "twin.yml")+`:1: id .* is already used by the document at `+filepath.Join(dir, "good.yaml")+":1;", faults[2])
 	summary := logged.FilterMessage("Rules loaded").All()
 	require.Len(t, summary, 1)
-	assert.Equal(t, map[string]any{"loaded": int64(1), "refused": int64(3), "without_events_here": int64(0),
-		"sources": []any{dir + ": 1 loaded, 3 refused"}}, summary[0].ContextMap())
+	assert.Equal(t, map[string]any{"generation": int64(1), "loaded": int64(1), "degraded": int64(0), "disabled": int64(0), "refused": int64(3)},
+		summary[0].ContextMap())
 	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t, exec("/opt/repeated", nil))))
 	assert.Len(t, given(sink), 1)
 
@@ -362,11 +364,12 @@ func TestDirectoriesThatCannotBeRead(t *testing.T) {
 	file := filepath.Join(dir, "file.yml")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"):      "rules::directories: " + dir + "/none does not exist, expected a directory of rules",
-		file:                            "rules::directories: " + file + " is a file, expected a directory of rules",
-		filepath.Join(file, "file.yml"): "rules::directories: " + file + "/file.yml cannot be read, expected a directory of rules: stat " + file + "/file.yml: not a directory",
+		filepath.Join(dir, "none"):      "rules::directories: " + dir + "/none does not exist, expected a directory",
+		file:                            "rules::directories: " + file + " is a file, expected a directory",
+		filepath.Join(file, "file.yml"): "rules::directories: " + file + "/file.yml cannot be read, expected a directory: stat " + file + "/file.yml: not a directory",
 	} {
-		cfg := &Config{Output: OutputAlerts, Rules: RulesConfig{Builtin: true, Directories: []string{path}, OnError: OnErrorReport}}
+		cfg := builtinRules(OutputAlerts)
+		cfg.Rules.Directories = []string{path}
 		p, err := NewFactory().CreateLogs(context.Background(), processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
 		require.NoError(t, err)
 		assert.EqualError(t, p.Start(context.Background(), componenttest.NewNopHost()), want)
@@ -389,15 +392,15 @@ func TestMetrics(t *testing.T) {
 	sum := func(points ...metricdata.DataPoint[int64]) metricdata.Sum[int64] {
 		return metricdata.Sum[int64]{Temporality: metricdata.CumulativeTemporality, IsMonotonic: true, DataPoints: points}
 	}
-	gauge := func(n int64) metricdata.Gauge[int64] {
-		return metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{{Value: n}}}
+	state := func(name string, n int64) metricdata.DataPoint[int64] {
+		return metricdata.DataPoint[int64]{Value: n, Attributes: attribute.NewSet(attribute.String("state", name))}
 	}
 	for name, want := range map[string]metricdata.Aggregation{
 		"events":            sum(metricdata.DataPoint[int64]{Value: 4}),
 		"alerts":            sum(level("low", 1), level("high", 1), level("medium", 1)),
 		"alerts_suppressed": sum(level("medium", 1)),
-		"rules_loaded":      gauge(5),
-		"rules_refused":     gauge(0),
+		"rules":             metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{state("loaded", 4), state("degraded", 1), state("disabled", 0), state("refused", 0)}},
+		"rules_generation":  metricdata.Gauge[int64]{DataPoints: []metricdata.DataPoint[int64]{{Value: 1}}},
 	} {
 		got, err := tel.GetMetric("otelcol_processor_detection_" + name)
 		require.NoError(t, err)

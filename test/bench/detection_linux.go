@@ -62,7 +62,7 @@ func detection(ctx context.Context, b *bench) (results, error) {
 	return found, p.Shutdown(ctx)
 }
 
-// startDetection starts the processor with its default configuration, which is the shipped one.
+// startDetection starts the processor with its default configuration, which is the shipped one, but without a status file.
 func startDetection(ctx context.Context, alerts *int) (processor.Logs, error) {
 	next, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
 		*alerts += logs.LogRecordCount()
@@ -72,7 +72,9 @@ func startDetection(ctx context.Context, alerts *int) (processor.Logs, error) {
 		return nil, fmt.Errorf("make the consumer: %w", err)
 	}
 	factory := detectionprocessor.NewFactory()
-	p, err := factory.CreateLogs(ctx, processortest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig(), next)
+	cfg := factory.CreateDefaultConfig().(*detectionprocessor.Config)
+	cfg.StatusFile = "" // that of an agent on this host is not ours
+	p, err := factory.CreateLogs(ctx, processortest.NewNopSettings(factory.Type()), cfg, next)
 	if err != nil {
 		return nil, fmt.Errorf("create the processor: %w", err)
 	}

@@ -16,12 +16,15 @@ func Meter(settings component.TelemetrySettings) metric.Meter {
 
 // TelemetryBuilder holds the component's instruments.
 type TelemetryBuilder struct {
-	ProcessorDetectionAlerts             metric.Int64Counter
-	ProcessorDetectionAlertsSuppressed   metric.Int64Counter
-	ProcessorDetectionEvaluationDuration metric.Float64Histogram
-	ProcessorDetectionEvents             metric.Int64Counter
-	ProcessorDetectionRulesLoaded        metric.Int64Gauge
-	ProcessorDetectionRulesRefused       metric.Int64Gauge
+	ProcessorDetectionAlerts              metric.Int64Counter
+	ProcessorDetectionAlertsSuppressed    metric.Int64Counter
+	ProcessorDetectionEvaluationDuration  metric.Float64Histogram
+	ProcessorDetectionEvents              metric.Int64Counter
+	ProcessorDetectionAlertsLost          metric.Int64Counter
+	ProcessorDetectionRules               metric.Int64Gauge
+	ProcessorDetectionRulesGeneration     metric.Int64Gauge
+	ProcessorDetectionRulesLoadTime       metric.Int64Gauge
+	ProcessorDetectionRulesReloadFailures metric.Int64Counter
 }
 
 // NewTelemetryBuilder makes the instruments.
@@ -54,16 +57,34 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 		metric.WithUnit("{records}"),
 	)
 	errs = errors.Join(errs, err)
-	builder.ProcessorDetectionRulesLoaded, err = meter.Int64Gauge(
-		"otelcol_processor_detection_rules_loaded",
-		metric.WithDescription("Number of rules in force [Development]"),
+	builder.ProcessorDetectionAlertsLost, err = meter.Int64Counter(
+		"otelcol_processor_detection_alerts_lost",
+		metric.WithDescription("Number of alerts of correlations that the pipeline would not take [Development]"),
+		metric.WithUnit("{alerts}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionRules, err = meter.Int64Gauge(
+		"otelcol_processor_detection_rules",
+		metric.WithDescription("Number of rules and correlations by what became of them [Development]"),
 		metric.WithUnit("{rules}"),
 	)
 	errs = errors.Join(errs, err)
-	builder.ProcessorDetectionRulesRefused, err = meter.Int64Gauge(
-		"otelcol_processor_detection_rules_refused",
-		metric.WithDescription("Number of faults for which rules or rule files were refused [Development]"),
-		metric.WithUnit("{faults}"),
+	builder.ProcessorDetectionRulesGeneration, err = meter.Int64Gauge(
+		"otelcol_processor_detection_rules_generation",
+		metric.WithDescription("Which set of rules is in force; 1 is the one of the start [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionRulesLoadTime, err = meter.Int64Gauge(
+		"otelcol_processor_detection_rules_load_time",
+		metric.WithDescription("When the rules came into force, in seconds since 1970 [Development]"),
+		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionRulesReloadFailures, err = meter.Int64Counter(
+		"otelcol_processor_detection_rules_reload_failures",
+		metric.WithDescription("Number of reloads after which the rules from before stayed in force [Development]"),
+		metric.WithUnit("{reloads}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package judge judges log records by a set of rules: it knows which rules look at a record, reads
+// from it what they need, and tells which match. The processor and the command line share it.
+package judge
+
+import (
+	"sync"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/vedette-sec/vedette/internal/logsource"
+	"github.com/vedette-sec/vedette/internal/ruleset"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/engine"
+)
+
+// Judge holds rules ready to judge. It does not change, and several goroutines may use it.
+type Judge struct {
+	engine *engine.Engine
+	reader *reader
+	views  map[string]*view
+	idle   sync.Pool
+}
+
+// view is what some rules look at: a kind of event or log lines.
+type view struct {
+	route    engine.Route
+	keywords bool // some rule searches all text of a record
+	audit    *auditPlan
+}
+
+// New prepares the rules. Matches are numbers of rules, counted as in the given list. fields names what
+// else of an event is read when a rule matches, such as the fields of its message.
+func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
+	b := engine.NewBuilder()
+	j := &Judge{views: map[string]*view{}}
+	slots := map[string]engine.Slot{}
+	for _, r := range rules {
+		binding := logsource.For(r.LogSource)
+		routes := make([]engine.Route, len(binding.Views))
+		for i, name := range binding.Views {
+			routes[i] = b.Route(name)
+			j.views[name] = &view{route: routes[i]}
+		}
+		bind := func(field string) []engine.Slot {
+			names, _ := binding.Attributes(field)
+			bound := make([]engine.Slot, len(names))
+			for i, name := range names {
+				bound[i] = b.Slot(name)
+				slots[name] = bound[i]
+			}
+			return bound
+		}
+		id := b.Add(r.Rule, bind, routes...)
+		b.Show(id, bind, fields(r)...)
+	}
+	j.engine = b.Build()
+	j.reader = newReader(slots)
+	for name, v := range j.views {
+		v.keywords = j.engine.NeedsKeywords(v.route)
+		v.audit = newAuditPlan(slots, name)
+	}
+	j.idle.New = func() any { return &Record{judge: j, scanner: j.engine.NewScanner()} }
+	return j
+}
+
+// Record is a log record as the rules of a judge see it. It is for one goroutine, and one that is released
+// must not be used any more.
+type Record struct {
+	judge   *Judge
+	scanner *engine.Scanner
+	known   knownNames
+	matches []int
+}
+
+// Acquire returns a Record to be released.
+func (j *Judge) Acquire() *Record { return j.idle.Get().(*Record) }
+
+// Release gives the Record back for further use.
+func (r *Record) Release() { r.judge.idle.Put(r) }
+
+// Matches reads a log record and returns the numbers of the rules that match it, valid until the next call.
+func (r *Record) Matches(log plog.LogRecord, resource pcommon.Map) []int {
+	r.matches = r.matches[:0]
+	if name := log.EventName(); name != "" {
+		if v := r.judge.views[name]; v != nil {
+			r.readEvent(log, resource, v)
+			r.match(v)
+		}
+		return r.matches
+	}
+	r.matchLine(log, resource)
+	return r.matches
+}
+
+func (r *Record) match(v *view) {
+	r.matches = append(r.matches, r.scanner.Match(v.route)...)
+}
+
+// Event returns the record that was read last as a rule sees it, until the next is read.
+func (r *Record) Event(rule int) sigma.Event { return r.scanner.Event(rule) }

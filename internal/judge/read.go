@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/pkg/sigma/engine"
+)
+
+// truncationMark stands before a path of which only the end is known, so that no rule takes it for a whole
+// path.
+const truncationMark = "…"
+
+// reader knows which attributes rules read.
+type reader struct {
+	slots    map[string]engine.Slot
+	resource bool // some rule reads what the resource of an event has
+}
+
+// resourceAttributes are on the resource of the vocabulary's events and nowhere else.
+var resourceAttributes = []string{
+	event.AttrHostName, event.AttrHostID, event.AttrHostBootID, event.AttrOSType, event.AttrOSVersion, event.AttrServiceName,
+}
+
+func newReader(slots map[string]engine.Slot) *reader {
+	r := &reader{slots: slots}
+	for _, name := range resourceAttributes {
+		if _, ok := r.slots[name]; ok {
+			r.resource = true
+		}
+	}
+	return r
+}
+
+// noSlot stands for an attribute that no rule reads.
+const noSlot = ^engine.Slot(0)
+
+// knownNames remembers the slots of attribute names. Receivers write the same few names, so most look-ups
+// end at the first comparison, which is that of two pointers.
+type knownNames [64]struct {
+	name string
+	slot engine.Slot
+}
+
+// slot gives the slot of an attribute, or noSlot.
+func (r *Record) slot(name string) engine.Slot {
+	if name == "" {
+		return noSlot
+	}
+	k := &r.known[(len(name)*7+int(name[len(name)-1])*5+int(name[len(name)/2]))%len(r.known)]
+	if k.name == name {
+		return k.slot
+	}
+	slot, ok := r.judge.reader.slots[name]
+	if !ok {
+		slot = noSlot
+	}
+	k.name, k.slot = name, slot
+	return slot
+}
+
+// readEvent reads an event of the vocabulary.
+func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
+	s := r.scanner
+	s.Reset()
+	cut := false
+	for name, value := range log.Attributes().All() {
+		if slot := r.slot(name); slot != noSlot {
+			addValue(s, slot, value)
+		}
+		if name == event.AttrFilePathTruncated && value.Bool() {
+			cut = true
+		}
+	}
+	if cut {
+		r.readTruncated(log)
+	}
+	if r.judge.reader.resource {
+		r.readAll(resource)
+	}
+	if v.audit != nil {
+		v.audit.read(s, log)
+	}
+	if v.keywords {
+		eventKeywords(s, log)
+	}
+}
+
+// readTruncated reads an event again whose path is only the end of a longer one.
+func (r *Record) readTruncated(log plog.LogRecord) {
+	r.scanner.Reset()
+	for name, value := range log.Attributes().All() {
+		slot := r.slot(name)
+		switch {
+		case slot == noSlot:
+		case name == event.AttrFilePath:
+			r.scanner.AddString(slot, truncationMark+value.AsString())
+		default:
+			addValue(r.scanner, slot, value)
+		}
+	}
+}
+
+func (r *Record) readAll(attributes pcommon.Map) {
+	for name, value := range attributes.All() {
+		if slot := r.slot(name); slot != noSlot {
+			addValue(r.scanner, slot, value)
+		}
+	}
+}
+
+func addValue(s *engine.Scanner, slot engine.Slot, value pcommon.Value) {
+	switch value.Type() {
+	case pcommon.ValueTypeStr:
+		s.AddString(slot, value.Str())
+	case pcommon.ValueTypeInt:
+		s.AddInt(slot, value.Int())
+	case pcommon.ValueTypeDouble:
+		s.AddFloat(slot, value.Double())
+	case pcommon.ValueTypeBool:
+		s.AddBool(slot, value.Bool())
+	case pcommon.ValueTypeSlice:
+		list := value.Slice()
+		for i := range list.Len() {
+			addValue(s, slot, list.At(i))
+		}
+	case pcommon.ValueTypeEmpty:
+		s.AddNil(slot)
+	default:
+		s.AddString(slot, value.AsString())
+	}
+}
+
+// keywordAttributes hold the text that keywords of rules about events are looked for in: each argument for
+// itself, as a keyword may be one.
+var keywordAttributes = []string{
+	event.AttrProcessCommandArgs, event.AttrProcessCommandLine, event.AttrProcessExecutablePath, event.AttrFilePath,
+}
+
+func eventKeywords(s *engine.Scanner, log plog.LogRecord) {
+	for _, name := range keywordAttributes {
+		if value, ok := log.Attributes().Get(name); ok {
+			addKeywords(s, value)
+		}
+	}
+	if body := log.Body(); body.Type() != pcommon.ValueTypeEmpty {
+		addKeywords(s, body)
+	}
+}
+
+func addKeywords(s *engine.Scanner, value pcommon.Value) {
+	if value.Type() != pcommon.ValueTypeSlice {
+		s.AddKeyword(value.AsString())
+		return
+	}
+	list := value.Slice()
+	for i := range list.Len() {
+		addKeywords(s, list.At(i))
+	}
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package detectionprocessor
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/judge"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
+)
+
+// finding is a rule that matched a record, or a correlation that fired.
+type finding struct {
+	resource   plog.ResourceLogs
+	scope      plog.ScopeLogs
+	log        plog.LogRecord
+	rule       *rule
+	generation int64
+	match      sigma.Match
+	firing     *correlation.Firing // nil for a rule
+	message    string
+	keys       []string
+	verdict    verdict
+	scores     scores
+	lost       int64 // events lost since the alert before
+	lossKnown  bool
+}
+
+// judge returns every finding in a batch, in the order of the records; what correlations make of them
+// comes last.
+func (d *detection) judge(logs plog.Logs) []*finding {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	g := d.current
+	b := &batchJudge{generation: g, contexts: d.contexts, stream: &d.stream, now: time.Now()}
+	record := g.judge.Acquire()
+	defer record.Release()
+	for i := range logs.ResourceLogs().Len() {
+		resource := logs.ResourceLogs().At(i)
+		for j := range resource.ScopeLogs().Len() {
+			scope := resource.ScopeLogs().At(j)
+			for k := range scope.LogRecords().Len() {
+				log := scope.LogRecords().At(k)
+				for _, number := range record.Matches(log, resource.Resource().Attributes()) {
+					b.matched(record, number, resource, scope, log)
+				}
+			}
+		}
+	}
+	return append(b.findings, b.composite...)
+}
+
+// batchJudge gathers the findings of a batch.
+type batchJudge struct {
+	*generation
+	contexts  *contexts
+	stream    *streamClock
+	now       time.Time
+	findings  []*finding
+	composite []*finding
+}
+
+func (b *batchJudge) matched(record *judge.Record, number int, resource plog.ResourceLogs, scope plog.ScopeLogs, log plog.LogRecord) {
+	r, ev := b.rules[number], record.Event(number)
+	f := &finding{resource: resource, scope: scope, log: log, rule: r, generation: b.number}
+	if b.correlated[number] {
+		id := f.identity()
+		b.contexts.remember(id, resource, scope, log)
+		firings := b.correlator.Observe(b.set.Rules[number].Rule, b.stream.of(eventTime(log), b.now), ev, id)
+		b.composite = append(b.composite, b.fired(firings, b.contexts)...)
+	}
+	if r.silent {
+		r.matches.Add(1)
+		return
+	}
+	f.match, _ = b.set.Rules[number].Evaluate(ev)
+	f.message = r.message.render(ev)
+	f.keys = dedupKeys(r.Dedup, ev, ancestryOf(log))
+	b.findings = append(b.findings, f)
+}
+
+// fired makes findings of what correlations say. Their records are copies of those of the latest event.
+func (g *generation) fired(firings []correlation.Firing, known *contexts) []*finding {
+	var findings []*finding
+	for i := range firings {
+		firing := &firings[i]
+		r := g.correlations[firing.Correlation]
+		r.matches.Add(1)
+		if r.silent {
+			continue
+		}
+		resource, scope, log := known.of(firing)
+		findings = append(findings, &finding{
+			resource: resource, scope: scope, log: log, rule: r, generation: g.number, firing: firing,
+			message: r.message.render(firing), keys: dedupKeys(r.Dedup, firing, ancestryOf(log)),
+		})
+	}
+	return findings
+}
+
+// fold decides which alerts pass. The most severe are decided first, so that of the alerts of one
+// group in one batch the most severe passes.
+func (d *detection) fold(findings []*finding) {
+	order := slices.Clone(findings)
+	slices.SortStableFunc(order, func(a, b *finding) int { return bySeverity(b, a) })
+	for _, f := range order {
+		var window time.Duration
+		if f.rule.Dedup != nil {
+			window = f.rule.Dedup.Window
+		}
+		f.verdict = d.dedup.judge(f.keys, window, eventTime(f.log))
+		if f.verdict.passes {
+			d.limit(f)
+		}
+	}
+	for _, f := range findings {
+		if !f.verdict.passes {
+			continue
+		}
+		f.scores = d.risk.add(f, eventTime(f.log))
+		if total, ok := f.scope.Scope().Attributes().Get(event.AttrVedetteEventsLostTotal); ok {
+			f.lost, f.lossKnown = d.losses.since(f.lossSource(), total.Int()), true
+		}
+	}
+}
+
+// limit applies the rate limit to an alert that is no repetition. One that is held back leaves no trace in
+// the deduplication, so that its next repetition may pass.
+func (d *detection) limit(f *finding) {
+	passes, folded := d.limiter.judge(f.rule.name(), eventTime(f.log))
+	if !passes {
+		d.dedup.takeBack(f.verdict)
+		f.verdict = verdict{limited: true}
+		return
+	}
+	f.verdict.suppressed += folded
+	f.verdict.foldedByRate = folded
+}
+
+func (d *detection) takeBack(findings []*finding) {
+	for _, f := range slices.Backward(findings) {
+		d.dedup.takeBack(f.verdict)
+		d.limiter.takeBack(f.rule.name(), f.verdict)
+		d.risk.takeBack(f.scores)
+		if f.lossKnown {
+			d.losses.giveBack(f.lossSource(), f.lost)
+		}
+	}
+}
+
+// name tells rules apart: by the id, or where there is none by the title.
+func (r *rule) name() string { return cmp.Or(r.ID, r.Title) }
+
+// lossSource names the receiver, on its host, whose losses the scope reports.
+func (f *finding) lossSource() string {
+	return f.source() + "|" + f.scope.Scope().Name()
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package detectionprocessor
+
+import (
+	"sync/atomic"
+
+	"github.com/vedette-sec/vedette/internal/attack"
+	"github.com/vedette-sec/vedette/internal/ruleset"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+)
+
+// rule is what alerts of a rule or of a correlation need.
+type rule struct {
+	*sigma.Header
+	category string // of the log source; empty for a correlation
+	ruleset  string // builtin, or the directory it came from
+	level    level
+	message  message
+	tags     attack.Tags
+	silent   bool // its matches count for correlations only
+	matches  atomic.Uint64
+}
+
+func newRule(r *ruleset.Rule) *rule {
+	return &rule{
+		Header: &r.Header, category: r.LogSource.Category, ruleset: r.Source, silent: r.Silent,
+		level: levelOf(r.Level), message: messageOf(r.Rule), tags: attack.FromTags(r.Tags),
+	}
+}
+
+func newCorrelationRule(c *ruleset.Correlation) *rule {
+	return &rule{
+		Header: &c.Header, ruleset: c.Source, silent: c.Silent,
+		level: levelOf(c.Level), message: messageOfCorrelation(c.Correlation), tags: attack.FromTags(c.Tags),
+	}
+}
+
+// fieldsOfAlert are the fields that making an alert of a rule reads.
+func fieldsOfAlert(r *ruleset.Rule) []string {
+	fields := messageOf(r.Rule).fields
+	if r.Dedup != nil {
+		fields = append(fields, r.Dedup.Key...)
+	}
+	return fields
+}
+
+// version is the date on which the rule was last changed.
+func (r *rule) version() string {
+	if r.Modified != "" {
+		return r.Modified
+	}
+	return r.Date
+}
+
+// risk is what an alert adds to the risk of its host and user.
+func (r *rule) risk() int {
+	if r.Risk > 0 {
+		return r.Risk
+	}
+	return r.level.risk
+}
