@@ -68,12 +68,9 @@ func (h *hangups) run(ctx context.Context) {
 	}
 }
 
-// answer reads anew. What components say of their own files they log themselves, as they do when they
-// start.
+// answer reads anew: first the components' own files, then, where it has changed, the configuration.
 func (h *hangups) answer(ctx context.Context) {
-	if err := h.hub.Reload(ctx); err != nil {
-		fmt.Fprintf(h.err, "%s: SIGHUP: %v\n", h.command, err)
-	}
+	h.hub.Reload(ctx)
 	if !h.files.Changed() {
 		return
 	}

@@ -7,14 +7,13 @@ package reload
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 )
 
-// Func reads what a component read from files anew. An error leaves in force what was in force.
-type Func func(context.Context) error
+// Func reads what a component read from files anew. Where it cannot, what was in force stays in force, and
+// the component tells why, as it does when it starts.
+type Func func(context.Context)
 
 // Hub passes on the wish to those who subscribed. It is safe for concurrent use. A nil Hub never asks.
 type Hub struct {
@@ -22,18 +21,14 @@ type Hub struct {
 	subscribers []*subscriber
 }
 
-type subscriber struct {
-	name   string
-	reload Func
-}
+type subscriber struct{ reload Func }
 
-// Subscribe makes Reload call f until cancel is called. The name is put before f's errors. cancel does
-// not wait for a call that is under way.
-func (h *Hub) Subscribe(name string, f Func) (cancel func()) {
+// Subscribe makes Reload call f until cancel is called. cancel does not wait for a call that is under way.
+func (h *Hub) Subscribe(f Func) (cancel func()) {
 	if h == nil {
 		return func() {}
 	}
-	s := &subscriber{name, f}
+	s := &subscriber{f}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.subscribers = append(h.subscribers, s)
@@ -44,19 +39,14 @@ func (h *Hub) Subscribe(name string, f Func) (cancel func()) {
 	}
 }
 
-// Reload asks every subscriber in the order in which they came. One that fails does not keep the
-// others from it; the errors are joined.
-func (h *Hub) Reload(ctx context.Context) error {
+// Reload asks every subscriber in the order in which they came.
+func (h *Hub) Reload(ctx context.Context) {
 	h.mu.Lock()
 	subscribers := slices.Clone(h.subscribers)
 	h.mu.Unlock()
-	var errs error
 	for _, s := range subscribers {
-		if err := s.reload(ctx); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("%s: %w", s.name, err))
-		}
+		s.reload(ctx)
 	}
-	return errs
 }
 
 type key struct{}

@@ -59,6 +59,9 @@ func (s *Status) Write(file string) error {
 		}
 		return strings.Compare(a.Title, b.Title)
 	})
+	if s.Matches == nil {
+		s.Matches = []Matches{}
+	}
 	content, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err

