@@ -8,7 +8,7 @@ CLANG         ?= clang-19
 CONFIG        ?= config/vedette.yaml
 STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The rings of tests that must run, as a comma list: plain, native, vm. A test of such a ring that
+# The rings of tests that must run, as a comma list: plain, native, vm, reference. A test of such a ring that
 # cannot run is then a failure.
 VEDETTE_REQUIRE_RINGS ?=
 export VEDETTE_REQUIRE_RINGS
@@ -54,6 +54,15 @@ test: ## Run every test this machine can run and list what it cannot (VEDETTE_RE
 .PHONY: test-vm
 test-vm: ## Run the tests for several kernels in virtual machines (ARGS=-help lists the flags).
 	$(GO) run ./test/vm $(ARGS)
+
+.PHONY: pysigma
+pysigma: build/pysigma/requirements.txt ## Install pySigma, which the Sigma parser is compared with (needs python3-venv and the network).
+
+# The copy comes last: it says that what it names is installed.
+build/pysigma/requirements.txt: test/pysigma/requirements.txt
+	python3 -m venv --clear build/pysigma
+	build/pysigma/bin/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --requirement $<
+	cp $< $@
 
 .PHONY: bench
 bench: ## Measure cost and throughput; prints a table and writes build/bench.json.

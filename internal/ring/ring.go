@@ -4,7 +4,8 @@
 //
 // The plain ring needs nothing. The native ring needs root and the eBPF that
 // the running kernel allows. The vm ring needs a kernel of its own and runs
-// only inside the guests that test/vm boots.
+// only inside the guests that test/vm boots. The reference ring needs pySigma,
+// which the Sigma parser is compared with.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -25,7 +26,7 @@ import (
 	"testing"
 )
 
-// Ring is one of the three rings of tests.
+// Ring is one of the four rings of tests.
 type Ring string
 
 const (
@@ -35,6 +36,8 @@ const (
 	Native Ring = "native"
 	// VM tests run only inside a guest of test/vm.
 	VM Ring = "vm"
+	// Reference tests compare with pySigma, which `make pysigma` installs.
+	Reference Ring = "reference"
 )
 
 const (
@@ -112,10 +115,10 @@ func ParseRings(list string) ([]Ring, error) {
 		name = strings.TrimSpace(name)
 		switch r := Ring(name); {
 		case name == "":
-		case r == Plain, r == Native, r == VM:
+		case r == Plain, r == Native, r == VM, r == Reference:
 			rings = append(rings, r)
 		default:
-			return nil, fmt.Errorf("found ring %q, expected plain, native or vm", name)
+			return nil, fmt.Errorf("found ring %q, expected plain, native, vm or reference", name)
 		}
 	}
 	return rings, nil
@@ -130,6 +133,8 @@ func machineReason(r Ring) string {
 			return "it runs only inside a guest; `make test-vm` boots them"
 		}
 		return nativeReason()
+	case Reference:
+		return probeReference()
 	default:
 		return ""
 	}

@@ -94,5 +94,6 @@ func (v verdict) writeRings(w io.Writer) {
 		vmFailed:    "FAILED",
 		vmCannotRun: "could not run",
 	}[v.vm.status]
-	fmt.Fprintf(w, "\nRings: plain %d ran, native %d ran, vm %s\n", v.summary.Ran[ring.Plain], v.summary.Ran[ring.Native], vm)
+	ran := v.summary.Ran
+	fmt.Fprintf(w, "\nRings: plain %d ran, native %d ran, reference %d ran, vm %s\n", ran[ring.Plain], ran[ring.Native], ran[ring.Reference], vm)
 }
