@@ -208,6 +208,9 @@ func (t TimePart) of(at time.Time) int64 {
 
 // timestamp reads ISO 8601 in the forms logs use, with or without fraction and zone.
 func timestamp(s string) (time.Time, bool) {
+	if len(s) > 12 && s[12] == ':' {
+		return time.Time{}, false // package time also takes an hour of one digit
+	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", time.DateTime, time.DateOnly} {
 		if at, err := time.Parse(layout, s); err == nil {
 			return at, true
