@@ -14,9 +14,9 @@ func cannot(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errCannot, fmt.Sprintf(format, args...))
 }
 
-// goal is a number that a figure should not be above, or not below.
+// goal is a number that a figure should not be above, or not below. A figure without a bound has no goal.
 type goal struct {
-	Bound   string  `json:"bound"` // "at most" or "at least"
+	Bound   string  `json:"bound"` // "at most", "at least" or ""
 	Number  float64 `json:"number"`
 	atLeast bool
 }
@@ -31,8 +31,13 @@ func (g goal) met(value float64) bool {
 	return value <= g.Number
 }
 
+func (g goal) none() bool { return g.Bound == "" }
+
 func (g goal) String() string {
-	if g.atLeast {
+	switch {
+	case g.none():
+		return "–"
+	case g.atLeast:
 		return "≥ " + number(g.Number)
 	}
 	return "≤ " + number(g.Number)
@@ -112,7 +117,7 @@ func summarise(d declaration, r result, err error) figure {
 	}
 	middle, low, high = significant(middle, digits), significant(low, digits), significant(high, digits)
 	f.Figure, f.Low, f.High = &middle, &low, &high
-	if !r.doubtful {
+	if !r.doubtful && !d.goal.none() {
 		f.Met = &met
 	}
 	return f

@@ -29,6 +29,11 @@ func TestOptions(t *testing.T) {
 	o, err = parseOptions([]string{"-quick"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, 1, o.rounds)
+	assert.False(t, o.wants("peer_own"), "the peers need the network")
+
+	o, err = parseOptions([]string{"-peers", "-run", "peer"}, io.Discard)
+	require.NoError(t, err)
+	assert.True(t, o.wants("peer_own"))
 }
 
 func TestWrongOptions(t *testing.T) {
@@ -48,7 +53,7 @@ func TestWrongOptions(t *testing.T) {
 
 func TestMeasurementsAreDeclaredOnce(t *testing.T) {
 	seen := map[string]bool{}
-	for _, m := range measurements() {
+	for _, m := range append(measurements(), peersMeasurement) {
 		for _, d := range m.figures {
 			assert.False(t, seen[d.name], d.name)
 			seen[d.name] = true
@@ -103,19 +108,24 @@ func TestMeasureAll(t *testing.T) {
 		strict bool
 		ok     bool
 		note   string
+		figure declaration // one where not given
 	}{
 		{name: "met", found: results{"one": {samples: []float64{1}}}, strict: true, ok: true},
 		{name: "not met", found: results{"one": {samples: []float64{2}}}, ok: true},
 		{name: "not met, strict", found: results{"one": {samples: []float64{2}}}, strict: true},
 		{name: "doubtful", found: results{"one": {samples: []float64{1}, doubtful: true}}, ok: true},
+		{name: "no goal, strict", found: results{"free": {samples: []float64{1}}}, figure: declaration{name: "free"}, strict: true, ok: true},
 		{name: "doubtful, strict", found: results{"one": {samples: []float64{1}, doubtful: true}}, strict: true},
 		{name: "cannot", err: cannot("there is no %s", "bash"), ok: true, note: "cannot run here: there is no bash"},
 		{name: "failed", err: os.ErrInvalid, note: "failed: invalid argument"},
 		{name: "no sample", found: results{}, note: "failed: there is no sample"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.figure.name == "" {
+				c.figure = one
+			}
 			run := func(context.Context, *bench) (results, error) { return c.found, c.err }
-			o := &options{strict: c.strict, bench: bench{match: regexp.MustCompile(""), all: []measurement{{"m", run, []declaration{one}}}}}
+			o := &options{strict: c.strict, bench: bench{match: regexp.MustCompile(""), all: []measurement{{"m", run, []declaration{c.figure}}}}}
 			r := &report{}
 			assert.Equal(t, c.ok, o.measureAll(t.Context(), r))
 			require.Len(t, r.Figures, 1)
