@@ -20,9 +20,11 @@ import (
 // engines are not among this repository's dependencies: they are in a module of their own and come from the network.
 var peersMeasurement = measurement{"peers", peers, []declaration{
 	{"peer_own", "144 rules: our naive evaluator", "/CPU s", goal{}},
+	{"peer_fast", "144 rules: our engine", "/CPU s", goal{}},
 	{"peer_sigma_go", "144 rules: bradleyjkemp/sigma-go", "/CPU s", goal{}},
 	{"peer_ruleengine", "144 rules: go-sigma-rule-engine", "/CPU s", goal{}},
 	{"peer_own_many", "1,243 rules: our naive evaluator", "/CPU s", goal{}},
+	{"peer_fast_many", "1,243 rules: our engine", "/CPU s", goal{}},
 	{"peer_sigma_go_many", "1,243 rules: bradleyjkemp/sigma-go", "/CPU s", goal{}},
 	{"peer_ruleengine_many", "1,243 rules: go-sigma-rule-engine", "/CPU s", goal{}},
 }}

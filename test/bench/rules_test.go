@@ -34,8 +34,9 @@ func TestManyRules(t *testing.T) {
 	assert.Equal(t, oneRule, many[0].Text)
 	assert.Equal(t, "a#2", many[2].Name)
 
-	rules, errs := sigma.Parse("a", []byte(many[2].Text))
+	c, errs := sigma.Parse("a", []byte(many[2].Text))
 	require.Empty(t, errs)
+	rules := c.Rules
 	require.Len(t, rules, 1)
 	assert.Equal(t, "A shell 2", rules[0].Title)
 	assert.Equal(t, "11111111-2222-3333-4444-000000000002", rules[0].ID)

@@ -88,8 +88,8 @@ func directory(t *testing.T, name, dir string) source {
 // add takes a rule file, with events for each of its rules.
 func (s *source) add(name, text string, maker eventMaker) {
 	f := file{Source: text, Events: []event{}}
-	rules, _ := sigma.Parse(name, []byte(text))
-	for _, r := range rules {
+	c, _ := sigma.Parse(name, []byte(text))
+	for _, r := range c.Rules {
 		f.Events = append(f.Events, maker.events(r, eventsPerRule)...)
 	}
 	s.files, s.names = append(s.files, f), append(s.names, name)

@@ -15,9 +15,9 @@ import (
 
 // ours reads a file and judges the events by each of its rules.
 func ours(f file) judgement {
-	rules, errs := sigma.Parse("rule.yml", []byte(f.Source))
+	c, errs := sigma.Parse("rule.yml", []byte(f.Source))
 	var j judgement
-	for _, r := range rules {
+	for _, r := range c.Rules {
 		j.Rules = append(j.Rules, described(r, f.Events))
 	}
 	for _, err := range errs {
