@@ -138,7 +138,9 @@ func (w *sums) restore(r *reader) {
 	t := int64(never)
 	r.each(r.count(9), func(int) {
 		t = r.rising(t)
-		w.add(t, &input{number: r.finite()})
+		var in input
+		in.setNumber(r.finite())
+		w.add(t, &in)
 	})
 }
 

@@ -27,6 +27,7 @@ type Correlator struct {
 	nextClose  int64 // no window closes before
 	groupBytes int   // of all plans
 	agenda     []delivery
+	current    entry  // what is being judged; here because a local one would be allocated for each match
 	key, value []byte // scratch
 }
 
@@ -164,14 +165,12 @@ func (c *Correlator) Advance(now time.Time) []Firing {
 
 // enqueue reads what the correlation needs of the event and lets it wait.
 func (c *Correlator) enqueue(l listener, t int64, ev Event, event EventID) {
-	e := entry{time: t, plan: l.plan, rule: l.rule}
-	if !c.read(&e, ev) {
+	c.seq++
+	c.current = entry{time: t, seq: c.seq, plan: l.plan, input: input{rule: l.rule, event: event}}
+	if !c.read(&c.current, ev) {
 		return
 	}
-	e.input.event = event
-	c.seq++
-	e.seq = c.seq
-	c.queue.push(e)
+	c.queue.push(&c.current)
 	if t > c.latest {
 		c.latest = t
 		c.watermark = max(c.watermark, t-int64(c.limits.Lateness))
@@ -181,8 +180,7 @@ func (c *Correlator) enqueue(l listener, t int64, ev Event, event EventID) {
 // read takes the fields from an event; it gives false where one that is needed is missing.
 func (c *Correlator) read(e *entry, ev Event) bool {
 	p := e.plan
-	f := &p.rules[e.rule]
-	e.input.rule = e.rule
+	f := &p.rules[e.input.rule]
 	var ok bool
 	if c.key, ok = appendKey(c.key[:0], ev, f.group); !ok {
 		p.counts.Ungrouped++
@@ -202,7 +200,7 @@ func (c *Correlator) read(e *entry, ev Event) bool {
 		e.input.carried = append(e.input.carried, carried{string(c.value), true})
 	}
 	if g, ok := p.groups[string(c.key)]; ok {
-		e.key = g.key
+		e.group, e.key = g, g.key
 	} else {
 		e.key = string(c.key)
 	}
@@ -212,7 +210,9 @@ func (c *Correlator) read(e *entry, ev Event) bool {
 func (c *Correlator) readValue(e *entry, ev Event, fields []string) (ok bool) {
 	switch {
 	case e.plan.Type.Numeric():
-		e.input.number, ok = number(first(ev, fields[0]))
+		var f float64
+		f, ok = number(first(ev, fields[0]))
+		e.input.setNumber(f)
 		return ok
 	case len(fields) == 1:
 		v := first(ev, fields[0])
@@ -247,33 +247,38 @@ func (c *Correlator) drain() []Firing {
 			c.watermark = e.time
 			e.plan.counts.Hurried++
 		}
-		next := c.queue.pop()
-		firings = c.close(next.time, firings)
-		firings = c.process(next.plan, next.time, next.key, &next.input, firings)
-		firings = c.deliver(next.time, firings)
+		t := e.time
+		firings = c.close(t, firings)
+		c.queue.pop(&c.current)
+		firings = c.process(&c.current, firings)
+		firings = c.deliver(t, firings)
 	}
 	return c.close(c.watermark, firings)
 }
 
 // process judges a match in its turn.
-func (c *Correlator) process(p *plan, t int64, key string, in *input, firings []Firing) []Firing {
+func (c *Correlator) process(e *entry, firings []Firing) []Firing {
+	p, t := e.plan, e.time
 	p.expired(t)
 	if p.since == never {
 		p.since = t
 	}
 	if p.closing {
-		c.collect(p, t, key, in)
+		c.collect(e)
 		return firings
 	}
-	g := p.find(key, t)
+	g := p.find(e)
 	cutoff := t - p.span
+	if g.last <= cutoff {
+		g.folded, g.degraded = 0, false
+	}
 	g.window.expire(cutoff)
 	if g.fired {
 		v, _ := g.window.value()
 		g.fired = p.holds(v) && t < g.since+p.span
 	}
-	fresh, degraded := g.window.add(t, in)
-	p.use(g, t, in, degraded)
+	fresh, degraded := g.window.add(t, &e.input)
+	p.use(g, e, degraded)
 	v, begun := g.window.value()
 	holds := p.holds(v)
 	if p.Type == sigma.FirstSeen {
@@ -290,18 +295,17 @@ func (c *Correlator) process(p *plan, t int64, key string, in *input, firings []
 		g.fired, g.since, g.folded = p.Type != sigma.FirstSeen, t, 0
 		firings = c.fire(p, f, firings)
 	}
-	p.list.remove(g)
-	p.list.push(g)
+	p.touch(g)
 	p.resize(g)
 	c.bound()
 	return firings
 }
 
 // use notes what a group takes from an event beside its window.
-func (p *plan) use(g *group, t int64, in *input, degraded bool) {
-	g.last = t
-	g.carried = in.carried
-	p.mention(g, t, in)
+func (p *plan) use(g *group, e *entry, degraded bool) {
+	g.last = e.time
+	g.carried = e.input.carried
+	p.mention(g, e.time, &e.input)
 	if degraded {
 		g.degraded = true
 		p.counts.Degraded++
@@ -309,14 +313,15 @@ func (p *plan) use(g *group, t int64, in *input, degraded bool) {
 }
 
 // collect puts a match into the open window of its group.
-func (c *Correlator) collect(p *plan, t int64, key string, in *input) {
-	if p.groups[key] == nil && !p.opens[in.rule] {
+func (c *Correlator) collect(e *entry) {
+	p := e.plan
+	if p.groups[e.key] == nil && !p.opens[e.input.rule] {
 		return
 	}
-	g := p.find(key, t)
+	g := p.find(e)
 	c.nextClose = min(c.nextClose, g.since+p.span)
-	_, degraded := g.window.add(t, in)
-	p.use(g, t, in, degraded)
+	_, degraded := g.window.add(e.time, &e.input)
+	p.use(g, e, degraded)
 	p.resize(g)
 	c.bound()
 }
@@ -370,12 +375,10 @@ func (c *Correlator) deliver(t int64, firings []Firing) []Firing {
 		}
 		d := c.agenda[next]
 		c.agenda = slices.Delete(c.agenda, next, next+1)
-		e := entry{plan: d.to.plan, rule: d.to.rule}
-		if !c.read(&e, d.firing) {
-			continue
+		c.current = entry{time: t, plan: d.to.plan, input: input{rule: d.to.rule, event: d.event}}
+		if c.read(&c.current, d.firing) {
+			firings = c.process(&c.current, firings)
 		}
-		e.input.event = d.event
-		firings = c.process(d.to.plan, t, e.key, &e.input, firings)
 	}
 	return firings
 }

@@ -2,25 +2,37 @@
 
 package correlation
 
-import "slices"
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"unsafe"
+)
 
 // entry is a match that waits until no earlier one can come.
 type entry struct {
 	time  int64  // nanoseconds since 1970
 	seq   uint64 // of entries with the same time, the order in which they came
 	plan  *plan
-	rule  int // position in the correlation's list
+	group *group // nil where it was not there when the match came; it may be gone meanwhile
 	key   string
 	input input
 }
 
 // input is what a window takes from an event.
 type input struct {
-	rule    int
-	value   valueID // what is counted, for the types that count values
-	number  float64 // for the types that compute with numbers
 	event   EventID
+	value   valueID // what is counted, or the bits of a number
 	carried []carried
+	rule    int // position in the correlation's list
+}
+
+func (in *input) number() float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(in.value[:8]))
+}
+
+func (in *input) setNumber(f float64) {
+	binary.LittleEndian.PutUint64(in.value[:8], math.Float64bits(f))
 }
 
 // carried is the text of a field that the firing will show.
@@ -33,81 +45,114 @@ func (e *entry) before(other *entry) bool {
 	return e.time < other.time || e.time == other.time && e.seq < other.seq
 }
 
-const entryBytes = 144
-
 func (e *entry) bytes() int {
-	n := entryBytes + len(e.key)
+	n := int(unsafe.Sizeof(*e))
+	if e.group == nil {
+		n += len(e.key)
+	}
 	for _, c := range e.input.carried {
-		n += 24 + len(c.text)
+		n += int(unsafe.Sizeof(c)) + len(c.text)
 	}
 	return n
 }
 
-// queue gives entries in the order of their times. Nearly all events come in order: those are in a ring, at no cost beyond
-// that of copying them, and only the others in a heap.
+// queue gives entries in the order of their times. Nearly all events come in order: those are in a list of blocks, at no cost
+// beyond that of copying them, and only the others in a heap.
 type queue struct {
-	ring  []entry // a power of two of them
-	head  int
-	count int
-	heap  []entry
-	bytes int
+	blocks []*block
+	head   int // in the first block
+	tail   int // in the last one
+	spare  *block
+	heap   []entry
+	count  int
+	bytes  int
 }
 
-func (q *queue) len() int { return q.count + len(q.heap) }
+const blockSize = 64
 
-func (q *queue) at(i int) *entry { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+type block [blockSize]entry
 
-func (q *queue) push(e entry) {
+// front and back are the first and the last entry that came in order, nil if there is none.
+func (q *queue) front() *entry {
+	if len(q.blocks) == 0 {
+		return nil
+	}
+	return &q.blocks[0][q.head]
+}
+
+func (q *queue) back() *entry {
+	if len(q.blocks) == 0 {
+		return nil
+	}
+	return &q.blocks[len(q.blocks)-1][q.tail]
+}
+
+func (q *queue) push(e *entry) {
+	q.count++
 	q.bytes += e.bytes()
-	if q.count > 0 && e.before(q.at(q.count-1)) {
-		q.heap = append(q.heap, e)
+	back := q.back()
+	switch {
+	case back != nil && e.before(back):
+		q.heap = append(q.heap, *e)
 		q.up(len(q.heap) - 1)
 		return
+	case back != nil && q.tail < blockSize-1:
+		q.tail++
+	default:
+		q.extend()
 	}
-	if q.count == len(q.ring) {
-		q.grow()
-	}
-	q.count++
-	*q.at(q.count - 1) = e
+	*q.back() = *e
 }
 
-func (q *queue) grow() {
-	larger := make([]entry, max(16, 2*len(q.ring)))
-	for i := range q.count {
-		larger[i] = *q.at(i)
+func (q *queue) extend() {
+	b := q.spare
+	if b == nil {
+		b = new(block)
 	}
-	q.ring, q.head = larger, 0
+	q.spare = nil
+	if len(q.blocks) == 0 {
+		q.head = 0
+	}
+	q.blocks = append(q.blocks, b)
+	q.tail = 0
 }
 
 // first gives the earliest entry, nil if there is none.
 func (q *queue) first() *entry {
-	if q.count > 0 && (len(q.heap) == 0 || q.at(0).before(&q.heap[0])) {
-		return q.at(0)
-	}
-	if len(q.heap) > 0 {
+	front := q.front()
+	if len(q.heap) > 0 && (front == nil || q.heap[0].before(front)) {
 		return &q.heap[0]
 	}
-	return nil
+	return front
 }
 
 // pop takes the earliest entry, of which there must be one.
-func (q *queue) pop() entry {
-	var e entry
-	if q.count > 0 && (len(q.heap) == 0 || q.at(0).before(&q.heap[0])) {
-		e = *q.at(0)
-		*q.at(0) = entry{}
-		q.head = (q.head + 1) & (len(q.ring) - 1)
-		q.count--
-	} else {
-		e = q.heap[0]
-		last := len(q.heap) - 1
-		q.heap[0] = q.heap[last]
-		q.heap[last] = entry{}
-		q.heap = q.heap[:last]
-		q.down(0)
-	}
+func (q *queue) pop(to *entry) {
+	e := q.first()
+	*to = *e
+	q.count--
 	q.bytes -= e.bytes()
-	return e
+	if e != q.front() {
+		q.popHeap()
+		return
+	}
+	*e = entry{} // what it refers to must not be kept
+	switch {
+	case len(q.blocks) == 1 && q.head == q.tail || q.head == blockSize-1:
+		q.spare, q.blocks[0] = q.blocks[0], nil
+		q.blocks = q.blocks[1:]
+		q.head = 0
+	default:
+		q.head++
+	}
+}
+
+func (q *queue) popHeap() {
+	last := len(q.heap) - 1
+	q.heap[0] = q.heap[last]
+	q.heap[last] = entry{}
+	q.heap = q.heap[:last]
+	q.down(0)
 }
 
 func (q *queue) up(i int) {
@@ -139,9 +184,18 @@ func (q *queue) down(i int) {
 
 // entries gives what waits, in order.
 func (q *queue) entries() []*entry {
-	all := make([]*entry, 0, q.len())
-	for i := range q.count {
-		all = append(all, q.at(i))
+	all := make([]*entry, 0, q.count)
+	for i, b := range q.blocks {
+		from, to := 0, blockSize
+		if i == 0 {
+			from = q.head
+		}
+		if i == len(q.blocks)-1 {
+			to = q.tail + 1
+		}
+		for at := from; at < to; at++ {
+			all = append(all, &b[at])
+		}
 	}
 	for i := range q.heap {
 		all = append(all, &q.heap[i])

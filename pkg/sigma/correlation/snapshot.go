@@ -4,11 +4,13 @@ package correlation
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // A snapshot is a mark, a version, the payload and a checksum over all of it.
@@ -61,10 +63,9 @@ func (p *plan) save(b []byte) []byte {
 
 func (e *entry) save(b []byte) []byte {
 	b = appendID(b, e.plan.fingerprint)
-	b = binary.AppendUvarint(binary.AppendVarint(b, e.time), uint64(e.rule))
-	b = appendString(b, e.key)
-	b = appendFloat(appendID(b, e.input.value), e.input.number)
-	return e.plan.appendCarried(appendID(b, e.input.event), e.input.carried)
+	b = binary.AppendUvarint(binary.AppendVarint(b, e.time), uint64(e.input.rule))
+	b = appendID(appendID(appendString(b, e.key), e.input.value), e.input.event)
+	return e.plan.appendCarried(b, e.input.carried)
 }
 
 // Restore takes over what a snapshot remembers for correlations that have not changed since, in place of what is remembered now. On an
@@ -87,10 +88,10 @@ func (c *Correlator) Restore(snapshot []byte) error {
 	for i, p := range c.plans {
 		p.adopt(restored[i])
 	}
-	for _, e := range waiting {
+	for i := range waiting {
 		c.seq++
-		e.seq = c.seq
-		c.queue.push(e)
+		waiting[i].seq = c.seq
+		c.queue.push(&waiting[i])
 	}
 	c.groupBytes, c.nextClose = 0, math.MaxInt64
 	for _, p := range c.plans {
@@ -149,20 +150,24 @@ func (c *Correlator) restorePlans(r *reader) []*state {
 func (p *plan) restore(r *reader) *state {
 	s := &state{since: r.int()}
 	known := map[string]bool{}
-	order := int64(never)
 	r.each(r.count(1), func(int) {
 		g := p.restoreGroup(r)
-		place := g.last
-		if p.closing {
-			place = g.since
-		}
-		if known[g.key] || !p.keyFits(g.key) || place < order || place > farthest.UnixNano() {
+		if place := p.place(g); known[g.key] || !p.keyFits(g.key) || place < 0 || place > farthest.UnixNano() {
 			r.fail()
 		}
-		known[g.key], order = true, place
+		known[g.key] = true
 		s.groups = append(s.groups, g)
 	})
+	slices.SortStableFunc(s.groups, func(a, b *group) int { return cmp.Compare(p.place(a), p.place(b)) })
 	return s
+}
+
+// place is by what a group is ordered among the others.
+func (p *plan) place(g *group) int64 {
+	if p.closing {
+		return g.since
+	}
+	return g.last
 }
 
 func (p *plan) restoreGroup(r *reader) *group {
@@ -174,6 +179,7 @@ func (p *plan) restoreGroup(r *reader) *group {
 	if extra := len(g.mentions) - p.limits.MaxEvents; extra > 0 && !p.Type.Ordering() {
 		g.mentions = g.mentions[extra:]
 	}
+	g.placed = g.last
 	g.carried = p.readCarried(r)
 	g.window = p.newWindow()
 	g.window.restore(r)
@@ -182,6 +188,9 @@ func (p *plan) restoreGroup(r *reader) *group {
 
 // adopt takes a state in place of the one the plan has.
 func (p *plan) adopt(s *state) {
+	for _, g := range p.groups {
+		g.gone = true
+	}
 	p.groups, p.list, p.since, p.size, p.counts.Groups = map[string]*group{}, list{}, never, 0, 0
 	if s == nil {
 		return
@@ -207,17 +216,22 @@ func (c *Correlator) restoreWaiting(r *reader) []entry {
 		byFingerprint[p.fingerprint] = p
 	}
 	var waiting []entry
-	r.each(r.count(50), func(int) {
+	r.each(r.count(52), func(int) {
 		fingerprint := r.id()
-		e := entry{time: r.int(), rule: int(min(r.uint(), math.MaxInt32)), key: r.string()}
-		e.input = input{rule: e.rule, value: r.id(), number: r.finite(), event: r.id()}
+		e := entry{time: r.int()}
+		e.input.rule = int(min(r.uint(), math.MaxInt32))
+		e.key, e.input.value, e.input.event = r.string(), r.id(), r.id()
 		e.plan = byFingerprint[fingerprint]
 		if e.plan == nil {
 			(&plan{}).readCarried(r)
 			return
 		}
 		e.input.carried = e.plan.readCarried(r)
-		if e.rule >= len(e.plan.Rules) || !e.plan.keyFits(e.key) || e.time < 0 || e.time > farthest.UnixNano() {
+		if e.input.rule >= len(e.plan.Rules) || !e.plan.keyFits(e.key) || e.time < 0 || e.time > farthest.UnixNano() {
+			r.fail()
+			return
+		}
+		if f := e.input.number(); e.plan.Type.Numeric() && (math.IsNaN(f) || math.IsInf(f, 0)) {
 			r.fail()
 			return
 		}

@@ -36,7 +36,7 @@ type Counters struct {
 func (c *Correlator) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Bytes: c.queue.bytes, Waiting: c.queue.len()}
+	s := Stats{Bytes: c.queue.bytes, Waiting: c.queue.count}
 	for _, p := range c.plans {
 		counts := p.counts
 		counts.Bytes = p.size

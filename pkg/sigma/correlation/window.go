@@ -102,8 +102,8 @@ func (w *sums) add(t int64, in *input) (fresh, degraded bool) {
 		w.samples, w.head = larger, 0
 	}
 	w.count++
-	*w.at(w.count - 1) = sample{t, in.number}
-	w.sum += in.number
+	*w.at(w.count - 1) = sample{t, in.number()}
+	w.sum += in.number()
 	return false, degraded
 }
 
@@ -145,7 +145,7 @@ func (w *tally) add(t int64, in *input) (fresh, degraded bool) {
 		w.begun = t
 	}
 	w.count++
-	w.sum += in.number
+	w.sum += in.number()
 	return false, false
 }
 
@@ -189,7 +189,7 @@ func (w *numbers) add(t int64, in *input) (fresh, degraded bool) {
 		degraded = true
 	}
 	if w.seen%w.stride == 0 {
-		w.kept = append(w.kept, in.number)
+		w.kept = append(w.kept, in.number())
 	}
 	w.seen++
 	return false, degraded
