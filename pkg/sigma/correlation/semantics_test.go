@@ -126,3 +126,17 @@ func TestCheckTellsWhatFired(t *testing.T) {
 	test := sigma.SequenceTest{Events: []sigma.SequenceEvent{{Times: 3, Every: 1e9, Category: "any", Event: map[string]any{"r": "a"}}}}
 	assert.EqualError(t, Check(c.Correlations[0], test), "found firings at [2s], expected them at []")
 }
+
+// The project's own correlations carry their tests.
+func TestOwnCorrelations(t *testing.T) {
+	c, errs := sigma.ParseDir("../../../config/rules")
+	require.Empty(t, errs)
+	c, errs = c.Resolve()
+	require.Empty(t, errs)
+	for _, correlation := range c.Correlations {
+		assert.NotEmpty(t, correlation.Tests, "%s: the correlation has no tests", correlation.File)
+		for _, test := range correlation.Tests {
+			assert.NoError(t, Check(correlation, test), "%s:%d: %s", correlation.File, test.Line, test.Name)
+		}
+	}
+}
