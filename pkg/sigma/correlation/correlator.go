@@ -291,7 +291,7 @@ func (c *Correlator) process(e *entry, firings []Firing) []Firing {
 		g.folded++
 		p.counts.Folded++
 	default:
-		f := p.firing(g, t, cutoff, v, begun)
+		f := p.firing(g, t, cutoff, v, begun, e.input.carried)
 		g.fired, g.since, g.folded = p.Type != sigma.FirstSeen, t, 0
 		firings = c.fire(p, f, firings)
 	}
@@ -304,7 +304,9 @@ func (c *Correlator) process(e *entry, firings []Firing) []Firing {
 // use notes what a group takes from an event beside its window.
 func (p *plan) use(g *group, e *entry, degraded bool) {
 	g.last = e.time
-	g.carried = e.input.carried
+	if p.closing {
+		g.carried = e.input.carried
+	}
 	p.mention(g, e.time, &e.input)
 	if degraded {
 		g.degraded = true
@@ -334,7 +336,7 @@ func (c *Correlator) close(until int64, firings []Firing) []Firing {
 			for g := p.list.first; p.closing && g != nil && g.since+p.span <= at; g = p.list.first {
 				v, begun := g.window.value()
 				if p.holds(v) {
-					firings = c.fire(p, p.firing(g, at, never, v, begun), firings)
+					firings = c.fire(p, p.firing(g, at, never, v, begun, g.carried), firings)
 				}
 				p.evict(g)
 			}

@@ -68,7 +68,7 @@ func (w *distinct) take(id valueID) int32 {
 	at := w.free
 	if at == none {
 		at = int32(len(w.slots))
-		w.slots = append(w.slots, slot{})
+		w.slots = append(roomier(w.slots, int(w.most)), slot{})
 	} else {
 		w.free = w.slots[at].next
 	}

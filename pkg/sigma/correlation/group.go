@@ -17,9 +17,10 @@ type group struct {
 	last       int64 // time of the last event
 	since      int64 // when it fired; in a plan that judges at the end, when the window opened
 	folded     uint64
-	mentions   []mention
-	carried    []carried
+	mentions   []mention // a ring where the latest events are kept, else by rule
+	carried    []carried // what the firing at the end of the window will show
 	size       int32
+	turn       int32 // of the mentions, the one that is replaced next
 	placed     int64 // time of the last event when it was put at the end of the list
 	fired      bool
 	degraded   bool
@@ -86,20 +87,19 @@ func (p *plan) mention(g *group, t int64, in *input) {
 		g.mentions[in.rule] = m
 	case p.Type.Ordering():
 	case len(g.mentions) == most:
-		copy(g.mentions, g.mentions[1:])
-		g.mentions[most-1] = m
+		g.mentions[g.turn] = m
+		g.turn = (g.turn + 1) % int32(most)
 	default:
-		if len(g.mentions) == cap(g.mentions) {
-			// Most groups stay small, so doubling would waste much.
-			g.mentions = append(make([]mention, 0, min(most, cap(g.mentions)+2)), g.mentions...)
-		}
-		g.mentions = append(g.mentions, m)
+		g.mentions = append(roomier(g.mentions, most), m)
 	}
 }
 
+// ordered gives the mentions as they came.
+func (g *group) ordered() []mention { return slices.Concat(g.mentions[g.turn:], g.mentions[:g.turn]) }
+
 // mentioned gives the events that count, the earliest first.
 func (g *group) mentioned(cutoff int64) []EventID {
-	in := slices.DeleteFunc(slices.Clone(g.mentions), func(m mention) bool { return m.time <= cutoff })
+	in := slices.DeleteFunc(g.ordered(), func(m mention) bool { return m.time <= cutoff })
 	slices.SortStableFunc(in, func(a, b mention) int {
 		return int(min(max(a.time-b.time, -1), 1))
 	})
@@ -110,8 +110,8 @@ func (g *group) mentioned(cutoff int64) []EventID {
 	return ids
 }
 
-// firing describes that the plan holds for a group.
-func (p *plan) firing(g *group, at, cutoff int64, v float64, begun int64) Firing {
+// firing describes that the plan holds for a group, and shows fields of the last event.
+func (p *plan) firing(g *group, at, cutoff int64, v float64, begun int64, shown []carried) Firing {
 	f := Firing{
 		Correlation: p.Correlation, Time: instant(at), First: instant(begun), Last: instant(g.last), Value: v, Folded: g.folded,
 		Events: g.mentioned(cutoff), Degraded: g.degraded,
@@ -119,7 +119,7 @@ func (p *plan) firing(g *group, at, cutoff int64, v float64, begun int64) Firing
 	for i, value := range splitKey(g.key) {
 		f.Group = append(f.Group, Field{p.GroupBy[i], value})
 	}
-	for i, c := range g.carried {
+	for i, c := range shown {
 		if c.known {
 			f.Fields = append(f.Fields, Field{p.carry[i], c.text})
 		}

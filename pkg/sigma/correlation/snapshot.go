@@ -52,7 +52,7 @@ func (p *plan) save(b []byte) []byte {
 		b = binary.AppendUvarint(b, g.folded)
 		b = appendBool(appendBool(b, g.fired), g.degraded)
 		b = binary.AppendUvarint(b, uint64(len(g.mentions)))
-		for _, m := range g.mentions {
+		for _, m := range g.ordered() {
 			b = appendID(binary.AppendVarint(b, m.time), m.event)
 		}
 		b = p.appendCarried(b, g.carried)
@@ -176,7 +176,9 @@ func (p *plan) restoreGroup(r *reader) *group {
 		t := r.int()
 		g.mentions = append(g.mentions, mention{t, r.id()})
 	})
-	if extra := len(g.mentions) - p.limits.MaxEvents; extra > 0 && !p.Type.Ordering() {
+	if extra := len(g.mentions) - p.limits.MaxEvents; extra > 0 && p.Type.Ordering() {
+		g.mentions = g.mentions[:p.limits.MaxEvents]
+	} else if extra > 0 {
 		g.mentions = g.mentions[extra:]
 	}
 	g.placed = g.last

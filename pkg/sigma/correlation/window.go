@@ -27,6 +27,17 @@ type window interface {
 
 const never = math.MinInt64
 
+// roomier gives a slice with room for one more element, of which there will be no more than most. Most groups stay small and there
+// are many, so that doubling would waste much.
+func roomier[T any](s []T, most int) []T {
+	if len(s) < cap(s) {
+		return s
+	}
+	return append(make([]T, 0, max(min(roomierSize(len(s)), most), len(s)+1)), s...)
+}
+
+func roomierSize(size int) int { return size + max(2, size/2) }
+
 // counter counts up to a number of events, by remembering the times of that many.
 type counter struct {
 	times []int64 // a ring
@@ -43,7 +54,7 @@ func (w *counter) add(t int64, _ *input) (fresh, degraded bool) {
 		w.head = (w.head + 1) % int32(len(w.times))
 		w.count--
 	case int(w.count) == len(w.times):
-		larger := make([]int64, min(max(2, 2*len(w.times)), int(w.need)))
+		larger := make([]int64, min(roomierSize(len(w.times)), int(w.need)))
 		for i := range w.count {
 			larger[i] = *w.at(i)
 		}
@@ -95,7 +106,7 @@ func (w *sums) add(t int64, in *input) (fresh, degraded bool) {
 		w.count--
 		degraded = true
 	case w.count == len(w.samples):
-		larger := make([]sample, min(max(2, 2*len(w.samples)), w.most))
+		larger := make([]sample, min(roomierSize(len(w.samples)), w.most))
 		for i := range w.count {
 			larger[i] = *w.at(i)
 		}
