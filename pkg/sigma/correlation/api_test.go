@@ -103,11 +103,11 @@ func TestLatenessAndTheClock(t *testing.T) {
 func TestMissingFieldsAreCounted(t *testing.T) {
 	c := resolved(t, correlationText("x", "type: value_sum", "rules: [a]", "group-by: [u]", "timespan: 10s", "condition: {field: n, gte: 2}"))
 	correlator := correlatorOf(t, c, Limits{})
-	for _, e := range []Event{event("n", 1), event("u", nil, "n", 1), event("u", []any{}, "n", 1), event("u", "x"), event("u", "x", "n", "two"), event("u", "x", "n", true), event("u", "x", "n", 1.5)} {
+	for _, e := range []Event{event("n", 1), event("u", nil, "n", 1), event("u", []any{}, "n", 1), event("u", "x"), event("u", "x", "n", "two"), event("u", "x", "n", "1e300"), event("u", "x", "n", true), event("u", "x", "n", 1.5)} {
 		require.Empty(t, correlator.Observe(ruleNamed(c, "a"), at(1), e, EventID{}))
 	}
 	counts := correlator.Stats().Correlations[0]
-	assert.Equal(t, []uint64{3, 3}, []uint64{counts.Ungrouped, counts.Valueless})
+	assert.Equal(t, []uint64{3, 4}, []uint64{counts.Ungrouped, counts.Valueless})
 	assert.Equal(t, 1, counts.Groups)
 }
 
@@ -257,6 +257,32 @@ func TestReload(t *testing.T) {
 		fired = append(fired, f.Correlation.Name+" "+fmt.Sprint(f.Group, f.Fields))
 	}
 	assert.Equal(t, []string{"kept [{u x}] [{text t}]", "kept [{u y}] [{text t}]", "new [] []"}, fired)
+}
+
+// Twins remember apart, and each gets back its own.
+func TestReloadOfTwins(t *testing.T) {
+	body := []string{"type: event_count", "rules: [a]", "timespan: 1h", "condition: {gte: 2}"}
+	src := strings.ReplaceAll(correlationText("x", body...), "name: x\n", "")
+	c := resolved(t, src+src)
+	old := correlatorOf(t, c, Limits{})
+	old.Observe(ruleNamed(c, "a"), at(1), event(), EventID{})
+	correlator, _ := New(c.Correlations, Limits{}, old)
+	assert.Len(t, correlator.Observe(ruleNamed(c, "a"), at(2), event(), EventID{}), 2)
+}
+
+// Many windows that end at the same time tell another correlation of it, in a time that grows with their number and not with its square.
+func TestManyWindowsEndAtOnce(t *testing.T) {
+	c := resolved(t, correlationText("few", "type: event_count", "rules: [a]", "group-by: [u]", "timespan: 10s", "condition: {lt: 3}")+
+		correlationText("hosts", "type: value_count", "rules: [few]", "timespan: 10s", "condition: {field: u, gte: 50000}"))
+	limits := DefaultLimits()
+	limits.MaxValues = 100_000
+	correlator := correlatorOf(t, c, limits)
+	for i := range 50_000 {
+		correlator.Observe(ruleNamed(c, "a"), at(1), event("u", i), EventID{})
+	}
+	firings := correlator.Advance(at(60))
+	require.Len(t, firings, 50_001)
+	assert.Equal(t, "hosts", firings[50_000].Correlation.Name)
 }
 
 func TestRestoreRefuses(t *testing.T) {

@@ -18,23 +18,23 @@ type Correlator struct {
 	plans  []*plan
 	byRule map[*sigma.Rule][]listener
 
-	mu         sync.Mutex
-	queue      queue
-	seq        uint64
-	latest     int64 // event time of the latest match
-	clock      int64 // the time last given to Advance
-	watermark  int64 // no earlier match is taken
-	nextClose  int64 // no window closes before
-	groupBytes int   // of all plans
-	agenda     []delivery
-	current    entry  // what is being judged; here because a local one would be allocated for each match
-	key, value []byte // scratch
+	mu          sync.Mutex
+	queue       queue
+	seq         uint64
+	latest      int64  // event time of the latest match
+	clock       int64  // the time last given to Advance
+	watermark   int64  // no earlier match is taken
+	nextClose   int64  // no window closes before
+	groupBytes  int    // of all plans
+	undelivered int    // firings on their way
+	current     entry  // what is being judged; here because a local one would be allocated for each match
+	key, value  []byte // scratch
 }
 
 // delivery is a firing on its way to a correlation that refers to its own.
 type delivery struct {
-	to     listener
-	from   int
+	rule   int // position in the list of rules of the correlation it goes to
+	from   int // index of the correlation that fired
 	firing *Firing
 	event  EventID
 }
@@ -79,6 +79,10 @@ func (c *Correlator) plan(correlation *sigma.Correlation, planned map[*sigma.Cor
 		return nil, err
 	}
 	p.index, p.total = len(c.plans), &c.groupBytes
+	// Correlations that are alike in all but their place must not share what is remembered.
+	for slices.ContainsFunc(c.plans, func(other *plan) bool { return other.fingerprint == p.fingerprint }) {
+		p.fingerprint[0]++
+	}
 	c.plans = append(c.plans, p)
 	for i, r := range correlation.Rules {
 		l := listener{p, i}
@@ -361,26 +365,28 @@ func (c *Correlator) fire(p *plan, f Firing, firings []Firing) []Firing {
 	}
 	for _, l := range p.listeners {
 		l.plan.counts.Observed++
-		c.agenda = append(c.agenda, delivery{l, p.index, &f, event})
+		l.plan.inbox = append(l.plan.inbox, delivery{l.rule, p.index, &f, event})
+		c.undelivered++
 	}
 	return append(firings, f)
 }
 
-// deliver lets correlations judge the firings of others, those first that others may refer to.
+// deliver lets correlations judge the firings of others. Firings go only to later correlations, so that one round suffices.
 func (c *Correlator) deliver(t int64, firings []Firing) []Firing {
-	for len(c.agenda) > 0 {
-		next := 0
-		for i, d := range c.agenda {
-			if n := &c.agenda[next]; d.to.plan.index < n.to.plan.index || d.to.plan.index == n.to.plan.index && d.from < n.from {
-				next = i
+	for _, p := range c.plans {
+		if c.undelivered == 0 {
+			break
+		}
+		slices.SortStableFunc(p.inbox, func(a, b delivery) int { return cmp.Compare(a.from, b.from) })
+		for _, d := range p.inbox {
+			c.undelivered--
+			c.current = entry{time: t, plan: p, input: input{rule: d.rule, event: d.event}}
+			if c.read(&c.current, d.firing) {
+				firings = c.process(&c.current, firings)
 			}
 		}
-		d := c.agenda[next]
-		c.agenda = slices.Delete(c.agenda, next, next+1)
-		c.current = entry{time: t, plan: d.to.plan, input: input{rule: d.to.rule, event: d.event}}
-		if c.read(&c.current, d.firing) {
-			firings = c.process(&c.current, firings)
-		}
+		clear(p.inbox)
+		p.inbox = p.inbox[:0]
 	}
 	return firings
 }

@@ -92,13 +92,16 @@ func splitKey(key string) []string {
 	return values
 }
 
+// greatest bounds numbers, so that no sum of them is beyond what a float64 can be.
+const greatest = 1e200
+
 // number reads a value as a number. Text counts when it is a decimal number.
 func number(v any) (float64, bool) {
 	switch v := v.(type) {
 	case int64:
 		return float64(v), true
 	case float64:
-		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+		return v, math.Abs(v) <= greatest
 	case string:
 		for i := range len(v) {
 			if c := v[i]; (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
@@ -106,7 +109,7 @@ func number(v any) (float64, bool) {
 			}
 		}
 		f, err := strconv.ParseFloat(v, 64)
-		return f, err == nil
+		return f, err == nil && math.Abs(f) <= greatest
 	}
 	return 0, false
 }

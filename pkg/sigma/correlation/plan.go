@@ -30,6 +30,7 @@ type plan struct {
 	chains    [][]int
 
 	listeners   []listener // who is told when it fires
+	inbox       []delivery // what it is told of firings of others
 	fingerprint [16]byte
 
 	groups map[string]*group

@@ -233,7 +233,7 @@ func (c *Correlator) restoreWaiting(r *reader) []entry {
 			r.fail()
 			return
 		}
-		if f := e.input.number(); e.plan.Type.Numeric() && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		if e.plan.Type.Numeric() && !(math.Abs(e.input.number()) <= greatest) {
 			r.fail()
 			return
 		}
