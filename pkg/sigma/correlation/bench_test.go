@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -83,9 +84,11 @@ func BenchmarkObserveInParallel(b *testing.B) {
 	c := resolved(b, correlationText("x", "rules: [a]", "group-by: [g]", "timespan: 1h", "type: event_count", "condition: {gte: 10}"))
 	correlator := correlatorOf(b, c, DefaultLimits())
 	rule := ruleNamed(c, "a")
+	var next atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		one := newPair()
-		for i := 0; pb.Next(); i++ {
+		for pb.Next() {
+			i := int(next.Add(1))
 			correlator.Observe(rule, testBegin.Add(time.Duration(i)*time.Microsecond), one.set(i*7919%10_000, i%7), numbered(i))
 		}
 	})

@@ -21,14 +21,16 @@ type Correlator struct {
 	mu          sync.Mutex
 	queue       queue
 	seq         uint64
-	latest      int64  // event time of the latest match
-	clock       int64  // the time last given to Advance
-	watermark   int64  // no earlier match is taken
-	nextClose   int64  // no window closes before
-	groupBytes  int    // of all plans
-	undelivered int    // firings on their way
-	current     entry  // what is being judged; here because a local one would be allocated for each match
-	key, value  []byte // scratch
+	latest      int64   // event time of the latest match
+	clock       int64   // the time last given to Advance
+	watermark   int64   // no earlier match is taken
+	nextClose   int64   // no window closes before
+	groupBytes  int     // of all plans
+	undelivered int     // firings on their way
+	current     entry   // what is being judged; here because a local one would be allocated for each match
+	delivered   reading // of firings of other correlations
+
+	readings sync.Pool
 }
 
 // delivery is a firing on its way to a correlation that refers to its own.
@@ -47,6 +49,7 @@ func New(correlations []*sigma.Correlation, limits Limits, previous *Correlator)
 		limits: limits.complete(), byRule: map[*sigma.Rule][]listener{},
 		latest: never, clock: never, watermark: never, nextClose: math.MaxInt64,
 	}
+	c.readings.New = func() any { return new(reading) }
 	planned := map[*sigma.Correlation]*plan{}
 	for _, correlation := range correlations {
 		p, err := c.plan(correlation, planned)
@@ -132,22 +135,42 @@ func (c *Correlator) Observe(rule *sigma.Rule, at time.Time, ev Event, event Eve
 	if len(listeners) == 0 {
 		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	r := c.readings.Get().(*reading)
+	defer c.readings.Put(r)
+	var firings []Firing
+	for i, l := range listeners {
+		r.read(l, ev)
+		c.mu.Lock()
+		c.admit(r, at, event)
+		if i == len(listeners)-1 {
+			firings = c.drain()
+		}
+		c.mu.Unlock()
+	}
+	return firings
+}
+
+// admit counts a match and lets it wait, unless something is wrong with it.
+func (c *Correlator) admit(r *reading, at time.Time, event EventID) {
 	t := at.UnixNano()
-	for _, l := range listeners {
-		counts := &l.plan.counts
+	counts := &r.plan.counts
+	switch {
+	case at.Before(earliest) || at.After(farthest) || c.clock != never && t > c.clock+int64(c.limits.Ahead):
 		counts.Observed++
-		switch {
-		case at.Before(earliest) || at.After(farthest) || c.clock != never && t > c.clock+int64(c.limits.Ahead):
-			counts.Ahead++
-		case t < c.watermark:
-			counts.Late++
-		default:
-			c.enqueue(l, t, ev, event)
+		counts.Ahead++
+	case t < c.watermark:
+		counts.Observed++
+		counts.Late++
+	case r.complete():
+		c.seq++
+		e := r.entry()
+		e.time, e.seq, e.input.event = t, c.seq, event
+		c.queue.push(&e)
+		if t > c.latest {
+			c.latest = t
+			c.watermark = max(c.watermark, t-int64(c.limits.Lateness))
 		}
 	}
-	return c.drain()
 }
 
 // Advance tells the time, so that windows close and matches are judged even while no more come. It returns what fires.
@@ -165,74 +188,6 @@ func (c *Correlator) Advance(now time.Time) []Firing {
 		p.expired(c.watermark)
 	}
 	return firings
-}
-
-// enqueue reads what the correlation needs of the event and lets it wait.
-func (c *Correlator) enqueue(l listener, t int64, ev Event, event EventID) {
-	c.seq++
-	c.current = entry{time: t, seq: c.seq, plan: l.plan, input: input{rule: l.rule, event: event}}
-	if !c.read(&c.current, ev) {
-		return
-	}
-	c.queue.push(&c.current)
-	if t > c.latest {
-		c.latest = t
-		c.watermark = max(c.watermark, t-int64(c.limits.Lateness))
-	}
-}
-
-// read takes the fields from an event; it gives false where one that is needed is missing.
-func (c *Correlator) read(e *entry, ev Event) bool {
-	p := e.plan
-	f := &p.rules[e.input.rule]
-	var ok bool
-	if c.key, ok = appendKey(c.key[:0], ev, f.group); !ok {
-		p.counts.Ungrouped++
-		return false
-	}
-	if !c.readValue(e, ev, f.values) {
-		p.counts.Valueless++
-		return false
-	}
-	for _, field := range f.carry {
-		v := first(ev, field)
-		if v == nil {
-			e.input.carried = append(e.input.carried, carried{})
-			continue
-		}
-		c.value = appendText(c.value[:0], v)
-		e.input.carried = append(e.input.carried, carried{string(c.value), true})
-	}
-	if g, ok := p.groups[string(c.key)]; ok {
-		e.group, e.key = g, g.key
-	} else {
-		e.key = string(c.key)
-	}
-	return true
-}
-
-func (c *Correlator) readValue(e *entry, ev Event, fields []string) (ok bool) {
-	switch {
-	case e.plan.Type.Numeric():
-		var f float64
-		f, ok = number(first(ev, fields[0]))
-		e.input.setNumber(f)
-		return ok
-	case len(fields) == 1:
-		v := first(ev, fields[0])
-		if v == nil {
-			return false
-		}
-		c.value = appendText(c.value[:0], v)
-	case len(fields) > 1:
-		if c.value, ok = appendKey(c.value[:0], ev, fields); !ok {
-			return false
-		}
-	default:
-		return true
-	}
-	e.input.value = identify(c.value)
-	return true
 }
 
 // drain processes, in the order of time, what need not wait any longer, and closes windows on the way.
@@ -364,7 +319,6 @@ func (c *Correlator) fire(p *plan, f Firing, firings []Firing) []Firing {
 		event = f.Events[n-1]
 	}
 	for _, l := range p.listeners {
-		l.plan.counts.Observed++
 		l.plan.inbox = append(l.plan.inbox, delivery{l.rule, p.index, &f, event})
 		c.undelivered++
 	}
@@ -380,10 +334,14 @@ func (c *Correlator) deliver(t int64, firings []Firing) []Firing {
 		slices.SortStableFunc(p.inbox, func(a, b delivery) int { return cmp.Compare(a.from, b.from) })
 		for _, d := range p.inbox {
 			c.undelivered--
-			c.current = entry{time: t, plan: p, input: input{rule: d.rule, event: d.event}}
-			if c.read(&c.current, d.firing) {
-				firings = c.process(&c.current, firings)
+			r := &c.delivered
+			r.read(listener{p, d.rule}, d.firing)
+			if !r.complete() {
+				continue
 			}
+			c.current = r.entry()
+			c.current.time, c.current.input.event = t, d.event
+			firings = c.process(&c.current, firings)
 		}
 		clear(p.inbox)
 		p.inbox = p.inbox[:0]
