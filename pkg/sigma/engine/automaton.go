@@ -4,22 +4,31 @@ package engine
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
 // automaton finds all of a set of literals in one pass over a text (Aho-Corasick), one step for each byte whatever the literals are.
 //
-// A step leads mostly to the beginning of a literal or to no literal at all, and then depends on the byte only. Only the
-// other steps are kept for each state: its row. Rows are sparse and lie interleaved in one array of cells: a state is the
-// place where its row begins, and a cell in reach of it belongs to it when it says so.
+// A step leads mostly to one of the first two bytes of a literal or to no literal at all, and then depends on the last two
+// bytes only. Only the other steps are kept for each state: its row. Rows are sparse and lie interleaved in one array of
+// cells: a state is the place where its row begins, and a cell in reach of it belongs to it when it says so.
 type automaton struct {
-	classes [256]uint8  // no byte is of class 0; folded text has 26 bytes less than there are, so 8 bits do
-	roots   []state     // by class: where a step leads that is in no row
-	cells   []cell      // the cell of a state and a class is at state+class; at class 0 is what was found on reaching it
+	classes [256]uint8  // folded text has 26 bytes less than there are, so 8 bits do for all and the two below
+	shift   uint8       // a pair of classes is first<<shift | second
+	pairs   []state     // where a step leads that is in no row
+	cells   []cell      // the cell of a state and a class is at state+class
 	finds   state       // states from here on find something
 	found   []discovery // 0 is none
 	states  int
 }
+
+// Classes of bytes that are special.
+const (
+	classFound = iota // no byte; the cell at this class holds what is found on reaching the state
+	classOther        // bytes that are in no literal
+	classFirst        // the first of the others
+)
 
 type state uint32
 
@@ -45,13 +54,14 @@ const noCell state = 1<<32 - 1
 // scan calls found for each discovery in the text, with the place where it ends.
 func (a *automaton) scan(text []byte, s *Scanner) {
 	var at state
+	before := uint(classOther)
 	for i, b := range text {
-		class := a.classes[b]
-		next := a.roots[class]
-		if c := a.cells[at+state(class)]; c.owner == at {
+		class := uint(a.classes[b])
+		next := a.pairs[before<<a.shift|class]
+		if c := a.cells[uint(at)+class]; c.owner == at {
 			next = c.next
 		}
-		at = next
+		at, before = next, class
 		if at >= a.finds {
 			a.report(at, i+1, len(text), s)
 		}
@@ -74,13 +84,14 @@ func (a *automaton) report(at state, end, length int, s *Scanner) {
 }
 
 func (a *automaton) bytes() int {
-	return len(a.classes) + len(a.roots)*4 + len(a.cells)*8 + len(a.found)*32
+	return len(a.classes) + len(a.pairs)*4 + len(a.cells)*8 + len(a.found)*32
 }
 
 // trie is what an automaton is made from: nodes in the order in which sorted literals make them.
 type trie struct {
 	nodes []trieNode
 	steps []step // rows of the nodes, one after the other
+	pairs []uint32
 }
 
 type trieNode struct {
@@ -103,7 +114,7 @@ func newAutomaton(literals []automatonLiteral) *automaton {
 	a := &automaton{found: make([]discovery, 1, len(literals)+1)}
 	classes := a.classify(literals)
 	t := a.plant(literals)
-	order := t.connect(a.found, classes)
+	order := t.connect(a.found, a.shift)
 	a.states = len(t.nodes)
 	a.lay(t, order, classes)
 	return a
@@ -117,14 +128,15 @@ func (a *automaton) classify(literals []automatonLiteral) (classes int) {
 			used[l.text[i]] = true
 		}
 	}
-	classes = 2
+	classes = classFirst
 	for b, u := range used {
-		a.classes[b] = 1 // in no literal
+		a.classes[b] = classOther
 		if u {
 			a.classes[b] = uint8(classes)
 			classes++
 		}
 	}
+	a.shift = uint8(bits.Len(uint(classes - 1)))
 	return classes
 }
 
@@ -158,12 +170,9 @@ func (a *automaton) plant(literals []automatonLiteral) *trie {
 	return t
 }
 
-// connect gives every node its row and what is found there, shorter ones first, and the order in which it went.
-func (t *trie) connect(found []discovery, classes int) []uint32 {
-	roots := make([]uint32, classes)
-	for id := t.nodes[0].child; id != 0; id = t.nodes[id].sibling {
-		roots[t.nodes[id].class] = id
-	}
+// connect gives every node its row and what is found there, and the order in which it went: shorter ones first.
+func (t *trie) connect(found []discovery, shift uint8) []uint32 {
+	t.fillPairs(shift)
 	order := append(make([]uint32, 0, len(t.nodes)), 0)
 	for i := 0; i < len(order); i++ {
 		id := order[i]
@@ -176,7 +185,7 @@ func (t *trie) connect(found []discovery, classes int) []uint32 {
 		}
 		for child := n.child; child != 0; child = t.nodes[child].sibling {
 			if id != 0 {
-				t.nodes[child].fail = t.next(n.fail, t.nodes[child].class, roots)
+				t.nodes[child].fail = t.next(n.fail, t.nodes[child].class, shift)
 			}
 			order = append(order, child)
 		}
@@ -184,12 +193,27 @@ func (t *trie) connect(found []discovery, classes int) []uint32 {
 	return order
 }
 
+// fillPairs finds the nodes of one byte, which come into question after any byte, and those of two.
+func (t *trie) fillPairs(shift uint8) {
+	t.pairs = make([]uint32, 1<<(2*shift))
+	for one := t.nodes[0].child; one != 0; one = t.nodes[one].sibling {
+		for before := range 1 << shift {
+			t.pairs[before<<shift|int(t.nodes[one].class)] = one
+		}
+	}
+	for one := t.nodes[0].child; one != 0; one = t.nodes[one].sibling {
+		for two := t.nodes[one].child; two != 0; two = t.nodes[two].sibling {
+			t.pairs[int(t.nodes[one].class)<<shift|int(t.nodes[two].class)] = two
+		}
+	}
+}
+
 // fillRow writes the row of a node: the steps to its children, and those of the longest suffix for which there is no
-// child. Steps of the root are in no row. Both are sorted by class.
+// child. Steps to nodes of up to two bytes are in no row. Rows are sorted by class.
 func (t *trie) fillRow(id uint32) {
 	n := &t.nodes[id]
 	n.row = uint32(len(t.steps))
-	if id != 0 {
+	if n.depth >= 2 {
 		fail := &t.nodes[n.fail]
 		inherited := t.steps[fail.row:fail.rowEnd]
 		for child := n.child; child != 0; child = t.nodes[child].sibling {
@@ -207,13 +231,19 @@ func (t *trie) fillRow(id uint32) {
 	n.rowEnd = uint32(len(t.steps))
 }
 
-func (t *trie) next(id uint32, class uint8, roots []uint32) uint32 {
-	for _, s := range t.steps[t.nodes[id].row:t.nodes[id].rowEnd] {
+// next tells where a step leads.
+func (t *trie) next(id uint32, class uint8, shift uint8) uint32 {
+	n := &t.nodes[id]
+	for _, s := range t.steps[n.row:n.rowEnd] {
 		if s.class == class {
 			return s.node
 		}
 	}
-	return roots[class]
+	before := uint8(classOther)
+	if id != 0 {
+		before = n.class
+	}
+	return t.pairs[int(before)<<shift|int(class)]
 }
 
 // lay puts the rows into cells. Those of nodes that find something come last, so that they are told apart by their place.
@@ -240,9 +270,9 @@ func (a *automaton) lay(t *trie, order []uint32, classes int) {
 			a.cells[places[id]+state(s.class)] = cell{places[id], places[s.node]}
 		}
 	}
-	a.roots = make([]state, classes)
-	for id := t.nodes[0].child; id != 0; id = t.nodes[id].sibling {
-		a.roots[t.nodes[id].class] = places[id]
+	a.pairs = make([]state, len(t.pairs))
+	for pair, id := range t.pairs {
+		a.pairs[pair] = places[id]
 	}
 }
 

@@ -129,7 +129,7 @@ func (c *compilation) matcher(slots []Slot, m sigma.Matcher) []term {
 }
 
 func (c *compilation) ask(key string, q question) []term {
-	return []term{predicateTerm(c.predicates.question(key, q, 0))}
+	return []term{predicateTerm(c.predicates.question(key, q, guard{}))}
 }
 
 func (c *compilation) valueMatcher(slot Slot, m sigma.Matcher) term {

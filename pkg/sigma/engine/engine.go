@@ -162,7 +162,7 @@ func (e *Engine) number(list []predicate) []predicateID {
 	}
 	for id := 1; id < len(list); id++ {
 		if q := list[id].question; q != nil {
-			e.questions = append(e.questions, guarded{q, list[id].guard})
+			e.questions = append(e.questions, guarded{q, list[id].guard.node})
 			numbers[id] = e.scanned + predicateID(len(e.questions))
 		}
 	}

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"math"
 	"slices"
 	"strings"
 )
@@ -45,11 +44,25 @@ func frequency(l *literal) float64 {
 	if slices.ContainsFunc(ordinary, fits) {
 		return 0.5 / float64(1+len(l.text))
 	}
-	guess := math.Pow(0.4, float64(min(len(l.text), 12)))
+	guess := 1.0
+	for i := range min(len(l.text), 12) {
+		guess *= byteFrequency(l.text[i])
+	}
 	if l.whole() {
 		guess = min(guess, 0.001)
 	}
 	return guess
+}
+
+// byteFrequency guesses how much rarer a folded literal is for one more byte.
+func byteFrequency(c byte) float64 {
+	switch {
+	case 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte(" /-._=", c) >= 0:
+		return 0.4
+	case c < ' ':
+		return 0.01
+	}
+	return 0.1
 }
 
 // necessity is a set of literals and scalars of which at least one holds in every event that a term holds for.
@@ -104,8 +117,10 @@ func (a *analysis) necessaryForPredicate(t term) necessity {
 		return necessity{}
 	case p.question == nil:
 		return necessity{true, []predicateID{t.predicate()}, a.share(t.predicate())}
-	case p.guard != 0:
-		return a.necessary(nodeTerm | term(p.guard))
+	case p.guard.node != 0:
+		n := a.necessary(nodeTerm | term(p.guard.node))
+		n.share = min(n.share, p.guard.share)
+		return n
 	}
 	return necessity{}
 }

@@ -19,7 +19,13 @@ type predicate struct {
 	literal  *literal
 	scalar   *scalar
 	question question
-	guard    nodeID // for a question: where this does not hold, the predicate does not either; 0 is none
+	guard    guard // for a question: where this does not hold, the predicate does not either
+}
+
+// guard is a node with the guessed share of events in which it holds. Node 0 is none.
+type guard struct {
+	node  nodeID
+	share float64
 }
 
 // literal holds where a value of the slot, taken as text, has the folded text in it, at the beginning or the end if so said.
@@ -79,11 +85,11 @@ func (p *predicates) scalar(s scalar) predicateID {
 }
 
 // question finds or makes a predicate of the kind and content that the key names.
-func (p *predicates) question(key string, q question, guard nodeID) predicateID {
+func (p *predicates) question(key string, q question, g guard) predicateID {
 	if id, ok := p.known[key]; ok {
 		return id
 	}
-	return p.add(key, predicate{question: q, guard: guard})
+	return p.add(key, predicate{question: q, guard: g})
 }
 
 // asInt gives the number as int64 where it is one exactly.
@@ -116,18 +122,18 @@ func (b *Builder) pattern(slot Slot, p sigma.Pattern) predicateID {
 		return b.predicates.literal(whole)
 	}
 	if len(parts) == 1 && parts[0].Kind == sigma.AnyRun {
-		return b.predicates.question(fmt.Sprintf("text %d", slot), anyText{slot}, 0)
+		return b.predicates.question(fmt.Sprintf("text %d", slot), anyText{slot}, guard{})
 	}
-	guard := b.guardOf(slot, parts)
+	g := b.guardOf(slot, parts)
 	key := fmt.Sprintf("pattern %d %t %s", slot, p.Cased, partsKey(parts))
 	if !validLiterals(parts) {
-		return b.predicates.question(key, matcherQuestion{slot, p}, guard)
+		return b.predicates.question(key, matcherQuestion{slot, p}, g)
 	}
 	if p.Cased {
 		same := func(s string) string { return s }
-		return b.predicates.question(key, casedQuestion{slot, newWildcard(parts, same)}, guard)
+		return b.predicates.question(key, casedQuestion{slot, newWildcard(parts, same)}, g)
 	}
-	return b.predicates.question(key, wildcardQuestion{slot, newWildcard(parts, folded)}, guard)
+	return b.predicates.question(key, wildcardQuestion{slot, newWildcard(parts, folded)}, g)
 }
 
 // withoutDoubleRuns drops each "*" that follows another.
@@ -160,7 +166,7 @@ func literalOf(slot Slot, parts []sigma.Part) (literal, bool) {
 }
 
 // guardOf gives the node that holds where the rarest literal of the pattern is in the text. Literals of invalid UTF-8 will do.
-func (b *Builder) guardOf(slot Slot, parts []sigma.Part) nodeID {
+func (b *Builder) guardOf(slot Slot, parts []sigma.Part) guard {
 	var best *literal
 	for i, part := range parts {
 		if part.Kind != sigma.Literal {
@@ -172,9 +178,9 @@ func (b *Builder) guardOf(slot Slot, parts []sigma.Part) nodeID {
 		}
 	}
 	if best == nil {
-		return 0
+		return guard{}
 	}
-	return b.nodes.add(true, []term{predicateTerm(b.predicates.literal(*best))})
+	return guard{b.nodes.add(true, []term{predicateTerm(b.predicates.literal(*best))}), frequency(best)}
 }
 
 func validLiterals(parts []sigma.Part) bool {
@@ -199,15 +205,15 @@ func (b *Builder) expression(slot Slot, r sigma.Regexp) term {
 	re := r.Expression()
 	needs := requiredLiterals(re.String())
 	var terms []term
-	for _, text := range needs.texts {
+	for _, text := range needs.list {
 		terms = append(terms, predicateTerm(b.predicates.literal(literal{slot: slot, text: text})))
 	}
 	if needs.exact {
 		return b.nodes.term(true, terms)
 	}
-	var guard nodeID
+	var g guard
 	if len(terms) > 0 {
-		guard = b.nodes.add(true, terms)
+		g = guard{b.nodes.add(true, terms), needs.share}
 	}
-	return predicateTerm(b.predicates.question(fmt.Sprintf("re %d %s", slot, re), regexpQuestion{slot, re}, guard))
+	return predicateTerm(b.predicates.question(fmt.Sprintf("re %d %s", slot, re), regexpQuestion{slot, re, needs.length}, g))
 }

@@ -50,6 +50,8 @@ type (
 	regexpQuestion struct {
 		slot Slot
 		re   *regexp.Regexp
+		// length is what a text that matches has at least, in bytes.
+		length int
 	}
 	cidrQuestion struct {
 		slot Slot
@@ -138,7 +140,7 @@ func (q casedQuestion) holds(s *Scanner) bool {
 func (q regexpQuestion) holds(s *Scanner) bool {
 	return s.some(q.slot, func(v *value) bool {
 		if v.kind == kindString {
-			return q.re.MatchString(v.str)
+			return len(v.str) >= q.length && q.re.MatchString(v.str)
 		}
 		return v.kind != kindNil && q.re.Match(s.text(v))
 	})

@@ -11,23 +11,30 @@ import (
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
-// requirement is what an expression needs of a text: one of some folded texts anywhere in it, or nothing that is known. It
-// is exact where having one of them also suffices.
+// requirement is what an expression needs of a text: one of some folded texts anywhere in it, where any are known, and a
+// length. It is exact where having one of the texts also suffices.
 type requirement struct {
-	texts []string
-	exact bool
+	texts
+	exact  bool
+	length int // that a text has at least, in bytes
+}
+
+// texts is a set of folded texts, nil where nothing is known, with the guessed share of events in which one is found.
+type texts struct {
+	list  []string
+	share float64
 }
 
 // language is what is known of the texts that an expression matches. All of them are folded and contain no character that
 // also stands for bytes that are not valid UTF-8.
 type language struct {
-	whole []string // all of them; nil where they are too many
-	plain bool     // they match in every case and whatever stands around them
-	needs []string // each of them has one of these in it; nil where nothing is known
+	whole texts // all of them; nil where they are too many
+	plain bool  // they match in every case and whatever stands around them
+	needs texts // each of them has one of these in it
 }
 
 const (
-	maxTexts      = 32
+	maxTexts      = 128
 	maxTextLength = 64
 )
 
@@ -37,19 +44,47 @@ func requiredLiterals(source string) requirement {
 	if err != nil {
 		return requirement{}
 	}
+	length := shortest(re)
 	l := languageOf(re.Simplify())
-	if l.whole != nil && l.plain && usable(l.whole) {
-		return requirement{l.whole, true}
+	if l.plain && l.whole.usable() {
+		return requirement{l.whole, true, length}
 	}
-	return requirement{l.needs, false}
+	return requirement{l.needs, false, length}
+}
+
+// shortest gives the least number of characters that an expression matches; each is at least one byte.
+func shortest(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpCapture, syntax.OpPlus:
+		return shortest(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min * shortest(re.Sub[0])
+	case syntax.OpConcat:
+		sum := 0
+		for _, sub := range re.Sub {
+			sum += shortest(sub)
+		}
+		return sum
+	case syntax.OpAlternate:
+		least := shortest(re.Sub[0])
+		for _, sub := range re.Sub[1:] {
+			least = min(least, shortest(sub))
+		}
+		return least
+	}
+	return 0
 }
 
 func languageOf(re *syntax.Regexp) language {
 	switch re.Op {
 	case syntax.OpEmptyMatch:
-		return finite([]string{""}, true)
+		return finite(empty, true)
 	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return finite([]string{""}, false)
+		return finite(empty, false)
 	case syntax.OpLiteral:
 		return literalLanguage(re)
 	case syntax.OpCharClass:
@@ -61,8 +96,8 @@ func languageOf(re *syntax.Regexp) language {
 	case syntax.OpAlternate:
 		return alternation(re.Sub)
 	case syntax.OpQuest:
-		if l := languageOf(re.Sub[0]); l.whole != nil && len(l.whole) < maxTexts {
-			return finite(union(l.whole, []string{""}), l.plain)
+		if l := languageOf(re.Sub[0]); l.whole.list != nil && len(l.whole.list) < maxTexts {
+			return finite(union(l.whole, empty), l.plain)
 		}
 	case syntax.OpPlus:
 		return language{needs: languageOf(re.Sub[0]).needs}
@@ -70,17 +105,28 @@ func languageOf(re *syntax.Regexp) language {
 	return language{}
 }
 
-func finite(whole []string, plain bool) language {
+func finite(whole texts, plain bool) language {
 	l := language{whole: whole, plain: plain}
-	if usable(whole) {
+	if whole.usable() {
 		l.needs = whole
 	}
 	return l
 }
 
+// empty is the set of the empty text, which is found everywhere.
+var empty = texts{[]string{""}, 1}
+
+func textsOf(list ...string) texts {
+	t := texts{list: list}
+	for _, text := range list {
+		t.share += frequency(&literal{text: text})
+	}
+	return t
+}
+
 // usable tells whether looking for the texts can rule anything out.
-func usable(texts []string) bool {
-	return len(texts) > 0 && !slices.Contains(texts, "")
+func (t texts) usable() bool {
+	return len(t.list) > 0 && !slices.Contains(t.list, "")
 }
 
 func literalLanguage(re *syntax.Regexp) language {
@@ -98,9 +144,9 @@ func literalLanguage(re *syntax.Regexp) language {
 		for !utf8.RuneStart(text[cut]) {
 			cut--
 		}
-		return language{needs: []string{string(text[:cut])}}
+		return language{needs: textsOf(string(text[:cut]))}
 	}
-	return finite([]string{string(text)}, plain)
+	return finite(textsOf(string(text)), plain)
 }
 
 // unambiguous tells whether a rune of an expression matches that rune only, and not bytes that are not valid UTF-8.
@@ -118,13 +164,13 @@ func classLanguage(ranges []rune) language {
 				return language{}
 			}
 			plain = plain && inRanges(ranges, unicode.SimpleFold(r))
-			whole = union(whole, []string{string(sigma.Fold(r))})
+			whole = append(whole, string(sigma.Fold(r)))
 		}
 	}
 	if whole == nil {
 		return language{} // a class without characters matches nothing, which is left to package regexp
 	}
-	return finite(whole, plain)
+	return finite(textsOf(compacted(whole)...), plain)
 }
 
 func inRanges(ranges []rune, r rune) bool {
@@ -138,20 +184,19 @@ func inRanges(ranges []rune, r rune) bool {
 
 // concatenation joins what stands side by side for as long as the texts are few, and of the pieces so made takes the rarest.
 func concatenation(subs []*syntax.Regexp) language {
-	all := finite([]string{""}, true)
-	var needs []string
+	all := finite(empty, true)
+	var needs texts
 	complete := true
 	for _, sub := range subs {
 		l := languageOf(sub)
-		needs = rarer(needs, l.needs)
-		joined := products(all.whole, l.whole)
-		if joined == nil {
+		joined := product(all.whole, l.whole)
+		if joined.list == nil {
 			complete = false
-			needs = rarer(needs, all.needs)
+			needs = rarer(rarer(needs, all.needs), l.needs)
 			joined = l.whole
 		}
-		if joined == nil {
-			joined = []string{""}
+		if joined.list == nil {
+			joined = empty
 		}
 		all = finite(joined, all.plain && l.plain)
 	}
@@ -161,59 +206,54 @@ func concatenation(subs []*syntax.Regexp) language {
 	return language{needs: rarer(needs, all.needs)}
 }
 
-func products(heads, tails []string) []string {
-	if len(heads)*len(tails) > maxTexts {
-		return nil
+// product joins each head with each tail; nil where that is too much. What is found of them is found of both sides too.
+func product(heads, tails texts) texts {
+	if len(heads.list)*len(tails.list) > maxTexts {
+		return texts{}
 	}
-	var joined []string
-	for _, head := range heads {
-		for _, tail := range tails {
+	var list []string
+	for _, head := range heads.list {
+		for _, tail := range tails.list {
 			if len(head)+len(tail) > maxTextLength {
-				return nil
+				return texts{}
 			}
-			joined = append(joined, head+tail)
+			list = append(list, head+tail)
 		}
 	}
-	return union(joined, nil)
+	joined := textsOf(compacted(list)...)
+	joined.share = min(joined.share, heads.share, tails.share)
+	return joined
 }
 
 func alternation(subs []*syntax.Regexp) language {
 	all := languageOf(subs[0])
 	for _, sub := range subs[1:] {
 		l := languageOf(sub)
-		var next language
-		if all.whole != nil && l.whole != nil && len(all.whole)+len(l.whole) <= maxTexts {
-			next.whole, next.plain = union(all.whole, l.whole), all.plain && l.plain
-		}
-		if all.needs != nil && l.needs != nil && len(all.needs)+len(l.needs) <= 2*maxTexts {
-			next.needs = union(all.needs, l.needs)
-		}
-		all = next
+		all = language{whole: union(all.whole, l.whole), plain: all.plain && l.plain, needs: union(all.needs, l.needs)}
 	}
 	return all
 }
 
 // rarer gives the set of texts of which one is less likely to be found.
-func rarer(a, b []string) []string {
+func rarer(a, b texts) texts {
 	switch {
-	case a == nil:
+	case a.list == nil:
 		return b
-	case b == nil || textsFrequency(a) <= textsFrequency(b):
+	case b.list == nil || a.share <= b.share:
 		return a
 	}
 	return b
 }
 
-func textsFrequency(texts []string) float64 {
-	sum := 0.0
-	for _, text := range texts {
-		sum += frequency(&literal{text: text})
+// union is nil where one of the sets is or where it is too much.
+func union(a, b texts) texts {
+	if a.list == nil || b.list == nil || len(a.list)+len(b.list) > 2*maxTexts {
+		return texts{}
 	}
-	return sum
+	return texts{compacted(slices.Concat(a.list, b.list)), a.share + b.share}
 }
 
-func union(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
+func compacted(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
 }
