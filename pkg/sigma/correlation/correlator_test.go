@@ -126,6 +126,12 @@ func (g generator) set() string {
 	first := g.correlation("one", g.rules("a", "b", "c"))
 	second := g.correlation("two", g.rules("one", "c", "d"))
 	third := g.correlation("three", g.rules("one", "two", "a"))
+	if g.IntN(4) == 0 {
+		// Here it shows in which order windows that end together are told.
+		second = correlationText("two", "rules: [one, c, d]", "type: event_count", "condition: {"+g.pick("lt: 4", "gte: 1")+"}", "timespan: 5s",
+			"group-by: [who]", "aliases: {who: {one: h, c: g, d: g}}")
+		third = correlationText("three", "rules: [two, one]", "type: value_sum", "condition: {field: n, gte: 3}", "timespan: 20s")
+	}
 	return first + second + third
 }
 

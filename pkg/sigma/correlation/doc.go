@@ -69,7 +69,8 @@
 //
 // A firing is an event for the correlations that refer to its own, at the time at which it fired. It has the fields (or aliases) of
 // group-by with the group's values. Any other field has the value it has in the last event of the window. The end of a window
-// comes before the events of the same instant, and what fires because of a match comes before that match for a correlation
+// comes before the events of the same instant; windows that end together come in the order of their correlations, and those of one
+// correlation in the order in which they opened. And what fires because of a match comes before that match for a correlation
 // that refers to both. Every firing is returned, also those of correlations that only serve others; sigma.Collection.Silent tells them apart.
 //
 // # Memory

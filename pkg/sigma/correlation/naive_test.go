@@ -30,6 +30,7 @@ type occurrence struct {
 	time   int64
 	class  int // a window that ends at a time ends before what happens at that time
 	seq    int
+	rank   int // the place among all that the correlation is told of
 	source int // of what happens because of one match, firings go first, in the order of their correlations
 	rule   int
 	event  Event
@@ -113,6 +114,9 @@ func (n *naive) inputs(c *sigma.Correlation, fired map[*sigma.Correlation][]naiv
 		}
 		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.class, b.class), cmp.Compare(a.seq, b.seq), cmp.Compare(a.source, b.source))
 	})
+	for i := range all {
+		all[i].rank = i
+	}
 	return all
 }
 
@@ -165,7 +169,8 @@ func (n *naive) firings(c *sigma.Correlation, fired map[*sigma.Correlation][]nai
 		}
 	}
 	slices.SortStableFunc(all, func(a, b naiveFiring) int {
-		return cmp.Or(cmp.Compare(a.cause.time, b.cause.time), cmp.Compare(a.cause.class, b.cause.class), cmp.Compare(a.cause.seq, b.cause.seq))
+		return cmp.Or(cmp.Compare(a.cause.time, b.cause.time), cmp.Compare(a.cause.class, b.cause.class), cmp.Compare(a.cause.seq, b.cause.seq),
+			cmp.Compare(a.cause.rank, b.cause.rank))
 	})
 	return all
 }
@@ -251,7 +256,7 @@ func closing(c *sigma.Correlation, group []occurrence, until int64) []naiveFirin
 		}
 		in := group[i:next]
 		if counting, holds := compute(c, in); holds {
-			cause := occurrence{time: end, class: ending, seq: group[i].seq, group: group[i].group}
+			cause := occurrence{time: end, class: ending, seq: group[i].rank, group: group[i].group}
 			f := newFiring(c, cause, in, counting.value)
 			f.First = instant(counting.first)
 			all = append(all, f)
