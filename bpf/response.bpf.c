@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+//go:build ignore
+
 /*
  * Refuses traffic with blocked addresses and, while the host is isolated, with all but the allowed
  * ones. Attached to the root cgroup and pinned: what is refused stays refused when the agent dies,

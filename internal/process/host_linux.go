@@ -6,7 +6,6 @@ package process
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -94,15 +93,11 @@ func (h ProcFS) executable(pid uint32, name string) string {
 // parseStat reads /proc/PID/stat: see proc_pid_stat(5). The name may hold anything, brackets and
 // spaces included, so the fields are counted from its last bracket.
 func parseStat(stat []byte) (*Snapshot, error) {
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return nil, fmt.Errorf("no name in brackets in %q", stat)
+	name, fields, err := statFields(stat)
+	if err != nil {
+		return nil, err
 	}
-	fields := strings.Fields(string(stat[end+1:]))
-	const ppid, session, ttyNr, start = 1, 3, 4, 19
-	if len(fields) <= start {
-		return nil, fmt.Errorf("%d fields after the name, at least %d expected", len(fields), start+1)
-	}
+	const ppid, session, ttyNr, start = 1, 3, 4, startField
 	number := func(i int) uint64 {
 		n, _ := strconv.ParseUint(fields[i], 10, 64) // the session is -1 while a process ends
 		return n
@@ -112,7 +107,7 @@ func parseStat(stat []byte) (*Snapshot, error) {
 		return nil, fmt.Errorf("start time: %w", err)
 	}
 	s := &Snapshot{ParentPID: uint32(number(ppid))}
-	s.Executable = string(stat[open+1 : end])
+	s.Executable = name
 	s.Key.Start = ticks
 	s.Session = uint32(number(session))
 	s.TTY = ttyName(kernelDevice(number(ttyNr)))
