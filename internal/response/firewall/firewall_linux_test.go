@@ -27,8 +27,8 @@ import (
 
 // The two ends of the wire between the tests' own network namespaces.
 const (
-	here  = "192.0.2.1"
-	there = "192.0.2.2"
+	here  = "203.0.113.1"
+	there = "203.0.113.2"
 )
 
 // helperEnv makes this test binary a helper that does what its value says.
@@ -56,7 +56,7 @@ func fail(err error) {
 func peer() {
 	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // by now the wire is there
-	for _, address := range []string{"192.0.2.2:7", "[2001:db8::2]:7"} {
+	for _, address := range []string{"203.0.113.2:7", "[2001:db8::2]:7"} {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {
 			fail(err)
@@ -236,15 +236,15 @@ func TestBlock(t *testing.T) {
 	ring.Require(t, ring.Native)
 	f := testFirewall(t)
 	c := wire(t, f)
-	require.Equal(t, works, c.do("tcp 192.0.2.2:7"))
+	require.Equal(t, works, c.do("tcp 203.0.113.2:7"))
 	require.Equal(t, works, c.do("tcp [2001:db8::2]:7"))
-	require.Equal(t, works, c.do("keep 192.0.2.2:7"))
+	require.Equal(t, works, c.do("keep 203.0.113.2:7"))
 
 	require.NoError(t, f.Block(netip.MustParseAddr(there), 0))
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
-	assert.Contains(t, c.do("tcp [::ffff:192.0.2.2]:7"), refused)
-	assert.Contains(t, c.do("udp 192.0.2.2:7"), refused)
-	assert.Contains(t, c.do("sendto 192.0.2.2:7"), refused)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
+	assert.Contains(t, c.do("tcp [::ffff:203.0.113.2]:7"), refused)
+	assert.Contains(t, c.do("udp 203.0.113.2:7"), refused)
+	assert.Contains(t, c.do("sendto 203.0.113.2:7"), refused)
 	assert.Contains(t, c.do("say"), "timeout", "an established connection carries nothing any more")
 	assert.Equal(t, works, c.do("tcp [2001:db8::2]:7"), "another address")
 
@@ -258,7 +258,7 @@ func TestBlock(t *testing.T) {
 	assert.GreaterOrEqual(t, state.Blocks[netip.MustParseAddr(there)].Hits, uint64(5))
 
 	require.NoError(t, f.Unblock(netip.MustParseAddr(there)))
-	assert.Equal(t, works, c.do("tcp 192.0.2.2:7"))
+	assert.Equal(t, works, c.do("tcp 203.0.113.2:7"))
 	require.NoError(t, f.Unblock(netip.MustParseAddr("2001:db8::2")))
 	assert.NoDirExists(t, f.Directory, "nothing stays in the kernel when nothing is blocked")
 	assert.Equal(t, works, c.do("tcp [2001:db8::2]:7"))
@@ -269,18 +269,18 @@ func TestIsolate(t *testing.T) {
 	ring.Require(t, ring.Native)
 	f := testFirewall(t)
 	c := wire(t, f)
-	require.Equal(t, works, c.do("keep 192.0.2.2:7"))
+	require.Equal(t, works, c.do("keep 203.0.113.2:7"))
 	require.NoError(t, f.Isolate([]netip.Prefix{netip.MustParsePrefix("2001:db8::/64")}, 0))
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
 	assert.Contains(t, c.do("say"), "timeout")
 	assert.Equal(t, works, c.do("tcp [2001:db8::2]:7"), "an allowed peer, neighbour discovery included")
 
-	require.NoError(t, f.Isolate([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/30")}, 0))
-	assert.Equal(t, works, c.do("tcp 192.0.2.2:7"))
+	require.NoError(t, f.Isolate([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/30")}, 0))
+	assert.Equal(t, works, c.do("tcp 203.0.113.2:7"))
 	assert.Contains(t, c.do("tcp [2001:db8::2]:7"), refused, "the list before is forgotten")
 
 	require.NoError(t, f.Block(netip.MustParseAddr(there), 0))
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused, "a block outweighs")
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused, "a block outweighs")
 	require.NoError(t, f.Release())
 	assert.Equal(t, works, c.do("tcp [2001:db8::2]:7"))
 	assert.DirExists(t, f.Directory, "the block is still there")
@@ -316,13 +316,13 @@ func TestABlockOutlivesItsMakerAndIsAdopted(t *testing.T) {
 	f := testFirewall(t)
 	c := wire(t, f)
 	blockAndDie(t, f, 0)
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
 	adopted, err := f.Adopt()
 	require.NoError(t, err)
 	assert.True(t, adopted)
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
 	require.NoError(t, f.Unblock(netip.MustParseAddr(there)))
-	assert.Equal(t, works, c.do("tcp 192.0.2.2:7"))
+	assert.Equal(t, works, c.do("tcp 203.0.113.2:7"))
 }
 
 func TestABlockExpiresWithoutItsMaker(t *testing.T) {
@@ -330,8 +330,8 @@ func TestABlockExpiresWithoutItsMaker(t *testing.T) {
 	f := testFirewall(t)
 	c := wire(t, f)
 	blockAndDie(t, f, 3*time.Second)
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
-	assert.Eventually(t, func() bool { return c.do("tcp 192.0.2.2:7") == works }, 30*time.Second, 50*time.Millisecond)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
+	assert.Eventually(t, func() bool { return c.do("tcp 203.0.113.2:7") == works }, 30*time.Second, 50*time.Millisecond)
 	assert.DirExists(t, f.Directory)
 	adopted, err := f.Adopt()
 	require.NoError(t, err)
@@ -362,6 +362,6 @@ func TestTheRootCgroupTakesTheBlock(t *testing.T) {
 	require.NoError(t, err)
 	c := wire(t, f)
 	require.NoError(t, outside.Block(netip.MustParseAddr(there), 0))
-	assert.Contains(t, c.do("tcp 192.0.2.2:7"), refused)
+	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
 	require.NoError(t, outside.Unblock(netip.MustParseAddr(there)))
 }

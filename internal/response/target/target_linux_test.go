@@ -264,7 +264,7 @@ func TestProtectedAddresses(t *testing.T) {
 		assert.ErrorIs(t, p.CheckAddress(netip.MustParseAddr(text)), ErrRefused, text)
 	}
 	assert.ErrorIs(t, p.CheckAddress(netip.Addr{}), ErrRefused)
-	assert.NoError(t, p.CheckAddress(netip.MustParseAddr("192.0.2.1")))
+	assert.NoError(t, p.CheckAddress(netip.MustParseAddr("203.0.113.1")))
 	assert.NoError(t, p.CheckAddress(netip.MustParseAddr("2001:db8::1")))
 }
 
