@@ -19,6 +19,7 @@ const (
 	KindNetworkBind        = "network.bind"
 	KindNetworkListen      = "network.listen"
 	KindSecurityAlert      = "security.alert"
+	KindResponseAction     = "response.action"
 )
 
 // The attributes of events, of their resource and of their scope.
@@ -103,6 +104,14 @@ const (
 	AttrEventRiskScore                  = "event.risk_score"
 	AttrHostRiskCalculatedScore         = "host.risk.calculated_score"
 	AttrUserRiskCalculatedScore         = "user.risk.calculated_score"
+	AttrVedetteResponseAction           = "vedette.response.action"
+	AttrVedetteResponseStep             = "vedette.response.step"
+	AttrVedetteResponseOutcome          = "vedette.response.outcome"
+	AttrVedetteResponseReason           = "vedette.response.reason"
+	AttrVedetteResponseCause            = "vedette.response.cause"
+	AttrVedetteResponseUndoID           = "vedette.response.undo_id"
+	AttrVedetteResponseExpires          = "vedette.response.expires"
+	AttrVedetteResponseAlertID          = "vedette.response.alert_id"
 	AttrProcessExitCode                 = "process.exit.code"
 	AttrProcessExitSignal               = "process.exit.signal"
 	AttrFileFlags                       = "file.flags"
@@ -584,6 +593,31 @@ var kinds = []Kind{
 			AttrUserRiskCalculatedScore,
 		},
 	},
+	{
+		Name:    KindResponseAction,
+		Class:   "enforcement",
+		Meaning: "The enforcement extension answered a request to act, or an action ended.",
+		ECS:     ECSEvent{Category: []string{"intrusion_detection"}, Type: []string{"info"}, Action: "response"},
+		Attributes: []string{
+			AttrVedetteResponseAction,
+			AttrVedetteResponseStep,
+			AttrVedetteResponseOutcome,
+			AttrVedetteResponseReason,
+			AttrVedetteResponseCause,
+			AttrVedetteResponseUndoID,
+			AttrVedetteResponseExpires,
+			AttrVedetteResponseAlertID,
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrFilePath,
+			AttrFileInode,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrSecurityRuleUUID,
+			AttrSecurityRuleName,
+		},
+	},
 }
 
 var kindIndex = map[string]int{
@@ -600,6 +634,7 @@ var kindIndex = map[string]int{
 	KindNetworkBind:        10,
 	KindNetworkListen:      11,
 	KindSecurityAlert:      12,
+	KindResponseAction:     13,
 }
 
 var ecsPlan = []ECSField{
@@ -672,6 +707,14 @@ var ecsPlan = []ECSField{
 	{Path: "vedette.events_lost", Attribute: AttrVedetteEventsLost, Type: Int},
 	{Path: "vedette.matched", Attribute: AttrVedetteMatched, Type: Map},
 	{Path: "vedette.matched_rules", Attribute: AttrVedetteMatchedRules, Type: Strings},
+	{Path: "vedette.response.action", Attribute: AttrVedetteResponseAction, Type: String},
+	{Path: "vedette.response.alert_id", Attribute: AttrVedetteResponseAlertID, Type: String},
+	{Path: "vedette.response.cause", Attribute: AttrVedetteResponseCause, Type: String},
+	{Path: "vedette.response.expires", Attribute: AttrVedetteResponseExpires, Type: Time},
+	{Path: "vedette.response.outcome", Attribute: AttrVedetteResponseOutcome, Type: String},
+	{Path: "vedette.response.reason", Attribute: AttrVedetteResponseReason, Type: String},
+	{Path: "vedette.response.step", Attribute: AttrVedetteResponseStep, Type: String},
+	{Path: "vedette.response.undo_id", Attribute: AttrVedetteResponseUndoID, Type: String},
 	{Path: "vedette.rules_generation", Attribute: AttrVedetteRulesGeneration, Type: Int},
 	{Path: "vedette.suppressed_count", Attribute: AttrVedetteSuppressedCount, Type: Int},
 }

@@ -58,7 +58,7 @@ func createDefaultConfig() component.Config {
 func eventKinds() []string {
 	var names []string
 	for _, kind := range event.Kinds() {
-		if kind.Class != "alert" {
+		if kind.Class != "alert" && kind.Class != "enforcement" {
 			names = append(names, kind.Name)
 		}
 	}
