@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Directory is the journal's place in the state directory.
+const Directory = "response"
+
 // Rate is how often something may happen.
 type Rate struct {
 	Count  int
