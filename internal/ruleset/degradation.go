@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/logsource"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
@@ -28,8 +29,20 @@ func Degradations(r *sigma.Rule) []string {
 	if binding.OwnEvents() {
 		reasons = append(reasons, unknownFields(r, binding)...)
 	}
+	reasons = append(reasons, unknownResponses(&r.Header)...)
 	if strings.EqualFold(r.LogSource.Service, logsource.Auditd) && r.LogSource.Category == "" {
 		reasons = append(reasons, unseenAudit(r)...)
+	}
+	return reasons
+}
+
+// unknownResponses tells the responses that there are not.
+func unknownResponses(h *sigma.Header) []string {
+	var reasons []string
+	for _, name := range h.Response {
+		if !slices.Contains(enforcement.Actions(), enforcement.Action(name)) {
+			reasons = append(reasons, fmt.Sprintf("response: found %q, expected one of %v", name, enforcement.Actions()))
+		}
 	}
 	return reasons
 }

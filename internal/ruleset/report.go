@@ -82,7 +82,7 @@ func (l *loader) report(report *Report, resolved *sigma.Collection) {
 		add("rule", &r.Header, Degradations(r))
 	}
 	for _, c := range resolved.Correlations {
-		add("correlation", &c.Header, nil)
+		add("correlation", &c.Header, unknownResponses(&c.Header))
 	}
 	for _, f := range resolved.Filters {
 		add("filter", &f.Header, nil)

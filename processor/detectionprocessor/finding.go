@@ -27,6 +27,7 @@ type finding struct {
 	message    string
 	keys       []string
 	verdict    verdict
+	asked      bool // the responses of its rule were asked for
 	scores     scores
 	lost       int64 // events lost since the alert before
 	lossKnown  bool

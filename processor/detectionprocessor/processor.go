@@ -34,12 +34,13 @@ type detection struct {
 	mu      sync.RWMutex
 	current *generation
 
-	dedup    *dedup
-	limiter  *rateLimiter
-	risk     *riskScores
-	losses   *lossCounter
-	contexts *contexts
-	stream   streamClock
+	dedup     *dedup
+	limiter   *rateLimiter
+	risk      *riskScores
+	losses    *lossCounter
+	contexts  *contexts
+	responses *responses
+	stream    streamClock
 
 	reloading sync.Mutex // one reload after the other
 	found     string     // the state of the files that the last reload found
@@ -86,9 +87,11 @@ func (d *detection) Start(ctx context.Context, host component.Host) error {
 	}
 	d.storage = store
 	d.restore(ctx)
+	d.responses = newResponses(host)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
 	d.done.Go(func() { d.run(background) })
+	d.done.Go(func() { d.tell(background) })
 	return nil
 }
 
@@ -118,6 +121,7 @@ func (d *detection) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	records := logs.LogRecordCount()
 	findings := d.judge(logs)
 	out := d.output(logs, findings)
+	d.responses.ask(findings)
 	d.tel.ProcessorDetectionEvaluationDuration.Record(ctx, time.Since(start).Seconds())
 	d.tel.ProcessorDetectionEvents.Add(ctx, int64(records))
 	return d.pass(ctx, out, findings)

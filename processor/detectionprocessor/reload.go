@@ -45,7 +45,7 @@ func (d *detection) loadLocked(ctx context.Context, at time.Time) error {
 	}
 	g := newGeneration(set, number, at)
 	d.replace(g)
-	d.tell(ctx, g)
+	d.announce(ctx, g)
 	d.writeStatus()
 	return nil
 }
@@ -78,8 +78,8 @@ func (d *detection) replace(g *generation) {
 	d.current = g
 }
 
-// tell logs and counts what became of the rules.
-func (d *detection) tell(ctx context.Context, g *generation) {
+// announce logs and counts what became of the rules.
+func (d *detection) announce(ctx context.Context, g *generation) {
 	report := g.set.Report
 	for _, fault := range report.Faults {
 		d.logger.Error("Rule refused", zap.Error(fault))
@@ -185,6 +185,7 @@ func (d *detection) deliver(ctx context.Context, findings []*finding) (waiting [
 		return nil
 	}
 	d.fold(findings)
+	d.responses.ask(findings)
 	err := d.pass(ctx, onlyAlerts(findings), findings)
 	if err == nil {
 		return nil
