@@ -89,14 +89,22 @@ func peers(ctx context.Context, b *bench) (results, error) {
 	return found, nil
 }
 
-// publicProcessRules reads the Sigma project's rules, which are not part of this repository.
-func publicProcessRules(root string) ([]ruleText, error) {
+// publicDirectory is where the Sigma project's rules are, which are not part of this repository.
+func publicDirectory(root string) (string, error) {
 	dir := os.Getenv("VEDETTE_SIGMA_DIR")
 	if dir == "" {
 		dir = filepath.Join(root, "../shared/sigma-linux")
 	}
 	if _, err := os.Stat(dir); err != nil {
-		return nil, cannot("there are no Sigma rules: set VEDETTE_SIGMA_DIR to a directory with them (%v)", err)
+		return "", cannot("there are no Sigma rules: set VEDETTE_SIGMA_DIR to a directory with them (%v)", err)
+	}
+	return dir, nil
+}
+
+func publicProcessRules(root string) ([]ruleText, error) {
+	dir, err := publicDirectory(root)
+	if err != nil {
+		return nil, err
 	}
 	rules, err := processRules(dir)
 	if err == nil && len(rules) == 0 {

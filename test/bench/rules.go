@@ -23,6 +23,11 @@ type ruleText struct {
 
 // processRules reads the rules of a directory that are about the start of a process, in the order of their paths.
 func processRules(dir string) ([]ruleText, error) {
+	return readRules(dir, "category: process_creation")
+}
+
+// readRules reads the rules of a directory that have a text in them.
+func readRules(dir, having string) ([]ruleText, error) {
 	var rules []ruleText
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".yml" {
@@ -32,7 +37,7 @@ func processRules(dir string) ([]ruleText, error) {
 		if err != nil {
 			return err
 		}
-		if bytes.Contains(text, []byte("category: process_creation")) {
+		if bytes.Contains(text, []byte(having)) {
 			rules = append(rules, ruleText{path, string(text)})
 		}
 		return nil
