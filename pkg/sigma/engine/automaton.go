@@ -4,7 +4,6 @@ package engine
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 )
 
@@ -15,7 +14,7 @@ import (
 // cells: a state is the place where its row begins, and a cell in reach of it belongs to it when it says so.
 type automaton struct {
 	classes [256]uint8  // folded text has 26 bytes less than there are, so 8 bits do for all and the two below
-	shift   uint8       // a pair of classes is first<<shift | second
+	width   uint        // the number of classes; a pair of them is first*width + second
 	pairs   []state     // where a step leads that is in no row
 	cells   []cell      // the cell of a state and a class is at state+class
 	finds   state       // states from here on find something
@@ -57,7 +56,7 @@ func (a *automaton) scan(text []byte, s *Scanner) {
 	before := uint(classOther)
 	for i, b := range text {
 		class := uint(a.classes[b])
-		next := a.pairs[before<<a.shift|class]
+		next := a.pairs[before*a.width+class]
 		if c := a.cells[uint(at)+class]; c.owner == at {
 			next = c.next
 		}
@@ -113,8 +112,9 @@ func newAutomaton(literals []automatonLiteral) *automaton {
 	slices.SortFunc(literals, func(x, y automatonLiteral) int { return cmp.Compare(x.text, y.text) })
 	a := &automaton{found: make([]discovery, 1, len(literals)+1)}
 	classes := a.classify(literals)
+	a.width = uint(classes)
 	t := a.plant(literals)
-	order := t.connect(a.found, a.shift)
+	order := t.connect(a.found, classes)
 	a.states = len(t.nodes)
 	a.lay(t, order, classes)
 	return a
@@ -136,7 +136,6 @@ func (a *automaton) classify(literals []automatonLiteral) (classes int) {
 			classes++
 		}
 	}
-	a.shift = uint8(bits.Len(uint(classes - 1)))
 	return classes
 }
 
@@ -171,8 +170,9 @@ func (a *automaton) plant(literals []automatonLiteral) *trie {
 }
 
 // connect gives every node its row and what is found there, and the order in which it went: shorter ones first.
-func (t *trie) connect(found []discovery, shift uint8) []uint32 {
-	t.fillPairs(shift)
+func (t *trie) connect(found []discovery, classes int) []uint32 {
+	t.fillPairs(classes)
+	t.steps = make([]step, 0, 4*len(t.nodes))
 	order := append(make([]uint32, 0, len(t.nodes)), 0)
 	for i := 0; i < len(order); i++ {
 		id := order[i]
@@ -185,7 +185,7 @@ func (t *trie) connect(found []discovery, shift uint8) []uint32 {
 		}
 		for child := n.child; child != 0; child = t.nodes[child].sibling {
 			if id != 0 {
-				t.nodes[child].fail = t.next(n.fail, t.nodes[child].class, shift)
+				t.nodes[child].fail = t.next(n.fail, t.nodes[child].class, classes)
 			}
 			order = append(order, child)
 		}
@@ -194,16 +194,16 @@ func (t *trie) connect(found []discovery, shift uint8) []uint32 {
 }
 
 // fillPairs finds the nodes of one byte, which come into question after any byte, and those of two.
-func (t *trie) fillPairs(shift uint8) {
-	t.pairs = make([]uint32, 1<<(2*shift))
+func (t *trie) fillPairs(classes int) {
+	t.pairs = make([]uint32, classes*classes)
 	for one := t.nodes[0].child; one != 0; one = t.nodes[one].sibling {
-		for before := range 1 << shift {
-			t.pairs[before<<shift|int(t.nodes[one].class)] = one
+		for before := range classes {
+			t.pairs[before*classes+int(t.nodes[one].class)] = one
 		}
 	}
 	for one := t.nodes[0].child; one != 0; one = t.nodes[one].sibling {
 		for two := t.nodes[one].child; two != 0; two = t.nodes[two].sibling {
-			t.pairs[int(t.nodes[one].class)<<shift|int(t.nodes[two].class)] = two
+			t.pairs[int(t.nodes[one].class)*classes+int(t.nodes[two].class)] = two
 		}
 	}
 }
@@ -232,7 +232,7 @@ func (t *trie) fillRow(id uint32) {
 }
 
 // next tells where a step leads.
-func (t *trie) next(id uint32, class uint8, shift uint8) uint32 {
+func (t *trie) next(id uint32, class uint8, classes int) uint32 {
 	n := &t.nodes[id]
 	for _, s := range t.steps[n.row:n.rowEnd] {
 		if s.class == class {
@@ -243,7 +243,7 @@ func (t *trie) next(id uint32, class uint8, shift uint8) uint32 {
 	if id != 0 {
 		before = n.class
 	}
-	return t.pairs[int(before)<<shift|int(class)]
+	return t.pairs[int(before)*classes+int(class)]
 }
 
 // lay puts the rows into cells. Those of nodes that find something come last, so that they are told apart by their place.
@@ -284,7 +284,7 @@ type layout struct {
 }
 
 // patience is the number of places tried for a row before it is put where all is free.
-const patience = 64
+const patience = 16
 
 // place reserves the cells of a row and gives its place. Behind every place are cells for all classes.
 func (l *layout) place(row []step) state {
@@ -299,7 +299,7 @@ func (l *layout) place(row []step) state {
 		}
 		if !l.fits(at, row) {
 			if tried++; tried == patience {
-				l.low += (at - l.low + 1) / 2
+				l.low = max(l.low, at-patience)
 				at = max(at, len(l.cells)-l.classes) // a row fits soon after
 			}
 			continue

@@ -23,6 +23,7 @@ type Builder struct {
 	slotNames, routeNames []string
 	predicates            predicates
 	nodes                 nodes
+	expressions           map[string]requirement // by source
 	rules                 []builtRule
 }
 
@@ -37,11 +38,12 @@ type builtRule struct {
 // NewBuilder returns a Builder without rules.
 func NewBuilder() *Builder {
 	return &Builder{
-		slots:      map[string]uint32{},
-		routes:     map[string]uint32{},
-		slotNames:  []string{""},
-		predicates: predicates{list: make([]predicate, 1), known: map[string]predicateID{}},
-		nodes:      nodes{list: make([]node, 1)},
+		slots:       map[string]uint32{},
+		routes:      map[string]uint32{},
+		slotNames:   []string{""},
+		predicates:  predicates{list: make([]predicate, 1), known: map[string]predicateID{}},
+		nodes:       nodes{list: make([]node, 1)},
+		expressions: map[string]requirement{},
 	}
 }
 

@@ -118,6 +118,24 @@ func TestSharing(t *testing.T) {
 	assert.Equal(t, once.States, often.States)
 }
 
+// A literal that is not valid UTF-8 must not be found within a character, where its bytes are.
+func TestLiteralsOfBytes(t *testing.T) {
+	rules := []*sigma.Rule{
+		parsed(t, "a:\n  F|utf16be|contains: 'é'\ncondition: a"),
+		parsed(t, "a:\n  F|utf16be|startswith: 'é'\ncondition: a"),
+		parsed(t, "a:\n  F|utf16be|cased|contains: 'é?K'\ncondition: a"),
+	}
+	f := newFixture(rules, make([]string, len(rules)))
+	s := f.engine.NewScanner()
+	for _, text := range []string{"\x00\xe9", "\x00\xe9\xbf", "\x00\xe9\xbf\xbf", "\x00\u9fff", "x\x00\xe9", "\x00\xe9x\x00K", "\x00\u9fff\x00K", "\x00\xe9x\x00k"} {
+		f.check(t, s, plainEvent{{"f1", text}})
+	}
+	f.check(t, s, nil)
+	s.Reset()
+	plainEvent{{"f1", "\x00\xe9"}}.addTo(s)
+	assert.Equal(t, []int{0}, s.Match(f.routes[0]))
+}
+
 // Strings are remembered by a scanner, up to limits; what it says stays the same.
 func TestMemo(t *testing.T) {
 	f := newFixture([]*sigma.Rule{parsed(t, "a:\n  F|contains: evil\ncondition: a")}, []string{""})

@@ -31,7 +31,7 @@ var expressions = []string{"a", "ab+", "a|b", "(?i)ab|cd", "(?i)k", "^a", "b$", 
 
 // fieldModifiers are used together with a suitable value.
 var fieldModifiers = []string{"", "", "", "contains", "startswith", "endswith", "contains|all", "all", "cased", "contains|cased", "endswith|cased", "neq", "contains|neq",
-	"base64", "base64offset|contains", "utf16le|contains", "wide", "utf16be|startswith", "utf16|endswith", "windash|contains", "contains|all|neq", "wide|cased|contains", "all|neq"}
+	"base64", "base64offset|contains", "utf16le|contains", "wide", "utf16be|startswith", "utf16be|contains", "utf16|endswith", "windash|contains", "contains|all|neq", "wide|cased|contains", "all|neq"}
 
 func (g generator) text() string {
 	var b strings.Builder
@@ -209,7 +209,7 @@ func (g generator) mutated(s string) string {
 		case 0:
 			s = s[:at] + pick(g, pieces) + s[at:]
 		case 1:
-			s = s[:at] + pick(g, []string{"\xff", "\xc3", "\xa9", "\xe2\x84", "\xed\xa0\x80"}) + s[at:]
+			s = s[:at] + pick(g, []string{"\xff", "\xbf\xbf", "\xc3", "\xa9", "\xe2\x84", "\xed\xa0\x80"}) + s[at:]
 		case 2:
 			s = s[:at]
 		case 3:

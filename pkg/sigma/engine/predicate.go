@@ -203,7 +203,11 @@ func partsKey(parts []sigma.Part) string {
 // expression gives the term of a regular expression: the literals it comes down to, or else a question that they guard.
 func (b *Builder) expression(slot Slot, r sigma.Regexp) term {
 	re := r.Expression()
-	needs := requiredLiterals(re.String())
+	needs, ok := b.expressions[re.String()]
+	if !ok {
+		needs = requiredLiterals(re.String())
+		b.expressions[re.String()] = needs
+	}
 	var terms []term
 	for _, text := range needs.list {
 		terms = append(terms, predicateTerm(b.predicates.literal(literal{slot: slot, text: text})))

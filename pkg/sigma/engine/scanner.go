@@ -190,7 +190,9 @@ func (s *Scanner) Match(r Route) []int {
 		s.judged.remove(rule)
 	}
 	s.looked = s.looked[:0]
-	slices.Sort(s.matched)
+	if len(s.matched) > 1 {
+		slices.Sort(s.matched)
+	}
 	return s.matched
 }
 
