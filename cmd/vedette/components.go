@@ -20,6 +20,7 @@ import (
 	resourceprocessor "github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	transformprocessor "github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	securitylogexporter "github.com/vedette-sec/vedette/exporter/securitylogexporter"
+	enforcementextension "github.com/vedette-sec/vedette/extension/enforcementextension"
 	detectionprocessor "github.com/vedette-sec/vedette/processor/detectionprocessor"
 	ebpfreceiver "github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 	"go.opentelemetry.io/collector/component"
@@ -60,6 +61,7 @@ func components() (otelcol.Factories, error) {
 	}
 
 	factories.Extensions, err = otelcol.MakeFactoryMap[extension.Factory](
+		enforcementextension.NewFactory(),
 		zpagesextension.NewFactory(),
 		basicauthextension.NewFactory(),
 		bearertokenauthextension.NewFactory(),
@@ -71,6 +73,7 @@ func components() (otelcol.Factories, error) {
 		return otelcol.Factories{}, err
 	}
 	factories.ExtensionModules = makeModulesMap(factories.Extensions, map[component.Type]string{
+		enforcementextension.NewFactory().Type():     "github.com/vedette-sec/vedette v0.0.0",
 		zpagesextension.NewFactory().Type():          "go.opentelemetry.io/collector/extension/zpagesextension v0.155.0",
 		basicauthextension.NewFactory().Type():       "github.com/open-telemetry/opentelemetry-collector-contrib/extension/basicauthextension v0.155.0",
 		bearertokenauthextension.NewFactory().Type(): "github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension v0.155.0",
