@@ -86,6 +86,17 @@ func IsAttribute(name string) bool {
 	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(k.Attributes, name) })
 }
 
+// TypeOf returns the type of an attribute's value; known is false for an attribute that is not in the vocabulary.
+func TypeOf(attribute string) (t Type, known bool) {
+	t, known = types[attribute]
+	return t, known
+}
+
+// ResourceAttributes returns the attributes that are on the resource of events. The caller must not change it.
+func ResourceAttributes() []string {
+	return resourceAttributes
+}
+
 // SigmaCategories returns the Sigma logsource categories that a kind serves; none when the
 // kind is unknown. The caller must not change it.
 func SigmaCategories(kind string) []string {

@@ -77,3 +77,15 @@ func TestECSPlanIsInOrderOfSegments(t *testing.T) {
 		assert.NotEqual(t, AttrProcessTTY, f.Attribute, "has no ECS field")
 	}
 }
+
+func TestTypeOf(t *testing.T) {
+	for attribute, want := range map[string]Type{AttrProcessPID: Int, AttrFilePathTruncated: Bool, AttrFileFlags: Strings, AttrHostName: String, AttrVedetteMatched: Map} {
+		have, known := TypeOf(attribute)
+		assert.True(t, known, attribute)
+		assert.Equal(t, want, have, attribute)
+	}
+	_, known := TypeOf("no.such")
+	assert.False(t, known)
+	assert.Contains(t, ResourceAttributes(), AttrHostName)
+	assert.NotContains(t, ResourceAttributes(), AttrProcessPID)
+}

@@ -53,6 +53,14 @@ func renderGo(v *vocabulary) ([]byte, error) {
 	for _, f := range v.ecsPlan() {
 		fmt.Fprintf(&b, "{Path: %q, Attribute: Attr%s, Type: %s},\n", f.ECS, goName(f.Attribute.text), goTypes[f.Type])
 	}
+	b.WriteString("}\n\nvar types = map[string]Type{\n")
+	for _, f := range v.distinct() {
+		fmt.Fprintf(&b, "Attr%s: %s,\n", goName(f.Attribute.text), goTypes[f.Type])
+	}
+	b.WriteString("}\n\nvar resourceAttributes = []string{\n")
+	for _, f := range v.Resource {
+		fmt.Fprintf(&b, "Attr%s,\n", goName(f.Attribute.text))
+	}
 	b.WriteString("}\n\nvar sigmaFields = map[string][]sigmaAttribute{\n")
 	writeSigma(&b, v)
 	b.WriteString("}\n")
