@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/pkg/sigma"
@@ -173,7 +174,7 @@ func putAny(out pcommon.Map, name string, value any) {
 	case bool:
 		out.PutBool(name, v)
 	default:
-		out.PutStr(name, text(v))
+		out.PutStr(name, alertmessage.Text(v))
 	}
 }
 

@@ -252,7 +252,8 @@ func (c *RiskConfig) Validate() error {
 	return nil
 }
 
-func (c *RulesConfig) ruleset() ruleset.Config {
+// Ruleset returns what the rules are loaded by.
+func (c *RulesConfig) Ruleset() ruleset.Config {
 	overrides := make(map[string]sigma.Level, len(c.Levels))
 	for id, level := range c.Levels {
 		overrides[id] = sigma.Level(level)
@@ -268,7 +269,8 @@ func (c *RulesConfig) ruleset() ruleset.Config {
 	}
 }
 
-func (c *CorrelationConfig) limits() correlation.Limits {
+// Limits returns what bounds a correlator.
+func (c *CorrelationConfig) Limits() correlation.Limits {
 	return correlation.Limits{
 		Lateness: c.AllowedLateness, Ahead: unlimited, MaxGroups: c.MaxGroups, MaxValues: c.MaxValues, MaxBytes: c.MaxMemoryMiB << 20,
 	}

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
@@ -104,7 +105,7 @@ func dedupKeys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string
 	var key strings.Builder
 	fmt.Fprintf(&key, "%q", d.Group)
 	for _, field := range d.Key {
-		value, ok := first(ev, field)
+		value, ok := alertmessage.First(ev, field)
 		if !ok {
 			return nil
 		}

@@ -81,7 +81,7 @@ func (b *batchJudge) matched(record *judge.Record, number int, resource plog.Res
 		return
 	}
 	f.match, _ = b.set.Rules[number].Evaluate(ev)
-	f.message = r.message.render(ev)
+	f.message = r.message.Render(ev)
 	f.keys = dedupKeys(r.Dedup, ev, ancestryOf(log))
 	b.findings = append(b.findings, f)
 }
@@ -99,7 +99,7 @@ func (g *generation) fired(firings []correlation.Firing, known *contexts) []*fin
 		resource, scope, log := known.of(firing)
 		findings = append(findings, &finding{
 			resource: resource, scope: scope, log: log, rule: r, generation: g.number, firing: firing,
-			message: r.message.render(firing), keys: dedupKeys(r.Dedup, firing, ancestryOf(log)),
+			message: r.message.Render(firing), keys: dedupKeys(r.Dedup, firing, ancestryOf(log)),
 		})
 	}
 	return findings

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/judge"
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
@@ -70,7 +71,7 @@ func fieldsCarried(set *ruleset.Set) []string {
 	for _, c := range set.Correlations {
 		fields = append(fields, c.GroupBy...)
 		fields = append(fields, c.Threshold.Fields...)
-		fields = append(fields, messageOfCorrelation(c.Correlation).fields...)
+		fields = append(fields, alertmessage.OfCorrelation(c.Correlation).Fields()...)
 		if c.Dedup != nil {
 			fields = append(fields, c.Dedup.Key...)
 		}

@@ -26,7 +26,7 @@ func (d *detection) load(ctx context.Context, at time.Time) error {
 }
 
 func (d *detection) loadLocked(ctx context.Context, at time.Time) error {
-	cfg := d.cfg.Rules.ruleset()
+	cfg := d.cfg.Rules.Ruleset()
 	// Looked at before the files are read: what changes meanwhile is seen the next time.
 	d.found = ruleset.Fingerprint(cfg)
 	set, err := ruleset.Load(cfg)
@@ -72,7 +72,7 @@ func joined(faults []*sigma.Error) error {
 func (d *detection) replace(g *generation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, fault := range g.takeOver(d.current, d.cfg.Correlation.limits()) {
+	for _, fault := range g.takeOver(d.current, d.cfg.Correlation.Limits()) {
 		g.set.Report.Faults = append(g.set.Report.Faults, fault)
 	}
 	d.current = g
@@ -118,7 +118,7 @@ func (d *detection) reloadLocked(ctx context.Context) error {
 func (d *detection) reloadChanged(ctx context.Context) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	if ruleset.Fingerprint(d.cfg.Rules.ruleset()) != d.found {
+	if ruleset.Fingerprint(d.cfg.Rules.Ruleset()) != d.found {
 		_ = d.reloadLocked(ctx) // it is logged
 	}
 }

@@ -3,8 +3,10 @@
 package detectionprocessor
 
 import (
+	"slices"
 	"sync/atomic"
 
+	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
@@ -16,7 +18,7 @@ type rule struct {
 	category string // of the log source; empty for a correlation
 	ruleset  string // builtin, or the directory it came from
 	level    level
-	message  message
+	message  alertmessage.Message
 	tags     attack.Tags
 	silent   bool // its matches count for correlations only
 	matches  atomic.Uint64
@@ -25,20 +27,20 @@ type rule struct {
 func newRule(r *ruleset.Rule) *rule {
 	return &rule{
 		Header: &r.Header, category: r.LogSource.Category, ruleset: r.Source, silent: r.Silent,
-		level: levelOf(r.Level), message: messageOf(r.Rule), tags: attack.FromTags(r.Tags),
+		level: levelOf(r.Level), message: alertmessage.OfRule(r.Rule), tags: attack.FromTags(r.Tags),
 	}
 }
 
 func newCorrelationRule(c *ruleset.Correlation) *rule {
 	return &rule{
 		Header: &c.Header, ruleset: c.Source, silent: c.Silent,
-		level: levelOf(c.Level), message: messageOfCorrelation(c.Correlation), tags: attack.FromTags(c.Tags),
+		level: levelOf(c.Level), message: alertmessage.OfCorrelation(c.Correlation), tags: attack.FromTags(c.Tags),
 	}
 }
 
 // fieldsOfAlert are the fields that making an alert of a rule reads.
 func fieldsOfAlert(r *ruleset.Rule) []string {
-	fields := messageOf(r.Rule).fields
+	fields := slices.Clone(alertmessage.OfRule(r.Rule).Fields())
 	if r.Dedup != nil {
 		fields = append(fields, r.Dedup.Key...)
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package detectionprocessor
+// Package alertmessage renders the output templates of rules: the one line in which an alert tells people what
+// happened. The processor and the command line share it.
+package alertmessage
 
 import (
 	"fmt"
@@ -19,45 +21,46 @@ const (
 	longestValue = 256
 )
 
-// message is an output template, taken apart once: literal text and fields take turns, text first.
-type message struct {
+// Message is an output template, taken apart once: literal text and fields take turns, text first.
+type Message struct {
 	texts  []string // one more than fields
 	fields []string
 }
 
-func messageOf(r *sigma.Rule) message {
+// OfRule returns the rule's template, or one made of its title.
+func OfRule(r *sigma.Rule) Message {
 	switch {
 	case r.Output != "":
-		return newMessage(r.Output)
+		return New(r.Output)
 	case r.LogSource.Category == "":
-		return message{texts: []string{r.Title}}
+		return Message{texts: []string{r.Title}}
 	default:
-		m := newMessage(defaultTemplate)
+		m := New(defaultTemplate)
 		m.texts[0] = r.Title + m.texts[0]
 		return m
 	}
 }
 
-// messageOfCorrelation shows the group where there is no template.
-func messageOfCorrelation(c *sigma.Correlation) message {
+// OfCorrelation returns the correlation's template; without one, the group is shown.
+func OfCorrelation(c *sigma.Correlation) Message {
 	if c.Output != "" {
-		return newMessage(c.Output)
+		return New(c.Output)
 	}
 	parts := make([]string, len(c.GroupBy))
 	for i, field := range c.GroupBy {
 		parts[i] = field + " {" + field + "}"
 	}
 	if len(parts) == 0 {
-		return message{texts: []string{c.Title}}
+		return Message{texts: []string{c.Title}}
 	}
-	m := newMessage(": " + strings.Join(parts, ", "))
+	m := New(": " + strings.Join(parts, ", "))
 	m.texts[0] = c.Title + m.texts[0]
 	return m
 }
 
-// newMessage takes a template apart. {Field} names a field; a brace without its partner is text.
-func newMessage(template string) message {
-	var m message
+// New takes a template apart. {Field} names a field; a brace without its partner is text.
+func New(template string) Message {
+	var m Message
 	var literal strings.Builder
 	for rest := template; ; {
 		before, after, open := strings.Cut(rest, "{")
@@ -80,13 +83,16 @@ func newMessage(template string) message {
 	return m
 }
 
-// render fills in the values of an event. The result is one line without control characters,
+// Fields returns the names of the fields that the message shows.
+func (m Message) Fields() []string { return m.fields }
+
+// Render fills in the values of an event. The result is one line without control characters,
 // because values come from whoever runs programs on the host.
-func (m message) render(ev correlation.Event) string {
+func (m Message) Render(ev correlation.Event) string {
 	var b strings.Builder
 	for i, field := range m.fields {
 		b.WriteString(m.texts[i])
-		value, ok := first(ev, field)
+		value, ok := First(ev, field)
 		if !ok || value == "" {
 			value = "-"
 		}
@@ -113,17 +119,17 @@ func writePlain(b *strings.Builder, value string) {
 	}
 }
 
-// first returns the first value of a field as text.
-func first(ev correlation.Event, field string) (string, bool) {
+// First returns the first value of a field as text.
+func First(ev correlation.Event, field string) (string, bool) {
 	values, ok := ev.Lookup(field)
 	if !ok || len(values) == 0 {
 		return "", false
 	}
-	return text(values[0]), true
+	return Text(values[0]), true
 }
 
-// text returns the text of a field's value.
-func text(value any) string {
+// Text returns the text of a field's value.
+func Text(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package detectionprocessor
+package alertmessage
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 )
 
 func render(template, commandLine string) string {
-	return newMessage(template).render(sigma.MapEvent(map[string]any{"CommandLine": commandLine, "ProcessId": 7}))
+	return New(template).Render(sigma.MapEvent(map[string]any{"CommandLine": commandLine, "ProcessId": 7}))
 }
 
 func TestMessage(t *testing.T) {
@@ -43,7 +43,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add("{CommandLine} of {User}", "sh -c 'a\nb'")
 	f.Add("{{}{", "\x1b[2J")
 	f.Fuzz(func(t *testing.T, template, commandLine string) {
-		if m := newMessage(template); len(m.texts) != len(m.fields)+1 {
+		if m := New(template); len(m.texts) != len(m.fields)+1 {
 			t.Fatalf("%d texts around %d fields", len(m.texts), len(m.fields))
 		}
 		for _, c := range render("{CommandLine}", commandLine) {
