@@ -73,6 +73,7 @@ type Record struct {
 	scanner *engine.Scanner
 	known   knownNames
 	matches []int
+	seen    bool
 }
 
 // Acquire returns a Record to be released.
@@ -83,7 +84,7 @@ func (r *Record) Release() { r.judge.idle.Put(r) }
 
 // Matches reads a log record and returns the numbers of the rules that match it, valid until the next call.
 func (r *Record) Matches(log plog.LogRecord, resource pcommon.Map) []int {
-	r.matches = r.matches[:0]
+	r.matches, r.seen = r.matches[:0], false
 	if name := log.EventName(); name != "" {
 		if v := r.judge.views[name]; v != nil {
 			r.readEvent(log, resource, v)
@@ -96,8 +97,15 @@ func (r *Record) Matches(log plog.LogRecord, resource pcommon.Map) []int {
 }
 
 func (r *Record) match(v *view) {
+	r.seen = true
 	r.matches = append(r.matches, r.scanner.Match(v.route)...)
 }
+
+// Seen reports whether any rule looks at the record that was read last.
+func (r *Record) Seen() bool { return r.seen }
+
+// Stats tells how big the rules are in memory.
+func (j *Judge) Stats() engine.Stats { return j.engine.Stats() }
 
 // Event returns the record that was read last as a rule sees it, until the next is read.
 func (r *Record) Event(rule int) sigma.Event { return r.scanner.Event(rule) }

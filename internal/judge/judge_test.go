@@ -74,6 +74,10 @@ func TestImageIsTheFileAndWhatWasInvoked(t *testing.T) {
 	assert.Equal(t, []any{int64(7)}, values, "a field that only messages read")
 	_, ok = r.Event(0).Lookup("User")
 	assert.False(t, ok)
+	assert.True(t, r.Seen())
+	r.Matches(record(t, event.KindFileOpen, nil), pcommon.NewMap())
+	assert.False(t, r.Seen(), "no rule looks at such events")
+	assert.Equal(t, 2, j.Stats().Rules)
 }
 
 func TestValuesOfEveryType(t *testing.T) {

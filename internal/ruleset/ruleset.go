@@ -52,7 +52,9 @@ type Correlation struct {
 type Set struct {
 	Rules        []*Rule
 	Correlations []*Correlation
-	Report       *Report
+	// Filters are the exceptions that narrow a rule, with the selections that they added to it.
+	Filters []*sigma.Filter
+	Report  *Report
 }
 
 // Load reads everything the configuration names. The error is about a directory or list that cannot be
@@ -87,7 +89,7 @@ func (l *loader) set() *Set {
 	l.setLevels(report)
 	resolved, faults := l.all.Resolve()
 	l.faults = append(l.faults, faults...)
-	set := &Set{Report: report}
+	set := &Set{Filters: resolved.Filters, Report: report}
 	silentRules, silentCorrelations := resolved.Silent()
 	for _, c := range resolved.Correlations {
 		if !l.disabled(&c.Header) {

@@ -98,6 +98,11 @@ func TestLoad(t *testing.T) {
 	_, matched = set.Rules[0].Evaluate(sigma.MapEvent(event))
 	assert.False(t, matched, "the exception holds")
 	assert.Equal(t, rules, set.Rules[0].Source)
+	require.Len(t, set.Filters, 1)
+	assert.Contains(t, set.Rules[0].Selections, set.Filters[0].Selections[0])
+	text, err := Text(rules, set.Rules[0].File)
+	require.NoError(t, err)
+	assert.Equal(t, nmap, string(text))
 
 	set, err = Load(Config{Directories: []string{rules}, Exceptions: []string{filepath.Join(exceptions, "monitoring.yml")}})
 	require.NoError(t, err)
@@ -112,6 +117,9 @@ func TestBuiltinRulesLoadClean(t *testing.T) {
 	for _, e := range set.Report.Entries {
 		assert.Equal(t, Loaded, e.State, "%s: %v", e.File, e.Reasons)
 		assert.Equal(t, Builtin, e.Source)
+		text, err := Text(e.Source, e.File)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "title: "+e.Title)
 	}
 }
 

@@ -100,6 +100,14 @@ func (s source) show(name string) string {
 	return filepath.Join(s.name, name)
 }
 
+// Text returns the content of a file by the name that reports have for it.
+func Text(source, file string) ([]byte, error) {
+	if source == Builtin {
+		return fs.ReadFile(config.Files, config.RulesRoot+strings.TrimPrefix(file, Builtin))
+	}
+	return os.ReadFile(file)
+}
+
 func isRuleFile(name string) bool {
 	ext := path.Ext(name)
 	return ext == ".yml" || ext == ".yaml"
