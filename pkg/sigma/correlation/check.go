@@ -16,6 +16,19 @@ var testBegin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // Check plays a test that a resolved correlation carries: its events are judged by the rules that the correlation refers to, itself and
 // through other correlations, and the matches are correlated. The error tells the times at which the correlation fired instead.
 func Check(c *sigma.Correlation, test sigma.SequenceTest) error {
+	return CheckBy(c, test, func(r *sigma.Rule, e sigma.SequenceEvent) (Event, bool) {
+		if e.Category != "" && r.LogSource.Category != "" && r.LogSource.Category != e.Category {
+			return nil, false
+		}
+		event := sigma.MapEvent(e.Event, e.Keywords...)
+		_, ok := r.Evaluate(event)
+		return event, ok
+	})
+}
+
+// CheckBy is Check where someone else says whether a rule matches an event, and how the fields of the match are read, which they are
+// until the next one is asked about.
+func CheckBy(c *sigma.Correlation, test sigma.SequenceTest, matches func(*sigma.Rule, sigma.SequenceEvent) (Event, bool)) error {
 	set := withReferred(c, nil)
 	correlator, refused := New(set, Limits{}, nil)
 	if len(refused) > 0 {
@@ -26,12 +39,8 @@ func Check(c *sigma.Correlation, test sigma.SequenceTest) error {
 	end := testBegin
 	for _, e := range occurrences(test) {
 		end = testBegin.Add(e.At)
-		event := sigma.MapEvent(e.Event, e.Keywords...)
 		for _, r := range rules {
-			if e.Category != "" && r.LogSource.Category != "" && r.LogSource.Category != e.Category {
-				continue
-			}
-			if _, ok := r.Evaluate(event); ok {
+			if event, ok := matches(r, e); ok {
 				firings = append(firings, correlator.Observe(r, end, event, EventID{})...)
 			}
 		}
