@@ -48,7 +48,8 @@ func newRulesCommand(resolver confmap.ResolverSettings) *cobra.Command {
 	flags.StringArrayVar(&c.lists, "lists", nil, "a `directory` of lists for the modifier expand, or one list; may be given several times")
 	flags.StringArrayVar(&c.exceptions, "exceptions", nil, "a `directory` of exceptions, or a single file; may be given several times")
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
-	command.AddCommand(c.check(), c.test(), c.list(), c.show(), c.coverage(), c.explain())
+	command.AddCommand(c.check(), c.test(), c.list(), c.show(), c.coverage(), c.explain(), c.bench(),
+		c.replay(), c.status())
 	return command
 }
 

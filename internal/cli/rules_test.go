@@ -8,14 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/rulestatus"
 )
 
 const (
 	goodRules = "../rules/testdata/rules"
 	badRules  = "../rules/testdata/bad"
+	logFile   = "../rules/testdata/log.jsonl"
 )
 
 // runRules runs `vedette rules` and tells whether its exit status is 0.
@@ -51,6 +55,9 @@ func TestRules(t *testing.T) {
 		"coverage picture": {[]string{"coverage", "--svg", picture}, true, ""},
 		"explain match":    {[]string{"explain", "scanner", `{"Image": "/usr/bin/nmap"}`, goodRules}, true, "✓ Port scanner matches"},
 		"explain no match": {[]string{"explain", "scanner", `{"Image": "/usr/bin/ls"}`, goodRules}, false, "✗ Port scanner does not match"},
+		"bench":            {[]string{"bench", "--time", "1ms", "--top", "3", goodRules}, true, "events per CPU second"},
+		"replay":           {[]string{"replay", logFile, goodRules}, false, "6 events judged of"},
+		"replay one rule":  {[]string{"replay", logFile, goodRules, "--rule", "scanner"}, false, "4 matches of 1 rule"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, ok := runRules(t, tc.args...)
@@ -67,7 +74,7 @@ func TestRules(t *testing.T) {
 func TestRulesInJSON(t *testing.T) {
 	for _, args := range [][]string{
 		{"check", badRules}, {"test", badRules}, {"list", goodRules}, {"show", "scanner", goodRules}, {"coverage"},
-		{"explain", "scanner", "{}", goodRules},
+		{"explain", "scanner", "{}", goodRules}, {"bench", "--time", "1ms"}, {"replay", logFile},
 	} {
 		stdout, stderr, _ := runRules(t, append(args, "--json")...)
 		assert.True(t, json.Valid([]byte(stdout)), "%v: %s", args, stdout)
@@ -90,6 +97,10 @@ func TestRulesErrors(t *testing.T) {
 		{[]string{"explain", "reverse shell", "/no/such"}, "vedette: open /no/such: no such file or directory"},
 		{[]string{"explain", "reverse shell", "{"}, "vedette: the event: not JSON: unexpected EOF"},
 		{[]string{"explain", "many scans", "{}", goodRules}, `vedette: "Many scans" is a correlation, expected one of its rules: they look at events`},
+		{[]string{"replay"}, "vedette: requires at least 1 arg(s), only received 0"},
+		{[]string{"replay", goodRules}, "vedette: found directories only, expected a file of recorded events"},
+		{[]string{"replay", "/no/such"}, "vedette: open /no/such: no such file or directory"},
+		{[]string{"status", "--file", "/no/such"}, "vedette: /no/such does not exist: no agent with a detection processor is running, or its status_file is another"},
 		{[]string{"coverage", "--svg", "/no/such/a.svg"}, "vedette: open /no/such/a.svg: no such file or directory"},
 	} {
 		stdout, stderr, ok := runRules(t, tt.args...)
@@ -151,4 +162,43 @@ func TestRulesOfAConfigurationThatIsOfNoUse(t *testing.T) {
 	stdout, _, ok := runRules(t, "list", "--config", several, "--processor", "detection/b")
 	require.True(t, ok)
 	assert.Contains(t, stdout, "Many scans")
+}
+
+func TestRulesReplayOfGoodLines(t *testing.T) {
+	lines, err := os.ReadFile(logFile)
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(string(lines), "\n")
+	path := filepath.Join(t.TempDir(), "log.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(first), 0o600))
+	t.Setenv("RULES_OF_TEST", goodRules)
+	stdout, stderr, ok := runRules(t, "replay", path, "--config", config(t, detecting))
+	assert.True(t, ok, stderr)
+	assert.Contains(t, stdout, "1 event judged")
+}
+
+func TestRulesStatus(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.json")
+	status := rulestatus.Status{Processor: "detection", PID: os.Getpid(), Written: time.Now(), Generation: 3, Since: time.Now()}
+	status.Add("", "Port scanner", "low", 5)
+	require.NoError(t, status.Write(file))
+	stdout, stderr, ok := runRules(t, "status", "--file", file)
+	assert.True(t, ok, stderr)
+	assert.Contains(t, stdout, "3, in force since")
+	assert.Contains(t, stdout, "5  low            Port scanner")
+
+	configured := config(t, "processors: {detection: {status_file: "+file+"}}\n")
+	stdout, _, ok = runRules(t, "status", "--config", configured, "--json")
+	assert.True(t, ok)
+	assert.True(t, json.Valid([]byte(stdout)))
+
+	status.Failure = &rulestatus.Failure{Time: time.Now(), Error: "rules.yml:3: wrong"}
+	require.NoError(t, status.Write(file))
+	stdout, stderr, ok = runRules(t, "status", "--file", file)
+	assert.False(t, ok)
+	assert.Empty(t, stderr)
+	assert.Contains(t, stdout, "rules.yml:3: wrong")
+
+	_, stderr, ok = runRules(t, "status", "--config", config(t, "processors: {detection: {status_file: \"\"}}\n"))
+	assert.False(t, ok)
+	assert.Equal(t, "vedette: the configuration has an empty status_file, expected a path\n", stderr)
 }

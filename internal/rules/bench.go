@@ -118,11 +118,11 @@ func (b *BenchReport) measure(j *judge.Judge, events []plog.LogRecord, duration 
 	b.Bytes = float64(after.TotalAlloc-before.TotalAlloc) / n
 }
 
-// How often the events are judged by one rule: by all rules briefly, and then by those that seem costly so often that
+// How often the events are judged by one rule: by all rules briefly, and then by those that seem costly often enough that
 // chance has no part in their order.
 const (
 	quickRounds   = 3
-	carefulRounds = 100
+	carefulRounds = 20
 )
 
 // rank keeps the most costly rules.
