@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/vedette-sec/vedette/test/internal/debian"
 )
 
 // debianPackage is a downloaded package.
@@ -18,10 +20,7 @@ type debianPackage struct {
 	name, version, file string
 }
 
-const (
-	kernelMetaPackage = "linux-image-cloud-amd64"
-	debianKeyring     = "/usr/share/keyrings/debian-archive-keyring.gpg"
-)
+const kernelMetaPackage = "linux-image-cloud-amd64"
 
 // apt runs apt's commands on lists of its own. The host's proxies and
 // transports hold; its sources, lists and caches are neither used nor changed.
@@ -32,11 +31,11 @@ type apt struct {
 
 // downloadKernel puts the newest cloud kernel of a Debian release below dir.
 func downloadKernel(ctx context.Context, dir, line, release string) (debianPackage, error) {
-	archives, err := debianArchives(ctx)
+	archives, err := debian.Archives(ctx)
 	if err != nil {
 		return debianPackage{}, err
 	}
-	a, err := newApt(dir, sourcesList(archives, release))
+	a, err := newApt(dir, debian.SourcesList(archives, release))
 	if err != nil {
 		return debianPackage{}, err
 	}
@@ -55,44 +54,6 @@ func downloadKernel(ctx context.Context, dir, line, release string) (debianPacka
 		return debianPackage{}, err
 	}
 	return a.downloaded(ctx, name)
-}
-
-// debianArchives returns the addresses of the Debian archives that the host's
-// apt is set up with.
-func debianArchives(ctx context.Context) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").Output()
-	if err != nil {
-		return nil, fmt.Errorf("ask apt for its sources (`apt-get indextargets`): %w", err)
-	}
-	var archives []string
-	for uri := range strings.FieldsSeq(string(out)) {
-		if isDebianArchive(uri) && !slices.Contains(archives, uri) {
-			archives = append(archives, uri)
-		}
-	}
-	if len(archives) == 0 {
-		return nil, errors.New("no Debian archive is among the sources of this host's apt")
-	}
-	return archives, nil
-}
-
-// Every mirror keeps the archives' own names at the end of the address.
-func isDebianArchive(uri string) bool {
-	name := filepath.Base(strings.TrimRight(uri, "/"))
-	return name == "debian" || name == "debian-security"
-}
-
-// sourcesList is in the one-line format of sources.list(5).
-func sourcesList(archives []string, release string) string {
-	var list strings.Builder
-	for _, uri := range archives {
-		suite := release
-		if filepath.Base(strings.TrimRight(uri, "/")) == "debian-security" {
-			suite += "-security"
-		}
-		fmt.Fprintf(&list, "deb [arch=amd64 signed-by=%s] %s %s main\n", debianKeyring, uri, suite)
-	}
-	return list.String()
 }
 
 // newApt makes the private directories. They are open to all, because apt

@@ -15,6 +15,9 @@ import (
 	"strings"
 )
 
+// cachePurpose names the part of the cache where the kernels are kept.
+const cachePurpose = "kernels"
+
 // kernel is an unpacked kernel in the cache.
 type kernel struct {
 	// Line is the kernel's line, such as "6.1".
@@ -44,18 +47,6 @@ var debianRelease = map[string]string{
 	"5.10": "bullseye",
 	"6.1":  "bookworm",
 	"6.12": "trixie",
-}
-
-// cacheDir returns where the kernels are kept.
-func cacheDir() (string, error) {
-	if dir := os.Getenv("VEDETTE_CACHE_DIR"); dir != "" {
-		return filepath.Join(dir, "kernels"), nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find a directory for the kernels (or set VEDETTE_CACHE_DIR): %w", err)
-	}
-	return filepath.Join(dir, "vedette", "kernels"), nil
 }
 
 // cachedKernel returns fs.ErrNotExist when the cache lacks the kernel or one

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/internal/ring/report"
+	"github.com/vedette-sec/vedette/test/internal/debian"
 	"github.com/vedette-sec/vedette/test/vm/protocol"
 )
 
@@ -54,7 +55,7 @@ func bootWith(t *testing.T, init []byte, plan protocol.Plan, patience time.Durat
 
 func anyCachedKernel(t *testing.T) kernel {
 	t.Helper()
-	cache, err := cacheDir()
+	cache, err := debian.CacheDir(cachePurpose)
 	require.NoError(t, err)
 	for _, line := range []string{"6.12", "6.1", "5.10"} {
 		if k, err := cachedKernel(cache, line); err == nil {

@@ -74,15 +74,6 @@ func TestSubtest(t *testing.T) { t.Run("x", func(t *testing.T) { ring.Require(t,
 	assert.ErrorContains(t, err, filepath.Join("broken", "a_test.go")+":2:8: expected")
 }
 
-func TestSourcesList(t *testing.T) {
-	assert.True(t, isDebianArchive("http://mirror.example/debian/"))
-	assert.True(t, isDebianArchive("https://mirror.example/pub/debian-security"))
-	assert.False(t, isDebianArchive("https://mirror.example/ubuntu/"))
-	list := sourcesList([]string{"http://mirror.example/debian/", "http://mirror.example/debian-security/"}, "trixie")
-	assert.Equal(t, "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian/ trixie main\n"+
-		"deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian-security/ trixie-security main\n", list)
-}
-
 func TestKernelPackage(t *testing.T) {
 	const depends = "linux-image-cloud-amd64\n  Depends: linux-image-6.12.117+deb13-cloud-amd64\n"
 	name, err := kernelPackage(depends, "6.12")
@@ -114,18 +105,6 @@ func TestCachedKernel(t *testing.T) {
 	writeFile(t, filepath.Join(cache, "6.1", "kernel.json"), "{")
 	_, err = cachedKernel(cache, "6.1")
 	assert.ErrorContains(t, err, "kernel.json: unexpected end of JSON input")
-}
-
-func TestCacheDir(t *testing.T) {
-	t.Setenv("VEDETTE_CACHE_DIR", "/var/cache/x")
-	dir, err := cacheDir()
-	require.NoError(t, err)
-	assert.Equal(t, "/var/cache/x/kernels", dir)
-	t.Setenv("VEDETTE_CACHE_DIR", "")
-	t.Setenv("XDG_CACHE_HOME", "/home/a/.cache")
-	dir, err = cacheDir()
-	require.NoError(t, err)
-	assert.Equal(t, "/home/a/.cache/vedette/kernels", dir)
 }
 
 func TestMissingTools(t *testing.T) {

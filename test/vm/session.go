@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/vedette-sec/vedette/internal/ring/report"
+	"github.com/vedette-sec/vedette/test/internal/debian"
 	"github.com/vedette-sec/vedette/test/vm/protocol"
 )
 
@@ -51,7 +52,7 @@ func (s *session) cleanUp() {
 
 // getKernels finds all kernels, downloading two at a time what is missing.
 func (s *session) getKernels(ctx context.Context) error {
-	cache, err := cacheDir()
+	cache, err := debian.CacheDir(cachePurpose)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCannotRun, err)
 	}
