@@ -68,6 +68,10 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 bench: ## Measure cost and throughput; prints a table and writes build/bench.json.
 	$(GO) run ./test/bench $(ARGS)
 
+.PHONY: record
+record: build ## Record two hours of everyday work in a container (needs root; ARGS=-help lists the flags).
+	$(GO) run ./test/recording $(ARGS)
+
 .PHONY: lint
 lint: lint-format lint-go lint-licence lint-generated ## Check format, code, licences and that generated files are current.
 
