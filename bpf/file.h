@@ -164,6 +164,21 @@ static __always_inline int remember_mount(struct path *dir)
 	}                                                                                          \
 	static __always_inline int on_##hook params
 
+/* The same for a function of the kernel that is no security hook. */
+#define FUNCTION_HOOK(function, params, names)                                                     \
+	static __always_inline int on_##function params;                                           \
+	SEC("fentry/" #function)                                                                   \
+	int BPF_PROG(fentry_##function, UNWRAP params)                                             \
+	{                                                                                          \
+		return on_##function names;                                                        \
+	}                                                                                          \
+	SEC("kprobe/" #function)                                                                   \
+	int BPF_KPROBE(kprobe_##function, UNWRAP params)                                           \
+	{                                                                                          \
+		return on_##function names;                                                        \
+	}                                                                                          \
+	static __always_inline int on_##function params
+
 #define UNWRAP(...) __VA_ARGS__
 
 SECURITY_HOOK(file_open, (struct file * file), (file))

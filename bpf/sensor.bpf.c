@@ -5,6 +5,7 @@
 #include "process.h"
 #include "file.h"
 #include "network.h"
+#include "dns.h"
 
 /* The records and enumerations of the ABI, so that the object's type information has them all. */
 const struct {
@@ -16,6 +17,7 @@ const struct {
 	struct fork_event fork_event;
 	struct exit_event exit_event;
 	struct net_event net_event;
+	struct dns_event dns_event;
 } abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

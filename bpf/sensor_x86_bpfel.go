@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SensorDnsEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Address  SensorEventAddress
+	Flags    uint32
+	Reserved uint32
+	Message  SensorEventString
+}
+
 type SensorEventAddress struct {
 	_         structs.HostLayout
 	Family    uint8
@@ -67,7 +76,8 @@ const (
 	SensorEventKindEVENT_NET_ACCEPT   SensorEventKind = 9
 	SensorEventKindEVENT_NET_BIND     SensorEventKind = 10
 	SensorEventKindEVENT_NET_LISTEN   SensorEventKind = 11
-	SensorEventKindEVENT_KINDS        SensorEventKind = 12
+	SensorEventKindEVENT_DNS_QUERY    SensorEventKind = 12
+	SensorEventKindEVENT_KINDS        SensorEventKind = 13
 )
 
 type SensorEventParent struct {
@@ -183,7 +193,7 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [36]uint64
+	Lost [39]uint64
 }
 
 type SensorNetEvent struct {
@@ -234,6 +244,7 @@ const (
 	SensorMapPendingMounts        = "pending_mounts"
 	SensorMapPendingSockets       = "pending_sockets"
 	SensorMapProcessRing          = "process_ring"
+	SensorProgCgroupPacketLeaves  = "cgroup_packet_leaves"
 	SensorProgFentryFileOpen      = "fentry_file_open"
 	SensorProgFentryInodeLink     = "fentry_inode_link"
 	SensorProgFentryInodeMkdir    = "fentry_inode_mkdir"
@@ -253,6 +264,8 @@ const (
 	SensorProgFentrySocketBind    = "fentry_socket_bind"
 	SensorProgFentrySocketConnect = "fentry_socket_connect"
 	SensorProgFentrySocketListen  = "fentry_socket_listen"
+	SensorProgFentryUdpSendmsg    = "fentry_udp_sendmsg"
+	SensorProgFentryUdpv6Sendmsg  = "fentry_udpv6_sendmsg"
 	SensorProgKprobeFileOpen      = "kprobe_file_open"
 	SensorProgKprobeInodeLink     = "kprobe_inode_link"
 	SensorProgKprobeInodeMkdir    = "kprobe_inode_mkdir"
@@ -272,6 +285,8 @@ const (
 	SensorProgKprobeSocketBind    = "kprobe_socket_bind"
 	SensorProgKprobeSocketConnect = "kprobe_socket_connect"
 	SensorProgKprobeSocketListen  = "kprobe_socket_listen"
+	SensorProgKprobeUdpSendmsg    = "kprobe_udp_sendmsg"
+	SensorProgKprobeUdpv6Sendmsg  = "kprobe_udpv6_sendmsg"
 	SensorProgLsmFileOpen         = "lsm_file_open"
 	SensorProgLsmInodeLink        = "lsm_inode_link"
 	SensorProgLsmInodeMkdir       = "lsm_inode_mkdir"
@@ -381,6 +396,7 @@ type SensorSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorProgramSpecs struct {
+	CgroupPacketLeaves  *ebpf.ProgramSpec `ebpf:"cgroup_packet_leaves"`
 	FentryFileOpen      *ebpf.ProgramSpec `ebpf:"fentry_file_open"`
 	FentryInodeLink     *ebpf.ProgramSpec `ebpf:"fentry_inode_link"`
 	FentryInodeMkdir    *ebpf.ProgramSpec `ebpf:"fentry_inode_mkdir"`
@@ -400,6 +416,8 @@ type SensorProgramSpecs struct {
 	FentrySocketBind    *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
 	FentrySocketConnect *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
 	FentrySocketListen  *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
+	FentryUdpSendmsg    *ebpf.ProgramSpec `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg  *ebpf.ProgramSpec `ebpf:"fentry_udpv6_sendmsg"`
 	KprobeFileOpen      *ebpf.ProgramSpec `ebpf:"kprobe_file_open"`
 	KprobeInodeLink     *ebpf.ProgramSpec `ebpf:"kprobe_inode_link"`
 	KprobeInodeMkdir    *ebpf.ProgramSpec `ebpf:"kprobe_inode_mkdir"`
@@ -419,6 +437,8 @@ type SensorProgramSpecs struct {
 	KprobeSocketBind    *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
 	KprobeSocketConnect *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
 	KprobeSocketListen  *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
+	KprobeUdpSendmsg    *ebpf.ProgramSpec `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg  *ebpf.ProgramSpec `ebpf:"kprobe_udpv6_sendmsg"`
 	LsmFileOpen         *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
 	LsmInodeLink        *ebpf.ProgramSpec `ebpf:"lsm_inode_link"`
 	LsmInodeMkdir       *ebpf.ProgramSpec `ebpf:"lsm_inode_mkdir"`
@@ -565,6 +585,7 @@ type SensorVariables struct {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorPrograms struct {
+	CgroupPacketLeaves  *ebpf.Program `ebpf:"cgroup_packet_leaves"`
 	FentryFileOpen      *ebpf.Program `ebpf:"fentry_file_open"`
 	FentryInodeLink     *ebpf.Program `ebpf:"fentry_inode_link"`
 	FentryInodeMkdir    *ebpf.Program `ebpf:"fentry_inode_mkdir"`
@@ -584,6 +605,8 @@ type SensorPrograms struct {
 	FentrySocketBind    *ebpf.Program `ebpf:"fentry_socket_bind"`
 	FentrySocketConnect *ebpf.Program `ebpf:"fentry_socket_connect"`
 	FentrySocketListen  *ebpf.Program `ebpf:"fentry_socket_listen"`
+	FentryUdpSendmsg    *ebpf.Program `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg  *ebpf.Program `ebpf:"fentry_udpv6_sendmsg"`
 	KprobeFileOpen      *ebpf.Program `ebpf:"kprobe_file_open"`
 	KprobeInodeLink     *ebpf.Program `ebpf:"kprobe_inode_link"`
 	KprobeInodeMkdir    *ebpf.Program `ebpf:"kprobe_inode_mkdir"`
@@ -603,6 +626,8 @@ type SensorPrograms struct {
 	KprobeSocketBind    *ebpf.Program `ebpf:"kprobe_socket_bind"`
 	KprobeSocketConnect *ebpf.Program `ebpf:"kprobe_socket_connect"`
 	KprobeSocketListen  *ebpf.Program `ebpf:"kprobe_socket_listen"`
+	KprobeUdpSendmsg    *ebpf.Program `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg  *ebpf.Program `ebpf:"kprobe_udpv6_sendmsg"`
 	LsmFileOpen         *ebpf.Program `ebpf:"lsm_file_open"`
 	LsmInodeLink        *ebpf.Program `ebpf:"lsm_inode_link"`
 	LsmInodeMkdir       *ebpf.Program `ebpf:"lsm_inode_mkdir"`
@@ -669,6 +694,7 @@ type SensorPrograms struct {
 
 func (p *SensorPrograms) Close() error {
 	return _SensorClose(
+		p.CgroupPacketLeaves,
 		p.FentryFileOpen,
 		p.FentryInodeLink,
 		p.FentryInodeMkdir,
@@ -688,6 +714,8 @@ func (p *SensorPrograms) Close() error {
 		p.FentrySocketBind,
 		p.FentrySocketConnect,
 		p.FentrySocketListen,
+		p.FentryUdpSendmsg,
+		p.FentryUdpv6Sendmsg,
 		p.KprobeFileOpen,
 		p.KprobeInodeLink,
 		p.KprobeInodeMkdir,
@@ -707,6 +735,8 @@ func (p *SensorPrograms) Close() error {
 		p.KprobeSocketBind,
 		p.KprobeSocketConnect,
 		p.KprobeSocketListen,
+		p.KprobeUdpSendmsg,
+		p.KprobeUdpv6Sendmsg,
 		p.LsmFileOpen,
 		p.LsmInodeLink,
 		p.LsmInodeMkdir,

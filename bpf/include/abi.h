@@ -22,7 +22,8 @@ enum event_kind {
 	EVENT_NET_ACCEPT = 9,
 	EVENT_NET_BIND = 10,
 	EVENT_NET_LISTEN = 11,
-	EVENT_KINDS = 12,
+	EVENT_DNS_QUERY = 12,
+	EVENT_KINDS = 13,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -155,6 +156,15 @@ struct net_event {
 	struct event_address address;
 	s32 ret;
 	u32 flags; /* FILE_ATTEMPT */
+};
+
+/* A datagram to a port of name resolution that is no answer. */
+struct dns_event {
+	struct event_head head;
+	struct event_address address;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
+	struct event_string message; /* as it was sent */
 };
 
 #endif

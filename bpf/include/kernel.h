@@ -211,6 +211,38 @@ struct socket {
 	struct sock *sk;
 };
 
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+enum iter_type {
+	ITER_IOVEC = 100,
+	ITER_UBUF = 101,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
+	u64 nr_segs;
+	const struct iovec *__iov;
+	void *ubuf;
+};
+
+/* Until 5.13 the type has the direction in its lowest bit; until 6.3 the segments have another name. */
+struct iov_iter___5_13 {
+	unsigned int type;
+};
+
+struct iov_iter___6_3 {
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	void *msg_name;
+	struct iov_iter msg_iter;
+};
+
 #pragma clang attribute pop
 
 struct sockaddr {
@@ -249,6 +281,9 @@ struct sys_exit_args {
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2

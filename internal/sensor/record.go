@@ -24,7 +24,7 @@ var ErrMalformed = errors.New("malformed record")
 // tail is any of the ABI's fixed parts; each begins with the head.
 type tail interface {
 	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
-		bpf.SensorNetEvent | bpf.SensorEventHead
+		bpf.SensorNetEvent | bpf.SensorDnsEvent | bpf.SensorEventHead
 }
 
 // view reads the fixed part of a record in place. The memory of a record is aligned: see Parse.
@@ -97,6 +97,15 @@ func (r Record) File() (*bpf.SensorFileEvent, FileStrings, error) {
 	err = r.strings(int(unsafe.Sizeof(*e)),
 		described{&s.Path, e.Path}, described{&s.Path2, e.Path2}, described{&s.Base, e.Base}, described{&s.Base2, e.Base2})
 	return e, s, err
+}
+
+// DNS views a dns.query record. The message points into the record.
+func (r Record) DNS() (e *bpf.SensorDnsEvent, message []byte, err error) {
+	if e, err = view[bpf.SensorDnsEvent](r.raw); err != nil {
+		return nil, nil, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&message, e.Message})
+	return e, message, err
 }
 
 type described struct {

@@ -45,6 +45,7 @@ func TestABI(t *testing.T) {
 		"net":         {unsafe.Sizeof(netw), 104},
 		"net.address": {unsafe.Offsetof(netw.Address), 56},
 		"net.ret":     {unsafe.Offsetof(netw.Ret), 96},
+		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
 		assert.Equal(t, is[1], is[0], name)
 	}
@@ -100,6 +101,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(record(f, KindExec, 400))
 	f.Add(record(f, KindOpen, 200))
 	f.Add(record(f, KindConnect, 104))
+	f.Add(record(f, KindDNS, 200))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		raw := make([]byte, len(in)) // aligned
 		copy(raw, in)
@@ -112,6 +114,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if _, s, err := r.File(); err == nil {
 			require.LessOrEqual(t, len(s.Path)+len(s.Path2)+len(s.Base)+len(s.Base2), len(raw))
+		}
+		if _, message, err := r.DNS(); err == nil {
+			require.LessOrEqual(t, len(message), len(raw))
 		}
 		_, _ = r.Net()
 		_, _ = r.Fork()

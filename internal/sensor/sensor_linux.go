@@ -83,7 +83,7 @@ func Open(opts Options) (*Sensor, error) {
 }
 
 func configure(spec *ebpf.CollectionSpec, opts Options) error {
-	var wanted uint32
+	var wanted uint64
 	for _, kind := range opts.Kinds {
 		wanted |= 1 << kind
 	}
@@ -252,7 +252,9 @@ func attachProgram(tier Tier, p program, prog *ebpf.Program) (link.Link, error) 
 	case tier == LSM:
 		return link.AttachLSM(link.LSMOptions{Program: prog})
 	case tier == Kprobe:
-		return link.Kprobe("security_"+p.target, prog, nil)
+		return link.Kprobe(p.target, prog, nil)
+	case tier == Cgroup:
+		return attachCgroup(prog)
 	case tier == Tracepoint && p.target != "":
 		return link.Tracepoint("syscalls", p.target, prog, nil)
 	default:

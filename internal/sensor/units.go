@@ -22,6 +22,7 @@ const (
 	KindAccept  = bpf.SensorEventKindEVENT_NET_ACCEPT
 	KindBind    = bpf.SensorEventKindEVENT_NET_BIND
 	KindListen  = bpf.SensorEventKindEVENT_NET_LISTEN
+	KindDNS     = bpf.SensorEventKindEVENT_DNS_QUERY
 
 	kindCount = bpf.SensorEventKindEVENT_KINDS
 )
@@ -34,11 +35,12 @@ const (
 	LSM Tier = iota
 	Fentry
 	Kprobe
+	Cgroup
 	Tracepoint
 	tierCount
 )
 
-var tierNames = [tierCount]string{"lsm", "fentry", "kprobe", "tracepoint"}
+var tierNames = [tierCount]string{"lsm", "fentry", "kprobe", "cgroup", "tracepoint"}
 
 func (t Tier) String() string { return tierNames[t] }
 
@@ -58,6 +60,10 @@ type unit struct {
 	kinds []Kind
 	// hooks are security hooks: lsm_HOOK, fentry_HOOK and kprobe_HOOK.
 	hooks []string
+	// functions are functions of the kernel that are no hooks: fentry_FUNCTION and kprobe_FUNCTION.
+	functions []string
+	// cgroup are programs for the packets of all processes.
+	cgroup []string
 	// raw are BTF raw tracepoint programs.
 	raw []string
 	// enter and exit are system calls whose tracepoints are used. One that an architecture does
@@ -97,13 +103,15 @@ func units() []unit {
 			enter: []string{"bind"}, exit: []string{"bind"}},
 		{name: "listen", kinds: []Kind{KindListen}, hooks: []string{"socket_listen"},
 			enter: []string{"listen"}, exit: []string{"listen"}},
+		{name: "dns", kinds: []Kind{KindDNS}, functions: []string{"udp_sendmsg", "udpv6_sendmsg"},
+			cgroup: []string{"cgroup_packet_leaves"}},
 	}
 }
 
 // program is one program of a unit in a tier and where it attaches.
 type program struct {
 	name     string
-	target   string // kernel function, hook or system call tracepoint
+	target   string // kernel function or system call tracepoint
 	optional bool
 }
 
@@ -113,7 +121,17 @@ func (u unit) programs(tier Tier) []program {
 	switch tier {
 	case LSM, Fentry, Kprobe:
 		for _, hook := range u.hooks {
-			out = append(out, program{name: tier.String() + "_" + hook, target: hook})
+			out = append(out, program{name: tier.String() + "_" + hook, target: "security_" + hook})
+		}
+		if tier == LSM {
+			break
+		}
+		for _, function := range u.functions {
+			out = append(out, program{name: tier.String() + "_" + function, target: function})
+		}
+	case Cgroup:
+		for _, name := range u.cgroup {
+			out = append(out, program{name: name})
 		}
 	case Tracepoint:
 		for _, name := range u.raw {
