@@ -28,6 +28,7 @@ var kinds = []struct {
 	{sensor.KindAccept, event.KindNetworkAccept},
 	{sensor.KindBind, event.KindNetworkBind},
 	{sensor.KindListen, event.KindNetworkListen},
+	{sensor.KindDNS, event.KindDNSQuery},
 }
 
 // ringSize is enough for a sensor whose events nobody reads.

@@ -18,6 +18,7 @@ const (
 	KindNetworkAccept      = "network.accept"
 	KindNetworkBind        = "network.bind"
 	KindNetworkListen      = "network.listen"
+	KindDNSQuery           = "dns.query"
 	KindSecurityAlert      = "security.alert"
 )
 
@@ -103,6 +104,10 @@ const (
 	AttrFileFlags                       = "file.flags"
 	AttrFileOriginalPath                = "file.original.path"
 	AttrFileTargetPath                  = "file.target_path"
+	AttrNetworkProtocolName             = "network.protocol.name"
+	AttrDNSQuestionName                 = "dns.question.name"
+	AttrDNSQuestionType                 = "dns.question.type"
+	AttrDNSID                           = "dns.id"
 	AttrHostName                        = "host.name"
 	AttrHostID                          = "host.id"
 	AttrHostBootID                      = "host.boot.id"
@@ -544,6 +549,45 @@ var kinds = []Kind{
 		},
 	},
 	{
+		Name:    KindDNSQuery,
+		Class:   "network",
+		Meaning: "A process asked a name server by UDP, by multicast DNS or LLMNR too. One event for each question. Answers and questions over TCP, TLS and HTTPS are not seen.",
+		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"protocol", "info"}, Action: "dns_query"},
+		Sigma:   []string{"dns_query", "dns"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrNetworkTransport,
+			AttrNetworkType,
+			AttrNetworkDirection,
+			AttrNetworkInitiated,
+			AttrSourceAddress,
+			AttrSourcePort,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrErrorType,
+			AttrEventOutcome,
+			AttrNetworkProtocolName,
+			AttrDNSQuestionName,
+			AttrDNSQuestionType,
+			AttrDNSID,
+		},
+	},
+	{
 		Name:    KindSecurityAlert,
 		Class:   "alert",
 		Meaning: "A detection rule matched an event. Carries every field of that event too.",
@@ -589,7 +633,8 @@ var kindIndex = map[string]int{
 	KindNetworkAccept:      9,
 	KindNetworkBind:        10,
 	KindNetworkListen:      11,
-	KindSecurityAlert:      12,
+	KindDNSQuery:           12,
+	KindSecurityAlert:      13,
 }
 
 var ecsPlan = []ECSField{
@@ -597,6 +642,9 @@ var ecsPlan = []ECSField{
 	{Path: "container.runtime", Attribute: AttrContainerRuntimeName, Type: String},
 	{Path: "destination.ip", Attribute: AttrDestinationAddress, Type: String},
 	{Path: "destination.port", Attribute: AttrDestinationPort, Type: Int},
+	{Path: "dns.id", Attribute: AttrDNSID, Type: String},
+	{Path: "dns.question.name", Attribute: AttrDNSQuestionName, Type: String},
+	{Path: "dns.question.type", Attribute: AttrDNSQuestionType, Type: String},
 	{Path: "error.code", Attribute: AttrErrorType, Type: String},
 	{Path: "event.id", Attribute: AttrEventID, Type: String},
 	{Path: "event.kind", Attribute: AttrEventKind, Type: String},
@@ -614,6 +662,7 @@ var ecsPlan = []ECSField{
 	{Path: "host.os.kernel", Attribute: AttrOSVersion, Type: String},
 	{Path: "host.os.type", Attribute: AttrOSType, Type: String},
 	{Path: "network.direction", Attribute: AttrNetworkDirection, Type: String},
+	{Path: "network.protocol", Attribute: AttrNetworkProtocolName, Type: String},
 	{Path: "network.transport", Attribute: AttrNetworkTransport, Type: String},
 	{Path: "network.type", Attribute: AttrNetworkType, Type: String},
 	{Path: "process.Ext.ancestry", Attribute: AttrProcessAncestry, Type: Strings},
@@ -735,6 +784,12 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"Protocol": {
 		{attribute: AttrNetworkTransport, categories: []string{"*"}},
 	},
+	"QueryName": {
+		{attribute: AttrDNSQuestionName, categories: []string{"*"}},
+	},
+	"QueryType": {
+		{attribute: AttrDNSQuestionType, categories: []string{"*"}},
+	},
 	"RealUserId": {
 		{attribute: AttrProcessRealUserID, categories: []string{"*"}},
 	},
@@ -791,5 +846,11 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"Via": {
 		{attribute: AttrProcessIOVia, categories: []string{"process_remote_stdio"}},
+	},
+	"query": {
+		{attribute: AttrDNSQuestionName, categories: []string{"dns"}},
+	},
+	"record_type": {
+		{attribute: AttrDNSQuestionType, categories: []string{"dns"}},
 	},
 }

@@ -22,7 +22,7 @@ type Config struct {
 	// nothing, unless another one is derived from it. Default: all.
 	Events []string `mapstructure:"events"`
 
-	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe or tracepoint. A kind that is not
+	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe, cgroup or tracepoint. A kind that is not
 	// named gets the best that works. Default: none.
 	Tiers map[string]string `mapstructure:"tiers"`
 
@@ -65,7 +65,7 @@ func eventKinds() []string {
 	return names
 }
 
-var tierNames = []string{"lsm", "fentry", "kprobe", "tracepoint"}
+var tierNames = []string{"lsm", "fentry", "kprobe", "cgroup", "tracepoint"}
 
 // Validate checks the configuration without touching the host.
 func (c *Config) Validate() error {

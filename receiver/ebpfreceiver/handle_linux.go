@@ -24,6 +24,8 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.exit(at, record)
 	case sensor.KindConnect, sensor.KindAccept, sensor.KindBind, sensor.KindListen:
 		err = r.network(at, record)
+	case sensor.KindDNS:
+		err = r.dns(at, record)
 	default:
 		err = r.file(at, record)
 	}
@@ -85,5 +87,14 @@ func (r *ebpfReceiver) network(at time.Time, record sensor.Record) error {
 		local, peer := process.Addresses(&e.Address)
 		r.table.Connected(p, e.Address.Protocol, local, peer, kind == sensor.KindAccept)
 	}
+	return nil
+}
+
+func (r *ebpfReceiver) dns(at time.Time, record sensor.Record) error {
+	e, message, err := record.DNS()
+	if err != nil {
+		return err
+	}
+	r.builder.dns(at, r.table.Get(&e.Head), e, message)
 	return nil
 }

@@ -38,6 +38,7 @@ var kindNames = map[sensor.Kind]string{
 	sensor.KindAccept:  event.KindNetworkAccept,
 	sensor.KindBind:    event.KindNetworkBind,
 	sensor.KindListen:  event.KindNetworkListen,
+	sensor.KindDNS:     event.KindDNSQuery,
 }
 
 func kindOf(name string) (sensor.Kind, bool) {
@@ -302,6 +303,24 @@ func (b *logBuilder) network(kind string, at time.Time, p *process.Process, e *b
 		putSide(attrs, event.AttrSourceAddress, event.AttrSourcePort, local)
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+// dns makes a record of each question.
+func (b *logBuilder) dns(at time.Time, p *process.Process, e *bpf.SensorDnsEvent, message []byte) {
+	id, questions := dnsQuestions(message)
+	local, peer := process.Addresses(&e.Address)
+	for _, q := range questions {
+		attrs, ok := b.record(event.KindDNSQuery, at, p)
+		if !ok {
+			return
+		}
+		putConnection(attrs, e.Address.Protocol, local, peer, false)
+		attrs.PutStr(event.AttrNetworkProtocolName, dnsProtocol(peer.Port()))
+		attrs.PutStr(event.AttrDNSQuestionName, q.name)
+		attrs.PutStr(event.AttrDNSQuestionType, q.record)
+		attrs.PutStr(event.AttrDNSID, strconv.Itoa(int(id)))
+		putOutcome(attrs, 0, e.Flags)
+	}
 }
 
 func putOutcome(attrs pcommon.Map, ret int32, flags uint32) {

@@ -170,6 +170,7 @@ func TestEvents(t *testing.T) {
 			"network.listen 127.0.0.1",
 			"network.connect true",
 			"network.accept false",
+			"dns.query example.org TXT",
 			"child process.fork",
 			"child process.exec remote",
 			"child process.remote_stdio socket egress",
@@ -378,6 +379,8 @@ func (r record) describe(pid int64, dir string) string {
 		add(r.text(event.AttrNetworkInitiated))
 	case event.KindNetworkBind, event.KindNetworkListen:
 		add(r.text(event.AttrSourceAddress))
+	case event.KindDNSQuery:
+		add(r.text(event.AttrDNSQuestionName), r.text(event.AttrDNSQuestionType))
 	case event.KindProcessFork:
 	default:
 		add(strings.Replace(r.text(event.AttrFilePath), dir, "DIR", 1))

@@ -5,6 +5,7 @@
 package ebpfreceiver
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -58,6 +59,7 @@ func act() {
 	must(err)
 	_, err = listener.Accept()
 	must(err)
+	must(ask())
 	file, err := conn.(*net.TCPConn).File()
 	must(err)
 	self, err := os.Executable()
@@ -68,6 +70,17 @@ func act() {
 	must(remote.Start())
 	must(remote.Process.Signal(syscall.SIGKILL))
 	_ = remote.Wait()
+}
+
+// ask sends a question to a port where nobody listens.
+func ask() error {
+	conn, err := net.Dial("udp4", "127.0.0.1:53")
+	if err != nil {
+		return err
+	}
+	message := append([]byte{0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7}, "example\x03org\x00\x00\x10\x00\x01"...)
+	_, err = conn.Write(message)
+	return errors.Join(err, conn.Close())
 }
 
 // runSubject runs the program that acts, in a directory of its own.
