@@ -6,6 +6,7 @@
 #include "file.h"
 #include "network.h"
 #include "dns.h"
+#include "module.h"
 
 /* The records and enumerations of the ABI, so that the object's type information has them all. */
 const struct {
@@ -18,6 +19,7 @@ const struct {
 	struct exit_event exit_event;
 	struct net_event net_event;
 	struct dns_event dns_event;
+	enum module_origin module_origin;
 } abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

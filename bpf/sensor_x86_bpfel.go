@@ -64,20 +64,22 @@ type SensorEventHead struct {
 type SensorEventKind uint32
 
 const (
-	SensorEventKindEVENT_NONE         SensorEventKind = 0
-	SensorEventKindEVENT_PROCESS_FORK SensorEventKind = 1
-	SensorEventKindEVENT_PROCESS_EXEC SensorEventKind = 2
-	SensorEventKindEVENT_PROCESS_EXIT SensorEventKind = 3
-	SensorEventKindEVENT_FILE_OPEN    SensorEventKind = 4
-	SensorEventKindEVENT_FILE_CREATE  SensorEventKind = 5
-	SensorEventKindEVENT_FILE_DELETE  SensorEventKind = 6
-	SensorEventKindEVENT_FILE_RENAME  SensorEventKind = 7
-	SensorEventKindEVENT_NET_CONNECT  SensorEventKind = 8
-	SensorEventKindEVENT_NET_ACCEPT   SensorEventKind = 9
-	SensorEventKindEVENT_NET_BIND     SensorEventKind = 10
-	SensorEventKindEVENT_NET_LISTEN   SensorEventKind = 11
-	SensorEventKindEVENT_DNS_QUERY    SensorEventKind = 12
-	SensorEventKindEVENT_KINDS        SensorEventKind = 13
+	SensorEventKindEVENT_NONE          SensorEventKind = 0
+	SensorEventKindEVENT_PROCESS_FORK  SensorEventKind = 1
+	SensorEventKindEVENT_PROCESS_EXEC  SensorEventKind = 2
+	SensorEventKindEVENT_PROCESS_EXIT  SensorEventKind = 3
+	SensorEventKindEVENT_FILE_OPEN     SensorEventKind = 4
+	SensorEventKindEVENT_FILE_CREATE   SensorEventKind = 5
+	SensorEventKindEVENT_FILE_DELETE   SensorEventKind = 6
+	SensorEventKindEVENT_FILE_RENAME   SensorEventKind = 7
+	SensorEventKindEVENT_NET_CONNECT   SensorEventKind = 8
+	SensorEventKindEVENT_NET_ACCEPT    SensorEventKind = 9
+	SensorEventKindEVENT_NET_BIND      SensorEventKind = 10
+	SensorEventKindEVENT_NET_LISTEN    SensorEventKind = 11
+	SensorEventKindEVENT_DNS_QUERY     SensorEventKind = 12
+	SensorEventKindEVENT_MODULE_LOAD   SensorEventKind = 13
+	SensorEventKindEVENT_MODULE_UNLOAD SensorEventKind = 14
+	SensorEventKindEVENT_KINDS         SensorEventKind = 15
 )
 
 type SensorEventParent struct {
@@ -193,7 +195,31 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [39]uint64
+	Lost [45]uint64
+}
+
+type SensorModuleEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Taints   uint64
+	Name     [64]int8
+	Origin   uint32
+	Reserved uint32
+	Path     SensorEventString
+}
+
+type SensorModuleOrigin uint32
+
+const (
+	SensorModuleOriginMODULE_ORIGIN_UNKNOWN SensorModuleOrigin = 0
+	SensorModuleOriginMODULE_FROM_FILE      SensorModuleOrigin = 1
+	SensorModuleOriginMODULE_FROM_MEMORY    SensorModuleOrigin = 2
+)
+
+type SensorModuleScratch struct {
+	_     structs.HostLayout
+	Event SensorModuleEvent
+	Data  [20480]uint8
 }
 
 type SensorNetEvent struct {
@@ -224,6 +250,12 @@ type SensorPendingCall struct {
 	Mode   uint32
 }
 
+type SensorPendingModule struct {
+	_      structs.HostLayout
+	Origin uint32
+	Fd     uint32
+}
+
 type SensorPendingSocket struct {
 	_       structs.HostLayout
 	Address uint64
@@ -239,8 +271,10 @@ const (
 	SensorMapExecScratches        = "exec_scratches"
 	SensorMapFileScratches        = "file_scratches"
 	SensorMapLosses               = "losses"
+	SensorMapModuleScratches      = "module_scratches"
 	SensorMapPathBuffers          = "path_buffers"
 	SensorMapPendingCalls         = "pending_calls"
+	SensorMapPendingModules       = "pending_modules"
 	SensorMapPendingMounts        = "pending_mounts"
 	SensorMapPendingSockets       = "pending_sockets"
 	SensorMapProcessRing          = "process_ring"
@@ -306,11 +340,15 @@ const (
 	SensorProgLsmSocketBind       = "lsm_socket_bind"
 	SensorProgLsmSocketConnect    = "lsm_socket_connect"
 	SensorProgLsmSocketListen     = "lsm_socket_listen"
+	SensorProgModuleFree          = "module_free"
+	SensorProgModuleLoad          = "module_load"
 	SensorProgProcessExec         = "process_exec"
 	SensorProgProcessExit         = "process_exit"
 	SensorProgProcessFork         = "process_fork"
 	SensorProgSysEnterBind        = "sys_enter_bind"
 	SensorProgSysEnterConnect     = "sys_enter_connect"
+	SensorProgSysEnterFinitModule = "sys_enter_finit_module"
+	SensorProgSysEnterInitModule  = "sys_enter_init_module"
 	SensorProgSysEnterLink        = "sys_enter_link"
 	SensorProgSysEnterLinkat      = "sys_enter_linkat"
 	SensorProgSysEnterListen      = "sys_enter_listen"
@@ -458,11 +496,15 @@ type SensorProgramSpecs struct {
 	LsmSocketBind       *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
 	LsmSocketConnect    *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
 	LsmSocketListen     *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
+	ModuleFree          *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad          *ebpf.ProgramSpec `ebpf:"module_load"`
 	ProcessExec         *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit         *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork         *ebpf.ProgramSpec `ebpf:"process_fork"`
 	SysEnterBind        *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
 	SysEnterConnect     *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
+	SysEnterFinitModule *ebpf.ProgramSpec `ebpf:"sys_enter_finit_module"`
+	SysEnterInitModule  *ebpf.ProgramSpec `ebpf:"sys_enter_init_module"`
 	SysEnterLink        *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
 	SysEnterLinkat      *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
 	SysEnterListen      *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
@@ -507,15 +549,17 @@ type SensorProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorMapSpecs struct {
-	ActivityRing   *ebpf.MapSpec `ebpf:"activity_ring"`
-	ExecScratches  *ebpf.MapSpec `ebpf:"exec_scratches"`
-	FileScratches  *ebpf.MapSpec `ebpf:"file_scratches"`
-	Losses         *ebpf.MapSpec `ebpf:"losses"`
-	PathBuffers    *ebpf.MapSpec `ebpf:"path_buffers"`
-	PendingCalls   *ebpf.MapSpec `ebpf:"pending_calls"`
-	PendingMounts  *ebpf.MapSpec `ebpf:"pending_mounts"`
-	PendingSockets *ebpf.MapSpec `ebpf:"pending_sockets"`
-	ProcessRing    *ebpf.MapSpec `ebpf:"process_ring"`
+	ActivityRing    *ebpf.MapSpec `ebpf:"activity_ring"`
+	ExecScratches   *ebpf.MapSpec `ebpf:"exec_scratches"`
+	FileScratches   *ebpf.MapSpec `ebpf:"file_scratches"`
+	Losses          *ebpf.MapSpec `ebpf:"losses"`
+	ModuleScratches *ebpf.MapSpec `ebpf:"module_scratches"`
+	PathBuffers     *ebpf.MapSpec `ebpf:"path_buffers"`
+	PendingCalls    *ebpf.MapSpec `ebpf:"pending_calls"`
+	PendingModules  *ebpf.MapSpec `ebpf:"pending_modules"`
+	PendingMounts   *ebpf.MapSpec `ebpf:"pending_mounts"`
+	PendingSockets  *ebpf.MapSpec `ebpf:"pending_sockets"`
+	ProcessRing     *ebpf.MapSpec `ebpf:"process_ring"`
 }
 
 // SensorVariableSpecs contains global variables before they are loaded into the kernel.
@@ -547,15 +591,17 @@ func (o *SensorObjects) Close() error {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorMaps struct {
-	ActivityRing   *ebpf.Map `ebpf:"activity_ring"`
-	ExecScratches  *ebpf.Map `ebpf:"exec_scratches"`
-	FileScratches  *ebpf.Map `ebpf:"file_scratches"`
-	Losses         *ebpf.Map `ebpf:"losses"`
-	PathBuffers    *ebpf.Map `ebpf:"path_buffers"`
-	PendingCalls   *ebpf.Map `ebpf:"pending_calls"`
-	PendingMounts  *ebpf.Map `ebpf:"pending_mounts"`
-	PendingSockets *ebpf.Map `ebpf:"pending_sockets"`
-	ProcessRing    *ebpf.Map `ebpf:"process_ring"`
+	ActivityRing    *ebpf.Map `ebpf:"activity_ring"`
+	ExecScratches   *ebpf.Map `ebpf:"exec_scratches"`
+	FileScratches   *ebpf.Map `ebpf:"file_scratches"`
+	Losses          *ebpf.Map `ebpf:"losses"`
+	ModuleScratches *ebpf.Map `ebpf:"module_scratches"`
+	PathBuffers     *ebpf.Map `ebpf:"path_buffers"`
+	PendingCalls    *ebpf.Map `ebpf:"pending_calls"`
+	PendingModules  *ebpf.Map `ebpf:"pending_modules"`
+	PendingMounts   *ebpf.Map `ebpf:"pending_mounts"`
+	PendingSockets  *ebpf.Map `ebpf:"pending_sockets"`
+	ProcessRing     *ebpf.Map `ebpf:"process_ring"`
 }
 
 func (m *SensorMaps) Close() error {
@@ -564,8 +610,10 @@ func (m *SensorMaps) Close() error {
 		m.ExecScratches,
 		m.FileScratches,
 		m.Losses,
+		m.ModuleScratches,
 		m.PathBuffers,
 		m.PendingCalls,
+		m.PendingModules,
 		m.PendingMounts,
 		m.PendingSockets,
 		m.ProcessRing,
@@ -647,11 +695,15 @@ type SensorPrograms struct {
 	LsmSocketBind       *ebpf.Program `ebpf:"lsm_socket_bind"`
 	LsmSocketConnect    *ebpf.Program `ebpf:"lsm_socket_connect"`
 	LsmSocketListen     *ebpf.Program `ebpf:"lsm_socket_listen"`
+	ModuleFree          *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad          *ebpf.Program `ebpf:"module_load"`
 	ProcessExec         *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit         *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork         *ebpf.Program `ebpf:"process_fork"`
 	SysEnterBind        *ebpf.Program `ebpf:"sys_enter_bind"`
 	SysEnterConnect     *ebpf.Program `ebpf:"sys_enter_connect"`
+	SysEnterFinitModule *ebpf.Program `ebpf:"sys_enter_finit_module"`
+	SysEnterInitModule  *ebpf.Program `ebpf:"sys_enter_init_module"`
 	SysEnterLink        *ebpf.Program `ebpf:"sys_enter_link"`
 	SysEnterLinkat      *ebpf.Program `ebpf:"sys_enter_linkat"`
 	SysEnterListen      *ebpf.Program `ebpf:"sys_enter_listen"`
@@ -756,11 +808,15 @@ func (p *SensorPrograms) Close() error {
 		p.LsmSocketBind,
 		p.LsmSocketConnect,
 		p.LsmSocketListen,
+		p.ModuleFree,
+		p.ModuleLoad,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
 		p.SysEnterBind,
 		p.SysEnterConnect,
+		p.SysEnterFinitModule,
+		p.SysEnterInitModule,
 		p.SysEnterLink,
 		p.SysEnterLinkat,
 		p.SysEnterListen,

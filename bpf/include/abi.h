@@ -23,7 +23,9 @@ enum event_kind {
 	EVENT_NET_BIND = 10,
 	EVENT_NET_LISTEN = 11,
 	EVENT_DNS_QUERY = 12,
-	EVENT_KINDS = 13,
+	EVENT_MODULE_LOAD = 13,
+	EVENT_MODULE_UNLOAD = 14,
+	EVENT_KINDS = 15,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -165,6 +167,21 @@ struct dns_event {
 	u32 flags; /* FILE_ATTEMPT */
 	u32 reserved;
 	struct event_string message; /* as it was sent */
+};
+
+enum module_origin {
+	MODULE_ORIGIN_UNKNOWN = 0,
+	MODULE_FROM_FILE = 1,
+	MODULE_FROM_MEMORY = 2,
+};
+
+struct module_event {
+	struct event_head head;
+	u64 taints; /* a bit for each of the kernel's TAINT_ numbers that the module causes */
+	char name[64];
+	u32 origin;
+	u32 reserved;
+	struct event_string path; /* of a module from a file */
 };
 
 #endif

@@ -58,6 +58,7 @@ enum scratch_slot {
 	SLOT_MKNOD,
 	SLOT_SYMLINK,
 	SLOT_LINK,
+	SLOT_MODULE,
 	SLOTS,
 };
 

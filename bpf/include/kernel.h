@@ -180,6 +180,11 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+struct module {
+	char name[56];
+	unsigned long taints;
+};
+
 struct linux_binprm {
 	const char *filename;
 	int argc;

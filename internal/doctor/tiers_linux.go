@@ -29,6 +29,8 @@ var kinds = []struct {
 	{sensor.KindBind, event.KindNetworkBind},
 	{sensor.KindListen, event.KindNetworkListen},
 	{sensor.KindDNS, event.KindDNSQuery},
+	{sensor.KindModuleLoad, event.KindKernelModuleLoad},
+	{sensor.KindModuleUnload, event.KindKernelModuleUnload},
 }
 
 // ringSize is enough for a sensor whose events nobody reads.
@@ -68,10 +70,11 @@ func worse(a, b sensor.KindTier) sensor.KindTier {
 }
 
 func describe(name string, t sensor.KindTier) KindTier {
-	out := KindTier{Kind: name}
-	if t.Err != nil {
+	out := KindTier{Kind: name, Absent: t.Absent}
+	switch {
+	case t.Err != nil:
 		out.Reason = t.Err.Error()
-	} else {
+	case t.Absent == "":
 		out.Tier = t.Tier.String()
 	}
 	for _, r := range t.Rejected {

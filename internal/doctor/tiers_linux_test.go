@@ -31,7 +31,7 @@ func TestThisHost(t *testing.T) {
 	require.Len(t, report.Events, len(kinds)+1, "and the derived kind")
 	assert.Equal(t, KindTier{Kind: "process.exec", Tier: "tracepoint"}, report.Events[0])
 	for _, event := range report.Events {
-		assert.NotEmpty(t, event.Tier, event.Reason)
+		assert.NotEmpty(t, event.Tier+event.Absent, event.Reason)
 	}
 }
 

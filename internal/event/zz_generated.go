@@ -19,6 +19,8 @@ const (
 	KindNetworkBind        = "network.bind"
 	KindNetworkListen      = "network.listen"
 	KindDNSQuery           = "dns.query"
+	KindKernelModuleLoad   = "kernel.module_load"
+	KindKernelModuleUnload = "kernel.module_unload"
 	KindSecurityAlert      = "security.alert"
 )
 
@@ -108,6 +110,10 @@ const (
 	AttrDNSQuestionName                 = "dns.question.name"
 	AttrDNSQuestionType                 = "dns.question.type"
 	AttrDNSID                           = "dns.id"
+	AttrDllName                         = "dll.name"
+	AttrDllPath                         = "dll.path"
+	AttrKernelModuleOrigin              = "kernel.module.origin"
+	AttrKernelModuleTaints              = "kernel.module.taints"
 	AttrHostName                        = "host.name"
 	AttrHostID                          = "host.id"
 	AttrHostBootID                      = "host.boot.id"
@@ -588,6 +594,61 @@ var kinds = []Kind{
 		},
 	},
 	{
+		Name:    KindKernelModuleLoad,
+		Class:   "kernel",
+		Meaning: "A kernel module was loaded. The process is the one that handed it to the kernel; modprobe, where the kernel asked for it.",
+		ECS:     ECSEvent{Category: []string{"driver"}, Type: []string{"start"}, Action: "module_load"},
+		Sigma:   []string{"driver_load"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+			AttrDllPath,
+			AttrKernelModuleOrigin,
+			AttrKernelModuleTaints,
+		},
+	},
+	{
+		Name:    KindKernelModuleUnload,
+		Class:   "kernel",
+		Meaning: "A kernel module was removed, or failed to start.",
+		ECS:     ECSEvent{Category: []string{"driver"}, Type: []string{"end"}, Action: "module_unload"},
+		Sigma:   []string{"driver_unload"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+		},
+	},
+	{
 		Name:    KindSecurityAlert,
 		Class:   "alert",
 		Meaning: "A detection rule matched an event. Carries every field of that event too.",
@@ -634,7 +695,9 @@ var kindIndex = map[string]int{
 	KindNetworkBind:        10,
 	KindNetworkListen:      11,
 	KindDNSQuery:           12,
-	KindSecurityAlert:      13,
+	KindKernelModuleLoad:   13,
+	KindKernelModuleUnload: 14,
+	KindSecurityAlert:      15,
 }
 
 var ecsPlan = []ECSField{
@@ -642,6 +705,8 @@ var ecsPlan = []ECSField{
 	{Path: "container.runtime", Attribute: AttrContainerRuntimeName, Type: String},
 	{Path: "destination.ip", Attribute: AttrDestinationAddress, Type: String},
 	{Path: "destination.port", Attribute: AttrDestinationPort, Type: Int},
+	{Path: "dll.name", Attribute: AttrDllName, Type: String},
+	{Path: "dll.path", Attribute: AttrDllPath, Type: String},
 	{Path: "dns.id", Attribute: AttrDNSID, Type: String},
 	{Path: "dns.question.name", Attribute: AttrDNSQuestionName, Type: String},
 	{Path: "dns.question.type", Attribute: AttrDNSQuestionType, Type: String},
@@ -745,6 +810,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 		{attribute: AttrProcessExecutablePath, categories: []string{"*"}},
 		{attribute: AttrProcessInvokedPath, categories: []string{"*"}},
 	},
+	"ImageLoaded": {
+		{attribute: AttrDllPath, categories: []string{"*"}},
+	},
 	"Initiated": {
 		{attribute: AttrNetworkInitiated, categories: []string{"network_connection"}},
 	},
@@ -754,8 +822,14 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"LogonId": {
 		{attribute: AttrProcessSessionLeaderPID, categories: []string{"*"}},
 	},
+	"ModuleName": {
+		{attribute: AttrDllName, categories: []string{"*"}},
+	},
 	"OpenFlags": {
 		{attribute: AttrFileFlags, categories: []string{"*"}},
+	},
+	"Origin": {
+		{attribute: AttrKernelModuleOrigin, categories: []string{"driver_load"}},
 	},
 	"Outcome": {
 		{attribute: AttrEventOutcome, categories: []string{"*"}},
@@ -831,6 +905,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"StdoutType": {
 		{attribute: AttrProcessIOStdout, categories: []string{"*"}},
+	},
+	"Taints": {
+		{attribute: AttrKernelModuleTaints, categories: []string{"driver_load"}},
 	},
 	"TargetFilename": {
 		{attribute: AttrFilePath, categories: []string{"*"}},

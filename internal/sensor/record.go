@@ -24,7 +24,8 @@ var ErrMalformed = errors.New("malformed record")
 // tail is any of the ABI's fixed parts; each begins with the head.
 type tail interface {
 	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
-		bpf.SensorNetEvent | bpf.SensorDnsEvent | bpf.SensorEventHead
+		bpf.SensorNetEvent | bpf.SensorDnsEvent |
+		bpf.SensorModuleEvent | bpf.SensorEventHead
 }
 
 // view reads the fixed part of a record in place. The memory of a record is aligned: see Parse.
@@ -106,6 +107,15 @@ func (r Record) DNS() (e *bpf.SensorDnsEvent, message []byte, err error) {
 	}
 	err = r.strings(int(unsafe.Sizeof(*e)), described{&message, e.Message})
 	return e, message, err
+}
+
+// Module views a kernel.module_load or kernel.module_unload record. The path points into the record.
+func (r Record) Module() (e *bpf.SensorModuleEvent, path []byte, err error) {
+	if e, err = view[bpf.SensorModuleEvent](r.raw); err != nil {
+		return nil, nil, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&path, e.Path})
+	return e, path, err
 }
 
 type described struct {

@@ -45,6 +45,7 @@ func TestABI(t *testing.T) {
 		"net":         {unsafe.Sizeof(netw), 104},
 		"net.address": {unsafe.Offsetof(netw.Address), 56},
 		"net.ret":     {unsafe.Offsetof(netw.Ret), 96},
+		"module":      {unsafe.Sizeof(bpf.SensorModuleEvent{}), 144},
 		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
 		assert.Equal(t, is[1], is[0], name)
@@ -117,6 +118,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if _, message, err := r.DNS(); err == nil {
 			require.LessOrEqual(t, len(message), len(raw))
+		}
+		if _, path, err := r.Module(); err == nil {
+			require.LessOrEqual(t, len(path), len(raw))
 		}
 		_, _ = r.Net()
 		_, _ = r.Fork()

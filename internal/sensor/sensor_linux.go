@@ -40,9 +40,11 @@ type Rejection struct {
 
 // KindTier is the outcome of choosing a tier for a kind.
 type KindTier struct {
-	Kind     Kind
-	Tier     Tier
-	Err      error // no tier serves the kind
+	Kind Kind
+	Tier Tier
+	Err  error // no tier serves the kind
+	// Absent says why nothing of the kind can ever happen on this kernel; then no tier is needed.
+	Absent   string
 	Rejected []Rejection
 }
 
@@ -165,6 +167,12 @@ func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
 
 func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) KindTier {
 	var result KindTier
+	if u.about.typeName != "" {
+		if _, err := s.kernel.AnyTypeByName(u.about.typeName); errors.Is(err, btf.ErrNotFound) {
+			result.Absent = u.about.missing
+			return result
+		}
+	}
 	for tier := LSM; tier < tierCount; tier++ {
 		if forced, ok := opts.Force[u.kinds[0]]; ok && forced != tier {
 			continue

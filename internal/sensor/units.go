@@ -24,6 +24,9 @@ const (
 	KindListen  = bpf.SensorEventKindEVENT_NET_LISTEN
 	KindDNS     = bpf.SensorEventKindEVENT_DNS_QUERY
 
+	KindModuleLoad   = bpf.SensorEventKindEVENT_MODULE_LOAD
+	KindModuleUnload = bpf.SensorEventKindEVENT_MODULE_UNLOAD
+
 	kindCount = bpf.SensorEventKindEVENT_KINDS
 )
 
@@ -58,6 +61,8 @@ func ParseTier(name string) (tier Tier, ok bool) {
 type unit struct {
 	name  string
 	kinds []Kind
+	// about is what the kernel may not have: then there is nothing to hook and nothing to see.
+	about feature
 	// hooks are security hooks: lsm_HOOK, fentry_HOOK and kprobe_HOOK.
 	hooks []string
 	// functions are functions of the kernel that are no hooks: fentry_FUNCTION and kprobe_FUNCTION.
@@ -70,6 +75,14 @@ type unit struct {
 	// not have is left out.
 	enter, exit []string
 }
+
+// feature is a part that kernels may be built without. The zero value is part of every kernel.
+type feature struct {
+	typeName string // a type that only kernels with it have
+	missing  string // what a kernel without it is said to be
+}
+
+var modules = feature{"btf_trace_module_load", "this kernel has no loadable modules"}
 
 func units() []unit {
 	names := func(calls ...string) unit { return unit{enter: calls, exit: calls} }
@@ -105,6 +118,9 @@ func units() []unit {
 			enter: []string{"listen"}, exit: []string{"listen"}},
 		{name: "dns", kinds: []Kind{KindDNS}, functions: []string{"udp_sendmsg", "udpv6_sendmsg"},
 			cgroup: []string{"cgroup_packet_leaves"}},
+		{name: "module load", kinds: []Kind{KindModuleLoad}, about: modules, raw: []string{"module_load"},
+			enter: []string{"init_module", "finit_module"}},
+		{name: "module unload", kinds: []Kind{KindModuleUnload}, about: modules, raw: []string{"module_free"}},
 	}
 }
 

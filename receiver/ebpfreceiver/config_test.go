@@ -22,6 +22,7 @@ var allKinds = []string{
 	"process.exec", "process.fork", "process.exit", "process.remote_stdio",
 	"file.open", "file.create", "file.delete", "file.rename",
 	"network.connect", "network.accept", "network.bind", "network.listen", "dns.query",
+	"kernel.module_load", "kernel.module_unload",
 }
 
 var kindList = strings.Join(allKinds, ", ")

@@ -26,6 +26,8 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.network(at, record)
 	case sensor.KindDNS:
 		err = r.dns(at, record)
+	case sensor.KindModuleLoad, sensor.KindModuleUnload:
+		err = r.module(at, record)
 	default:
 		err = r.file(at, record)
 	}
@@ -96,5 +98,14 @@ func (r *ebpfReceiver) dns(at time.Time, record sensor.Record) error {
 		return err
 	}
 	r.builder.dns(at, r.table.Get(&e.Head), e, message)
+	return nil
+}
+
+func (r *ebpfReceiver) module(at time.Time, record sensor.Record) error {
+	e, path, err := record.Module()
+	if err != nil {
+		return err
+	}
+	r.builder.module(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, path)
 	return nil
 }

@@ -39,6 +39,9 @@ var kindNames = map[sensor.Kind]string{
 	sensor.KindBind:    event.KindNetworkBind,
 	sensor.KindListen:  event.KindNetworkListen,
 	sensor.KindDNS:     event.KindDNSQuery,
+
+	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
+	sensor.KindModuleUnload: event.KindKernelModuleUnload,
 }
 
 func kindOf(name string) (sensor.Kind, bool) {

@@ -89,6 +89,10 @@ func (r *ebpfReceiver) tellTiers() {
 				zap.String("event", kindNames[t.Kind]), zap.Error(t.Err))
 			continue
 		}
+		if t.Absent != "" {
+			r.logger.Info("This event cannot happen", zap.String("event", kindNames[t.Kind]), zap.String("reason", t.Absent))
+			continue
+		}
 		byTier[t.Tier.String()] = append(byTier[t.Tier.String()], kindNames[t.Kind])
 	}
 	r.logger.Info("Watching the kernel", zap.Any("tiers", byTier))

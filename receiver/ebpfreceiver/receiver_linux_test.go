@@ -189,7 +189,9 @@ func TestEvents(t *testing.T) {
 			assertOutcome(t, r, tiers[r.EventName()])
 		}
 		for _, kind := range allKinds {
-			assert.True(t, seen[kind], kind)
+			if known, _ := event.KindByName(kind); known.Class != "kernel" { // these have a test of their own
+				assert.True(t, seen[kind], kind)
+			}
 		}
 	})
 	t.Run("order", func(t *testing.T) {
