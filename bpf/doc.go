@@ -7,4 +7,4 @@
 // those who change the C need a compiler for it.
 package bpf
 
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64 -type event_kind -type loss_cause -type fd_type -type exe_flags -type file_flags -type fork_event -type exit_event -type exec_event -type file_event -type net_event -type dns_event -type module_event -type module_origin -type event_head -type event_parent -type event_fd -type event_address -type event_string Sensor sensor.bpf.c -- -O2 -Wall -Wno-unused-function -I include -I/usr/include/x86_64-linux-gnu
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64 -type event_kind -type loss_cause -type fd_type -type exe_flags -type file_flags -type fork_event -type exit_event -type exec_event -type file_event -type net_event -type dns_event -type access_event -type access_target -type access_call -type module_event -type module_origin -type event_head -type event_parent -type event_fd -type event_address -type event_string Sensor sensor.bpf.c -- -O2 -Wall -Wno-unused-function -I include -I/usr/include/x86_64-linux-gnu

@@ -14,6 +14,7 @@
  */
 #include "path.h"
 #include "socket.h"
+#include "target.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -73,6 +74,32 @@ static __always_inline void submit_file(struct file_scratch *s, u32 end)
 	submit(&activity_ring, &s->event.head, sizeof(s->event) + (end & (DATA_CAP - 1)));
 }
 
+/* The memory of another process; writing there is as good as running code in it. */
+static __always_inline void memory_opened(struct file *file, struct inode *inode, u32 mode,
+					  u32 flags)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	bool writes = mode & FMODE_WRITE;
+	struct access_target target = {};
+	struct proc_inode *of_process;
+	char name[4] = {};
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
+	    BPF_CORE_READ(dentry, d_name.len) != 3)
+		return;
+	bpf_probe_read_kernel(name, 3, BPF_CORE_READ(dentry, d_name.name));
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
+		return;
+	of_process = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
+		return;
+	if (writes && wanted(EVENT_PROCESS_INJECT))
+		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
+	else if (wanted(EVENT_PROCESS_ACCESS))
+		submit_access(EVENT_PROCESS_ACCESS, &target,
+			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
+}
+
 /* An opened file, from a hook or from the descriptor a system call returned. */
 static __always_inline int file_opened(struct file *file, u32 flags)
 {
@@ -83,6 +110,8 @@ static __always_inline int file_opened(struct file *file, u32 flags)
 	struct file_scratch *s;
 	u32 end = 0;
 
+	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
+		memory_opened(file, inode, mode, flags);
 	if (kind == EVENT_FILE_OPEN && !(mode & FMODE_WRITE))
 		return 0;
 	if (format != S_IFREG && format != S_IFBLK)

@@ -7,6 +7,7 @@
 #include "network.h"
 #include "dns.h"
 #include "module.h"
+#include "access.h"
 
 /* The records and enumerations of the ABI, so that the object's type information has them all. */
 const struct {
@@ -20,6 +21,8 @@ const struct {
 	struct net_event net_event;
 	struct dns_event dns_event;
 	enum module_origin module_origin;
+	enum access_call access_call;
+	struct access_event access_event;
 } abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -13,6 +13,44 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SensorAccessCall uint32
+
+const (
+	SensorAccessCallACCESS_PTRACE_ATTACH  SensorAccessCall = 1
+	SensorAccessCallACCESS_PTRACE_SEIZE   SensorAccessCall = 2
+	SensorAccessCallACCESS_VM_READ        SensorAccessCall = 3
+	SensorAccessCallACCESS_VM_WRITE       SensorAccessCall = 4
+	SensorAccessCallACCESS_PIDFD_GETFD    SensorAccessCall = 5
+	SensorAccessCallACCESS_MEM_READ       SensorAccessCall = 6
+	SensorAccessCallACCESS_MEM_WRITE      SensorAccessCall = 7
+	SensorAccessCallACCESS_PTRACE_POKE    SensorAccessCall = 8
+	SensorAccessCallACCESS_PTRACE_SETREGS SensorAccessCall = 9
+)
+
+type SensorAccessEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Target   SensorAccessTarget
+	Call     uint32
+	Ret      int32
+	Flags    uint32
+	Reserved uint32
+}
+
+type SensorAccessKey struct {
+	_      structs.HostLayout
+	Tgid   uint32
+	Target uint32
+	Call   uint32
+}
+
+type SensorAccessTarget struct {
+	_         structs.HostLayout
+	StartTime uint64
+	Tgid      uint32
+	Euid      uint32
+}
+
 type SensorDnsEvent struct {
 	_        structs.HostLayout
 	Head     SensorEventHead
@@ -64,22 +102,24 @@ type SensorEventHead struct {
 type SensorEventKind uint32
 
 const (
-	SensorEventKindEVENT_NONE          SensorEventKind = 0
-	SensorEventKindEVENT_PROCESS_FORK  SensorEventKind = 1
-	SensorEventKindEVENT_PROCESS_EXEC  SensorEventKind = 2
-	SensorEventKindEVENT_PROCESS_EXIT  SensorEventKind = 3
-	SensorEventKindEVENT_FILE_OPEN     SensorEventKind = 4
-	SensorEventKindEVENT_FILE_CREATE   SensorEventKind = 5
-	SensorEventKindEVENT_FILE_DELETE   SensorEventKind = 6
-	SensorEventKindEVENT_FILE_RENAME   SensorEventKind = 7
-	SensorEventKindEVENT_NET_CONNECT   SensorEventKind = 8
-	SensorEventKindEVENT_NET_ACCEPT    SensorEventKind = 9
-	SensorEventKindEVENT_NET_BIND      SensorEventKind = 10
-	SensorEventKindEVENT_NET_LISTEN    SensorEventKind = 11
-	SensorEventKindEVENT_DNS_QUERY     SensorEventKind = 12
-	SensorEventKindEVENT_MODULE_LOAD   SensorEventKind = 13
-	SensorEventKindEVENT_MODULE_UNLOAD SensorEventKind = 14
-	SensorEventKindEVENT_KINDS         SensorEventKind = 15
+	SensorEventKindEVENT_NONE           SensorEventKind = 0
+	SensorEventKindEVENT_PROCESS_FORK   SensorEventKind = 1
+	SensorEventKindEVENT_PROCESS_EXEC   SensorEventKind = 2
+	SensorEventKindEVENT_PROCESS_EXIT   SensorEventKind = 3
+	SensorEventKindEVENT_FILE_OPEN      SensorEventKind = 4
+	SensorEventKindEVENT_FILE_CREATE    SensorEventKind = 5
+	SensorEventKindEVENT_FILE_DELETE    SensorEventKind = 6
+	SensorEventKindEVENT_FILE_RENAME    SensorEventKind = 7
+	SensorEventKindEVENT_NET_CONNECT    SensorEventKind = 8
+	SensorEventKindEVENT_NET_ACCEPT     SensorEventKind = 9
+	SensorEventKindEVENT_NET_BIND       SensorEventKind = 10
+	SensorEventKindEVENT_NET_LISTEN     SensorEventKind = 11
+	SensorEventKindEVENT_DNS_QUERY      SensorEventKind = 12
+	SensorEventKindEVENT_MODULE_LOAD    SensorEventKind = 13
+	SensorEventKindEVENT_MODULE_UNLOAD  SensorEventKind = 14
+	SensorEventKindEVENT_PROCESS_ACCESS SensorEventKind = 15
+	SensorEventKindEVENT_PROCESS_INJECT SensorEventKind = 16
+	SensorEventKindEVENT_KINDS          SensorEventKind = 17
 )
 
 type SensorEventParent struct {
@@ -195,7 +235,7 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [45]uint64
+	Lost [51]uint64
 }
 
 type SensorModuleEvent struct {
@@ -240,6 +280,13 @@ type SensorPathBuffer struct {
 	_       [4]byte
 }
 
+type SensorPendingAccess struct {
+	_      structs.HostLayout
+	Target SensorAccessTarget
+	Kind   uint32
+	Call   uint32
+}
+
 type SensorPendingCall struct {
 	_      structs.HostLayout
 	Path   uint64
@@ -267,129 +314,144 @@ type SensorPendingSocket struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SensorMapActivityRing         = "activity_ring"
-	SensorMapExecScratches        = "exec_scratches"
-	SensorMapFileScratches        = "file_scratches"
-	SensorMapLosses               = "losses"
-	SensorMapModuleScratches      = "module_scratches"
-	SensorMapPathBuffers          = "path_buffers"
-	SensorMapPendingCalls         = "pending_calls"
-	SensorMapPendingModules       = "pending_modules"
-	SensorMapPendingMounts        = "pending_mounts"
-	SensorMapPendingSockets       = "pending_sockets"
-	SensorMapProcessRing          = "process_ring"
-	SensorProgCgroupPacketLeaves  = "cgroup_packet_leaves"
-	SensorProgFentryFileOpen      = "fentry_file_open"
-	SensorProgFentryInodeLink     = "fentry_inode_link"
-	SensorProgFentryInodeMkdir    = "fentry_inode_mkdir"
-	SensorProgFentryInodeMknod    = "fentry_inode_mknod"
-	SensorProgFentryInodeRename   = "fentry_inode_rename"
-	SensorProgFentryInodeRmdir    = "fentry_inode_rmdir"
-	SensorProgFentryInodeSymlink  = "fentry_inode_symlink"
-	SensorProgFentryInodeUnlink   = "fentry_inode_unlink"
-	SensorProgFentryPathLink      = "fentry_path_link"
-	SensorProgFentryPathMkdir     = "fentry_path_mkdir"
-	SensorProgFentryPathMknod     = "fentry_path_mknod"
-	SensorProgFentryPathRename    = "fentry_path_rename"
-	SensorProgFentryPathRmdir     = "fentry_path_rmdir"
-	SensorProgFentryPathSymlink   = "fentry_path_symlink"
-	SensorProgFentryPathUnlink    = "fentry_path_unlink"
-	SensorProgFentrySockGraft     = "fentry_sock_graft"
-	SensorProgFentrySocketBind    = "fentry_socket_bind"
-	SensorProgFentrySocketConnect = "fentry_socket_connect"
-	SensorProgFentrySocketListen  = "fentry_socket_listen"
-	SensorProgFentryUdpSendmsg    = "fentry_udp_sendmsg"
-	SensorProgFentryUdpv6Sendmsg  = "fentry_udpv6_sendmsg"
-	SensorProgKprobeFileOpen      = "kprobe_file_open"
-	SensorProgKprobeInodeLink     = "kprobe_inode_link"
-	SensorProgKprobeInodeMkdir    = "kprobe_inode_mkdir"
-	SensorProgKprobeInodeMknod    = "kprobe_inode_mknod"
-	SensorProgKprobeInodeRename   = "kprobe_inode_rename"
-	SensorProgKprobeInodeRmdir    = "kprobe_inode_rmdir"
-	SensorProgKprobeInodeSymlink  = "kprobe_inode_symlink"
-	SensorProgKprobeInodeUnlink   = "kprobe_inode_unlink"
-	SensorProgKprobePathLink      = "kprobe_path_link"
-	SensorProgKprobePathMkdir     = "kprobe_path_mkdir"
-	SensorProgKprobePathMknod     = "kprobe_path_mknod"
-	SensorProgKprobePathRename    = "kprobe_path_rename"
-	SensorProgKprobePathRmdir     = "kprobe_path_rmdir"
-	SensorProgKprobePathSymlink   = "kprobe_path_symlink"
-	SensorProgKprobePathUnlink    = "kprobe_path_unlink"
-	SensorProgKprobeSockGraft     = "kprobe_sock_graft"
-	SensorProgKprobeSocketBind    = "kprobe_socket_bind"
-	SensorProgKprobeSocketConnect = "kprobe_socket_connect"
-	SensorProgKprobeSocketListen  = "kprobe_socket_listen"
-	SensorProgKprobeUdpSendmsg    = "kprobe_udp_sendmsg"
-	SensorProgKprobeUdpv6Sendmsg  = "kprobe_udpv6_sendmsg"
-	SensorProgLsmFileOpen         = "lsm_file_open"
-	SensorProgLsmInodeLink        = "lsm_inode_link"
-	SensorProgLsmInodeMkdir       = "lsm_inode_mkdir"
-	SensorProgLsmInodeMknod       = "lsm_inode_mknod"
-	SensorProgLsmInodeRename      = "lsm_inode_rename"
-	SensorProgLsmInodeRmdir       = "lsm_inode_rmdir"
-	SensorProgLsmInodeSymlink     = "lsm_inode_symlink"
-	SensorProgLsmInodeUnlink      = "lsm_inode_unlink"
-	SensorProgLsmPathLink         = "lsm_path_link"
-	SensorProgLsmPathMkdir        = "lsm_path_mkdir"
-	SensorProgLsmPathMknod        = "lsm_path_mknod"
-	SensorProgLsmPathRename       = "lsm_path_rename"
-	SensorProgLsmPathRmdir        = "lsm_path_rmdir"
-	SensorProgLsmPathSymlink      = "lsm_path_symlink"
-	SensorProgLsmPathUnlink       = "lsm_path_unlink"
-	SensorProgLsmSockGraft        = "lsm_sock_graft"
-	SensorProgLsmSocketBind       = "lsm_socket_bind"
-	SensorProgLsmSocketConnect    = "lsm_socket_connect"
-	SensorProgLsmSocketListen     = "lsm_socket_listen"
-	SensorProgModuleFree          = "module_free"
-	SensorProgModuleLoad          = "module_load"
-	SensorProgProcessExec         = "process_exec"
-	SensorProgProcessExit         = "process_exit"
-	SensorProgProcessFork         = "process_fork"
-	SensorProgSysEnterBind        = "sys_enter_bind"
-	SensorProgSysEnterConnect     = "sys_enter_connect"
-	SensorProgSysEnterFinitModule = "sys_enter_finit_module"
-	SensorProgSysEnterInitModule  = "sys_enter_init_module"
-	SensorProgSysEnterLink        = "sys_enter_link"
-	SensorProgSysEnterLinkat      = "sys_enter_linkat"
-	SensorProgSysEnterListen      = "sys_enter_listen"
-	SensorProgSysEnterMkdir       = "sys_enter_mkdir"
-	SensorProgSysEnterMkdirat     = "sys_enter_mkdirat"
-	SensorProgSysEnterMknod       = "sys_enter_mknod"
-	SensorProgSysEnterMknodat     = "sys_enter_mknodat"
-	SensorProgSysEnterRename      = "sys_enter_rename"
-	SensorProgSysEnterRenameat    = "sys_enter_renameat"
-	SensorProgSysEnterRenameat2   = "sys_enter_renameat2"
-	SensorProgSysEnterRmdir       = "sys_enter_rmdir"
-	SensorProgSysEnterSymlink     = "sys_enter_symlink"
-	SensorProgSysEnterSymlinkat   = "sys_enter_symlinkat"
-	SensorProgSysEnterUnlink      = "sys_enter_unlink"
-	SensorProgSysEnterUnlinkat    = "sys_enter_unlinkat"
-	SensorProgSysExitAccept       = "sys_exit_accept"
-	SensorProgSysExitAccept4      = "sys_exit_accept4"
-	SensorProgSysExitBind         = "sys_exit_bind"
-	SensorProgSysExitConnect      = "sys_exit_connect"
-	SensorProgSysExitCreat        = "sys_exit_creat"
-	SensorProgSysExitLink         = "sys_exit_link"
-	SensorProgSysExitLinkat       = "sys_exit_linkat"
-	SensorProgSysExitListen       = "sys_exit_listen"
-	SensorProgSysExitMkdir        = "sys_exit_mkdir"
-	SensorProgSysExitMkdirat      = "sys_exit_mkdirat"
-	SensorProgSysExitMknod        = "sys_exit_mknod"
-	SensorProgSysExitMknodat      = "sys_exit_mknodat"
-	SensorProgSysExitOpen         = "sys_exit_open"
-	SensorProgSysExitOpenat       = "sys_exit_openat"
-	SensorProgSysExitOpenat2      = "sys_exit_openat2"
-	SensorProgSysExitRename       = "sys_exit_rename"
-	SensorProgSysExitRenameat     = "sys_exit_renameat"
-	SensorProgSysExitRenameat2    = "sys_exit_renameat2"
-	SensorProgSysExitRmdir        = "sys_exit_rmdir"
-	SensorProgSysExitSymlink      = "sys_exit_symlink"
-	SensorProgSysExitSymlinkat    = "sys_exit_symlinkat"
-	SensorProgSysExitUnlink       = "sys_exit_unlink"
-	SensorProgSysExitUnlinkat     = "sys_exit_unlinkat"
-	SensorVarAbi                  = "abi"
-	SensorVarAgentTgid            = "agent_tgid"
-	SensorVarWantedKinds          = "wanted_kinds"
+	SensorMapAccessesTold                   = "accesses_told"
+	SensorMapActivityRing                   = "activity_ring"
+	SensorMapExecScratches                  = "exec_scratches"
+	SensorMapFileScratches                  = "file_scratches"
+	SensorMapLosses                         = "losses"
+	SensorMapModuleScratches                = "module_scratches"
+	SensorMapPathBuffers                    = "path_buffers"
+	SensorMapPendingAccesses                = "pending_accesses"
+	SensorMapPendingCalls                   = "pending_calls"
+	SensorMapPendingModules                 = "pending_modules"
+	SensorMapPendingMounts                  = "pending_mounts"
+	SensorMapPendingSockets                 = "pending_sockets"
+	SensorMapProcessRing                    = "process_ring"
+	SensorProgCgroupPacketLeaves            = "cgroup_packet_leaves"
+	SensorProgFentryFileOpen                = "fentry_file_open"
+	SensorProgFentryInodeLink               = "fentry_inode_link"
+	SensorProgFentryInodeMkdir              = "fentry_inode_mkdir"
+	SensorProgFentryInodeMknod              = "fentry_inode_mknod"
+	SensorProgFentryInodeRename             = "fentry_inode_rename"
+	SensorProgFentryInodeRmdir              = "fentry_inode_rmdir"
+	SensorProgFentryInodeSymlink            = "fentry_inode_symlink"
+	SensorProgFentryInodeUnlink             = "fentry_inode_unlink"
+	SensorProgFentryPathLink                = "fentry_path_link"
+	SensorProgFentryPathMkdir               = "fentry_path_mkdir"
+	SensorProgFentryPathMknod               = "fentry_path_mknod"
+	SensorProgFentryPathRename              = "fentry_path_rename"
+	SensorProgFentryPathRmdir               = "fentry_path_rmdir"
+	SensorProgFentryPathSymlink             = "fentry_path_symlink"
+	SensorProgFentryPathUnlink              = "fentry_path_unlink"
+	SensorProgFentryPtraceAccessCheck       = "fentry_ptrace_access_check"
+	SensorProgFentrySockGraft               = "fentry_sock_graft"
+	SensorProgFentrySocketBind              = "fentry_socket_bind"
+	SensorProgFentrySocketConnect           = "fentry_socket_connect"
+	SensorProgFentrySocketListen            = "fentry_socket_listen"
+	SensorProgFentryUdpSendmsg              = "fentry_udp_sendmsg"
+	SensorProgFentryUdpv6Sendmsg            = "fentry_udpv6_sendmsg"
+	SensorProgInjectSysEnterProcessVmWritev = "inject_sys_enter_process_vm_writev"
+	SensorProgInjectSysEnterPtrace          = "inject_sys_enter_ptrace"
+	SensorProgInjectSysExitProcessVmWritev  = "inject_sys_exit_process_vm_writev"
+	SensorProgInjectSysExitPtrace           = "inject_sys_exit_ptrace"
+	SensorProgKprobeFileOpen                = "kprobe_file_open"
+	SensorProgKprobeInodeLink               = "kprobe_inode_link"
+	SensorProgKprobeInodeMkdir              = "kprobe_inode_mkdir"
+	SensorProgKprobeInodeMknod              = "kprobe_inode_mknod"
+	SensorProgKprobeInodeRename             = "kprobe_inode_rename"
+	SensorProgKprobeInodeRmdir              = "kprobe_inode_rmdir"
+	SensorProgKprobeInodeSymlink            = "kprobe_inode_symlink"
+	SensorProgKprobeInodeUnlink             = "kprobe_inode_unlink"
+	SensorProgKprobePathLink                = "kprobe_path_link"
+	SensorProgKprobePathMkdir               = "kprobe_path_mkdir"
+	SensorProgKprobePathMknod               = "kprobe_path_mknod"
+	SensorProgKprobePathRename              = "kprobe_path_rename"
+	SensorProgKprobePathRmdir               = "kprobe_path_rmdir"
+	SensorProgKprobePathSymlink             = "kprobe_path_symlink"
+	SensorProgKprobePathUnlink              = "kprobe_path_unlink"
+	SensorProgKprobePtraceAccessCheck       = "kprobe_ptrace_access_check"
+	SensorProgKprobeSockGraft               = "kprobe_sock_graft"
+	SensorProgKprobeSocketBind              = "kprobe_socket_bind"
+	SensorProgKprobeSocketConnect           = "kprobe_socket_connect"
+	SensorProgKprobeSocketListen            = "kprobe_socket_listen"
+	SensorProgKprobeUdpSendmsg              = "kprobe_udp_sendmsg"
+	SensorProgKprobeUdpv6Sendmsg            = "kprobe_udpv6_sendmsg"
+	SensorProgLsmFileOpen                   = "lsm_file_open"
+	SensorProgLsmInodeLink                  = "lsm_inode_link"
+	SensorProgLsmInodeMkdir                 = "lsm_inode_mkdir"
+	SensorProgLsmInodeMknod                 = "lsm_inode_mknod"
+	SensorProgLsmInodeRename                = "lsm_inode_rename"
+	SensorProgLsmInodeRmdir                 = "lsm_inode_rmdir"
+	SensorProgLsmInodeSymlink               = "lsm_inode_symlink"
+	SensorProgLsmInodeUnlink                = "lsm_inode_unlink"
+	SensorProgLsmPathLink                   = "lsm_path_link"
+	SensorProgLsmPathMkdir                  = "lsm_path_mkdir"
+	SensorProgLsmPathMknod                  = "lsm_path_mknod"
+	SensorProgLsmPathRename                 = "lsm_path_rename"
+	SensorProgLsmPathRmdir                  = "lsm_path_rmdir"
+	SensorProgLsmPathSymlink                = "lsm_path_symlink"
+	SensorProgLsmPathUnlink                 = "lsm_path_unlink"
+	SensorProgLsmPtraceAccessCheck          = "lsm_ptrace_access_check"
+	SensorProgLsmSockGraft                  = "lsm_sock_graft"
+	SensorProgLsmSocketBind                 = "lsm_socket_bind"
+	SensorProgLsmSocketConnect              = "lsm_socket_connect"
+	SensorProgLsmSocketListen               = "lsm_socket_listen"
+	SensorProgModuleFree                    = "module_free"
+	SensorProgModuleLoad                    = "module_load"
+	SensorProgProcessExec                   = "process_exec"
+	SensorProgProcessExit                   = "process_exit"
+	SensorProgProcessFork                   = "process_fork"
+	SensorProgSysEnterBind                  = "sys_enter_bind"
+	SensorProgSysEnterConnect               = "sys_enter_connect"
+	SensorProgSysEnterFinitModule           = "sys_enter_finit_module"
+	SensorProgSysEnterInitModule            = "sys_enter_init_module"
+	SensorProgSysEnterLink                  = "sys_enter_link"
+	SensorProgSysEnterLinkat                = "sys_enter_linkat"
+	SensorProgSysEnterListen                = "sys_enter_listen"
+	SensorProgSysEnterMkdir                 = "sys_enter_mkdir"
+	SensorProgSysEnterMkdirat               = "sys_enter_mkdirat"
+	SensorProgSysEnterMknod                 = "sys_enter_mknod"
+	SensorProgSysEnterMknodat               = "sys_enter_mknodat"
+	SensorProgSysEnterPidfdGetfd            = "sys_enter_pidfd_getfd"
+	SensorProgSysEnterProcessVmReadv        = "sys_enter_process_vm_readv"
+	SensorProgSysEnterPtrace                = "sys_enter_ptrace"
+	SensorProgSysEnterRename                = "sys_enter_rename"
+	SensorProgSysEnterRenameat              = "sys_enter_renameat"
+	SensorProgSysEnterRenameat2             = "sys_enter_renameat2"
+	SensorProgSysEnterRmdir                 = "sys_enter_rmdir"
+	SensorProgSysEnterSymlink               = "sys_enter_symlink"
+	SensorProgSysEnterSymlinkat             = "sys_enter_symlinkat"
+	SensorProgSysEnterUnlink                = "sys_enter_unlink"
+	SensorProgSysEnterUnlinkat              = "sys_enter_unlinkat"
+	SensorProgSysExitAccept                 = "sys_exit_accept"
+	SensorProgSysExitAccept4                = "sys_exit_accept4"
+	SensorProgSysExitBind                   = "sys_exit_bind"
+	SensorProgSysExitConnect                = "sys_exit_connect"
+	SensorProgSysExitCreat                  = "sys_exit_creat"
+	SensorProgSysExitLink                   = "sys_exit_link"
+	SensorProgSysExitLinkat                 = "sys_exit_linkat"
+	SensorProgSysExitListen                 = "sys_exit_listen"
+	SensorProgSysExitMkdir                  = "sys_exit_mkdir"
+	SensorProgSysExitMkdirat                = "sys_exit_mkdirat"
+	SensorProgSysExitMknod                  = "sys_exit_mknod"
+	SensorProgSysExitMknodat                = "sys_exit_mknodat"
+	SensorProgSysExitOpen                   = "sys_exit_open"
+	SensorProgSysExitOpenat                 = "sys_exit_openat"
+	SensorProgSysExitOpenat2                = "sys_exit_openat2"
+	SensorProgSysExitPidfdGetfd             = "sys_exit_pidfd_getfd"
+	SensorProgSysExitProcessVmReadv         = "sys_exit_process_vm_readv"
+	SensorProgSysExitPtrace                 = "sys_exit_ptrace"
+	SensorProgSysExitRename                 = "sys_exit_rename"
+	SensorProgSysExitRenameat               = "sys_exit_renameat"
+	SensorProgSysExitRenameat2              = "sys_exit_renameat2"
+	SensorProgSysExitRmdir                  = "sys_exit_rmdir"
+	SensorProgSysExitSymlink                = "sys_exit_symlink"
+	SensorProgSysExitSymlinkat              = "sys_exit_symlinkat"
+	SensorProgSysExitUnlink                 = "sys_exit_unlink"
+	SensorProgSysExitUnlinkat               = "sys_exit_unlinkat"
+	SensorVarAbi                            = "abi"
+	SensorVarAgentTgid                      = "agent_tgid"
+	SensorVarWantedKinds                    = "wanted_kinds"
 )
 
 // LoadSensor returns the embedded CollectionSpec for Sensor.
@@ -434,127 +496,142 @@ type SensorSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorProgramSpecs struct {
-	CgroupPacketLeaves  *ebpf.ProgramSpec `ebpf:"cgroup_packet_leaves"`
-	FentryFileOpen      *ebpf.ProgramSpec `ebpf:"fentry_file_open"`
-	FentryInodeLink     *ebpf.ProgramSpec `ebpf:"fentry_inode_link"`
-	FentryInodeMkdir    *ebpf.ProgramSpec `ebpf:"fentry_inode_mkdir"`
-	FentryInodeMknod    *ebpf.ProgramSpec `ebpf:"fentry_inode_mknod"`
-	FentryInodeRename   *ebpf.ProgramSpec `ebpf:"fentry_inode_rename"`
-	FentryInodeRmdir    *ebpf.ProgramSpec `ebpf:"fentry_inode_rmdir"`
-	FentryInodeSymlink  *ebpf.ProgramSpec `ebpf:"fentry_inode_symlink"`
-	FentryInodeUnlink   *ebpf.ProgramSpec `ebpf:"fentry_inode_unlink"`
-	FentryPathLink      *ebpf.ProgramSpec `ebpf:"fentry_path_link"`
-	FentryPathMkdir     *ebpf.ProgramSpec `ebpf:"fentry_path_mkdir"`
-	FentryPathMknod     *ebpf.ProgramSpec `ebpf:"fentry_path_mknod"`
-	FentryPathRename    *ebpf.ProgramSpec `ebpf:"fentry_path_rename"`
-	FentryPathRmdir     *ebpf.ProgramSpec `ebpf:"fentry_path_rmdir"`
-	FentryPathSymlink   *ebpf.ProgramSpec `ebpf:"fentry_path_symlink"`
-	FentryPathUnlink    *ebpf.ProgramSpec `ebpf:"fentry_path_unlink"`
-	FentrySockGraft     *ebpf.ProgramSpec `ebpf:"fentry_sock_graft"`
-	FentrySocketBind    *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
-	FentrySocketConnect *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
-	FentrySocketListen  *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
-	FentryUdpSendmsg    *ebpf.ProgramSpec `ebpf:"fentry_udp_sendmsg"`
-	FentryUdpv6Sendmsg  *ebpf.ProgramSpec `ebpf:"fentry_udpv6_sendmsg"`
-	KprobeFileOpen      *ebpf.ProgramSpec `ebpf:"kprobe_file_open"`
-	KprobeInodeLink     *ebpf.ProgramSpec `ebpf:"kprobe_inode_link"`
-	KprobeInodeMkdir    *ebpf.ProgramSpec `ebpf:"kprobe_inode_mkdir"`
-	KprobeInodeMknod    *ebpf.ProgramSpec `ebpf:"kprobe_inode_mknod"`
-	KprobeInodeRename   *ebpf.ProgramSpec `ebpf:"kprobe_inode_rename"`
-	KprobeInodeRmdir    *ebpf.ProgramSpec `ebpf:"kprobe_inode_rmdir"`
-	KprobeInodeSymlink  *ebpf.ProgramSpec `ebpf:"kprobe_inode_symlink"`
-	KprobeInodeUnlink   *ebpf.ProgramSpec `ebpf:"kprobe_inode_unlink"`
-	KprobePathLink      *ebpf.ProgramSpec `ebpf:"kprobe_path_link"`
-	KprobePathMkdir     *ebpf.ProgramSpec `ebpf:"kprobe_path_mkdir"`
-	KprobePathMknod     *ebpf.ProgramSpec `ebpf:"kprobe_path_mknod"`
-	KprobePathRename    *ebpf.ProgramSpec `ebpf:"kprobe_path_rename"`
-	KprobePathRmdir     *ebpf.ProgramSpec `ebpf:"kprobe_path_rmdir"`
-	KprobePathSymlink   *ebpf.ProgramSpec `ebpf:"kprobe_path_symlink"`
-	KprobePathUnlink    *ebpf.ProgramSpec `ebpf:"kprobe_path_unlink"`
-	KprobeSockGraft     *ebpf.ProgramSpec `ebpf:"kprobe_sock_graft"`
-	KprobeSocketBind    *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
-	KprobeSocketConnect *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
-	KprobeSocketListen  *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
-	KprobeUdpSendmsg    *ebpf.ProgramSpec `ebpf:"kprobe_udp_sendmsg"`
-	KprobeUdpv6Sendmsg  *ebpf.ProgramSpec `ebpf:"kprobe_udpv6_sendmsg"`
-	LsmFileOpen         *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
-	LsmInodeLink        *ebpf.ProgramSpec `ebpf:"lsm_inode_link"`
-	LsmInodeMkdir       *ebpf.ProgramSpec `ebpf:"lsm_inode_mkdir"`
-	LsmInodeMknod       *ebpf.ProgramSpec `ebpf:"lsm_inode_mknod"`
-	LsmInodeRename      *ebpf.ProgramSpec `ebpf:"lsm_inode_rename"`
-	LsmInodeRmdir       *ebpf.ProgramSpec `ebpf:"lsm_inode_rmdir"`
-	LsmInodeSymlink     *ebpf.ProgramSpec `ebpf:"lsm_inode_symlink"`
-	LsmInodeUnlink      *ebpf.ProgramSpec `ebpf:"lsm_inode_unlink"`
-	LsmPathLink         *ebpf.ProgramSpec `ebpf:"lsm_path_link"`
-	LsmPathMkdir        *ebpf.ProgramSpec `ebpf:"lsm_path_mkdir"`
-	LsmPathMknod        *ebpf.ProgramSpec `ebpf:"lsm_path_mknod"`
-	LsmPathRename       *ebpf.ProgramSpec `ebpf:"lsm_path_rename"`
-	LsmPathRmdir        *ebpf.ProgramSpec `ebpf:"lsm_path_rmdir"`
-	LsmPathSymlink      *ebpf.ProgramSpec `ebpf:"lsm_path_symlink"`
-	LsmPathUnlink       *ebpf.ProgramSpec `ebpf:"lsm_path_unlink"`
-	LsmSockGraft        *ebpf.ProgramSpec `ebpf:"lsm_sock_graft"`
-	LsmSocketBind       *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
-	LsmSocketConnect    *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
-	LsmSocketListen     *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
-	ModuleFree          *ebpf.ProgramSpec `ebpf:"module_free"`
-	ModuleLoad          *ebpf.ProgramSpec `ebpf:"module_load"`
-	ProcessExec         *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit         *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork         *ebpf.ProgramSpec `ebpf:"process_fork"`
-	SysEnterBind        *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
-	SysEnterConnect     *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
-	SysEnterFinitModule *ebpf.ProgramSpec `ebpf:"sys_enter_finit_module"`
-	SysEnterInitModule  *ebpf.ProgramSpec `ebpf:"sys_enter_init_module"`
-	SysEnterLink        *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
-	SysEnterLinkat      *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
-	SysEnterListen      *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
-	SysEnterMkdir       *ebpf.ProgramSpec `ebpf:"sys_enter_mkdir"`
-	SysEnterMkdirat     *ebpf.ProgramSpec `ebpf:"sys_enter_mkdirat"`
-	SysEnterMknod       *ebpf.ProgramSpec `ebpf:"sys_enter_mknod"`
-	SysEnterMknodat     *ebpf.ProgramSpec `ebpf:"sys_enter_mknodat"`
-	SysEnterRename      *ebpf.ProgramSpec `ebpf:"sys_enter_rename"`
-	SysEnterRenameat    *ebpf.ProgramSpec `ebpf:"sys_enter_renameat"`
-	SysEnterRenameat2   *ebpf.ProgramSpec `ebpf:"sys_enter_renameat2"`
-	SysEnterRmdir       *ebpf.ProgramSpec `ebpf:"sys_enter_rmdir"`
-	SysEnterSymlink     *ebpf.ProgramSpec `ebpf:"sys_enter_symlink"`
-	SysEnterSymlinkat   *ebpf.ProgramSpec `ebpf:"sys_enter_symlinkat"`
-	SysEnterUnlink      *ebpf.ProgramSpec `ebpf:"sys_enter_unlink"`
-	SysEnterUnlinkat    *ebpf.ProgramSpec `ebpf:"sys_enter_unlinkat"`
-	SysExitAccept       *ebpf.ProgramSpec `ebpf:"sys_exit_accept"`
-	SysExitAccept4      *ebpf.ProgramSpec `ebpf:"sys_exit_accept4"`
-	SysExitBind         *ebpf.ProgramSpec `ebpf:"sys_exit_bind"`
-	SysExitConnect      *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
-	SysExitCreat        *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
-	SysExitLink         *ebpf.ProgramSpec `ebpf:"sys_exit_link"`
-	SysExitLinkat       *ebpf.ProgramSpec `ebpf:"sys_exit_linkat"`
-	SysExitListen       *ebpf.ProgramSpec `ebpf:"sys_exit_listen"`
-	SysExitMkdir        *ebpf.ProgramSpec `ebpf:"sys_exit_mkdir"`
-	SysExitMkdirat      *ebpf.ProgramSpec `ebpf:"sys_exit_mkdirat"`
-	SysExitMknod        *ebpf.ProgramSpec `ebpf:"sys_exit_mknod"`
-	SysExitMknodat      *ebpf.ProgramSpec `ebpf:"sys_exit_mknodat"`
-	SysExitOpen         *ebpf.ProgramSpec `ebpf:"sys_exit_open"`
-	SysExitOpenat       *ebpf.ProgramSpec `ebpf:"sys_exit_openat"`
-	SysExitOpenat2      *ebpf.ProgramSpec `ebpf:"sys_exit_openat2"`
-	SysExitRename       *ebpf.ProgramSpec `ebpf:"sys_exit_rename"`
-	SysExitRenameat     *ebpf.ProgramSpec `ebpf:"sys_exit_renameat"`
-	SysExitRenameat2    *ebpf.ProgramSpec `ebpf:"sys_exit_renameat2"`
-	SysExitRmdir        *ebpf.ProgramSpec `ebpf:"sys_exit_rmdir"`
-	SysExitSymlink      *ebpf.ProgramSpec `ebpf:"sys_exit_symlink"`
-	SysExitSymlinkat    *ebpf.ProgramSpec `ebpf:"sys_exit_symlinkat"`
-	SysExitUnlink       *ebpf.ProgramSpec `ebpf:"sys_exit_unlink"`
-	SysExitUnlinkat     *ebpf.ProgramSpec `ebpf:"sys_exit_unlinkat"`
+	CgroupPacketLeaves            *ebpf.ProgramSpec `ebpf:"cgroup_packet_leaves"`
+	FentryFileOpen                *ebpf.ProgramSpec `ebpf:"fentry_file_open"`
+	FentryInodeLink               *ebpf.ProgramSpec `ebpf:"fentry_inode_link"`
+	FentryInodeMkdir              *ebpf.ProgramSpec `ebpf:"fentry_inode_mkdir"`
+	FentryInodeMknod              *ebpf.ProgramSpec `ebpf:"fentry_inode_mknod"`
+	FentryInodeRename             *ebpf.ProgramSpec `ebpf:"fentry_inode_rename"`
+	FentryInodeRmdir              *ebpf.ProgramSpec `ebpf:"fentry_inode_rmdir"`
+	FentryInodeSymlink            *ebpf.ProgramSpec `ebpf:"fentry_inode_symlink"`
+	FentryInodeUnlink             *ebpf.ProgramSpec `ebpf:"fentry_inode_unlink"`
+	FentryPathLink                *ebpf.ProgramSpec `ebpf:"fentry_path_link"`
+	FentryPathMkdir               *ebpf.ProgramSpec `ebpf:"fentry_path_mkdir"`
+	FentryPathMknod               *ebpf.ProgramSpec `ebpf:"fentry_path_mknod"`
+	FentryPathRename              *ebpf.ProgramSpec `ebpf:"fentry_path_rename"`
+	FentryPathRmdir               *ebpf.ProgramSpec `ebpf:"fentry_path_rmdir"`
+	FentryPathSymlink             *ebpf.ProgramSpec `ebpf:"fentry_path_symlink"`
+	FentryPathUnlink              *ebpf.ProgramSpec `ebpf:"fentry_path_unlink"`
+	FentryPtraceAccessCheck       *ebpf.ProgramSpec `ebpf:"fentry_ptrace_access_check"`
+	FentrySockGraft               *ebpf.ProgramSpec `ebpf:"fentry_sock_graft"`
+	FentrySocketBind              *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
+	FentrySocketConnect           *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
+	FentrySocketListen            *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
+	FentryUdpSendmsg              *ebpf.ProgramSpec `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"fentry_udpv6_sendmsg"`
+	InjectSysEnterProcessVmWritev *ebpf.ProgramSpec `ebpf:"inject_sys_enter_process_vm_writev"`
+	InjectSysEnterPtrace          *ebpf.ProgramSpec `ebpf:"inject_sys_enter_ptrace"`
+	InjectSysExitProcessVmWritev  *ebpf.ProgramSpec `ebpf:"inject_sys_exit_process_vm_writev"`
+	InjectSysExitPtrace           *ebpf.ProgramSpec `ebpf:"inject_sys_exit_ptrace"`
+	KprobeFileOpen                *ebpf.ProgramSpec `ebpf:"kprobe_file_open"`
+	KprobeInodeLink               *ebpf.ProgramSpec `ebpf:"kprobe_inode_link"`
+	KprobeInodeMkdir              *ebpf.ProgramSpec `ebpf:"kprobe_inode_mkdir"`
+	KprobeInodeMknod              *ebpf.ProgramSpec `ebpf:"kprobe_inode_mknod"`
+	KprobeInodeRename             *ebpf.ProgramSpec `ebpf:"kprobe_inode_rename"`
+	KprobeInodeRmdir              *ebpf.ProgramSpec `ebpf:"kprobe_inode_rmdir"`
+	KprobeInodeSymlink            *ebpf.ProgramSpec `ebpf:"kprobe_inode_symlink"`
+	KprobeInodeUnlink             *ebpf.ProgramSpec `ebpf:"kprobe_inode_unlink"`
+	KprobePathLink                *ebpf.ProgramSpec `ebpf:"kprobe_path_link"`
+	KprobePathMkdir               *ebpf.ProgramSpec `ebpf:"kprobe_path_mkdir"`
+	KprobePathMknod               *ebpf.ProgramSpec `ebpf:"kprobe_path_mknod"`
+	KprobePathRename              *ebpf.ProgramSpec `ebpf:"kprobe_path_rename"`
+	KprobePathRmdir               *ebpf.ProgramSpec `ebpf:"kprobe_path_rmdir"`
+	KprobePathSymlink             *ebpf.ProgramSpec `ebpf:"kprobe_path_symlink"`
+	KprobePathUnlink              *ebpf.ProgramSpec `ebpf:"kprobe_path_unlink"`
+	KprobePtraceAccessCheck       *ebpf.ProgramSpec `ebpf:"kprobe_ptrace_access_check"`
+	KprobeSockGraft               *ebpf.ProgramSpec `ebpf:"kprobe_sock_graft"`
+	KprobeSocketBind              *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
+	KprobeSocketConnect           *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
+	KprobeSocketListen            *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
+	KprobeUdpSendmsg              *ebpf.ProgramSpec `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"kprobe_udpv6_sendmsg"`
+	LsmFileOpen                   *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
+	LsmInodeLink                  *ebpf.ProgramSpec `ebpf:"lsm_inode_link"`
+	LsmInodeMkdir                 *ebpf.ProgramSpec `ebpf:"lsm_inode_mkdir"`
+	LsmInodeMknod                 *ebpf.ProgramSpec `ebpf:"lsm_inode_mknod"`
+	LsmInodeRename                *ebpf.ProgramSpec `ebpf:"lsm_inode_rename"`
+	LsmInodeRmdir                 *ebpf.ProgramSpec `ebpf:"lsm_inode_rmdir"`
+	LsmInodeSymlink               *ebpf.ProgramSpec `ebpf:"lsm_inode_symlink"`
+	LsmInodeUnlink                *ebpf.ProgramSpec `ebpf:"lsm_inode_unlink"`
+	LsmPathLink                   *ebpf.ProgramSpec `ebpf:"lsm_path_link"`
+	LsmPathMkdir                  *ebpf.ProgramSpec `ebpf:"lsm_path_mkdir"`
+	LsmPathMknod                  *ebpf.ProgramSpec `ebpf:"lsm_path_mknod"`
+	LsmPathRename                 *ebpf.ProgramSpec `ebpf:"lsm_path_rename"`
+	LsmPathRmdir                  *ebpf.ProgramSpec `ebpf:"lsm_path_rmdir"`
+	LsmPathSymlink                *ebpf.ProgramSpec `ebpf:"lsm_path_symlink"`
+	LsmPathUnlink                 *ebpf.ProgramSpec `ebpf:"lsm_path_unlink"`
+	LsmPtraceAccessCheck          *ebpf.ProgramSpec `ebpf:"lsm_ptrace_access_check"`
+	LsmSockGraft                  *ebpf.ProgramSpec `ebpf:"lsm_sock_graft"`
+	LsmSocketBind                 *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
+	LsmSocketConnect              *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
+	LsmSocketListen               *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
+	ModuleFree                    *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                    *ebpf.ProgramSpec `ebpf:"module_load"`
+	ProcessExec                   *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit                   *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork                   *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SysEnterBind                  *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
+	SysEnterConnect               *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
+	SysEnterFinitModule           *ebpf.ProgramSpec `ebpf:"sys_enter_finit_module"`
+	SysEnterInitModule            *ebpf.ProgramSpec `ebpf:"sys_enter_init_module"`
+	SysEnterLink                  *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
+	SysEnterLinkat                *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
+	SysEnterListen                *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
+	SysEnterMkdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_mkdir"`
+	SysEnterMkdirat               *ebpf.ProgramSpec `ebpf:"sys_enter_mkdirat"`
+	SysEnterMknod                 *ebpf.ProgramSpec `ebpf:"sys_enter_mknod"`
+	SysEnterMknodat               *ebpf.ProgramSpec `ebpf:"sys_enter_mknodat"`
+	SysEnterPidfdGetfd            *ebpf.ProgramSpec `ebpf:"sys_enter_pidfd_getfd"`
+	SysEnterProcessVmReadv        *ebpf.ProgramSpec `ebpf:"sys_enter_process_vm_readv"`
+	SysEnterPtrace                *ebpf.ProgramSpec `ebpf:"sys_enter_ptrace"`
+	SysEnterRename                *ebpf.ProgramSpec `ebpf:"sys_enter_rename"`
+	SysEnterRenameat              *ebpf.ProgramSpec `ebpf:"sys_enter_renameat"`
+	SysEnterRenameat2             *ebpf.ProgramSpec `ebpf:"sys_enter_renameat2"`
+	SysEnterRmdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_rmdir"`
+	SysEnterSymlink               *ebpf.ProgramSpec `ebpf:"sys_enter_symlink"`
+	SysEnterSymlinkat             *ebpf.ProgramSpec `ebpf:"sys_enter_symlinkat"`
+	SysEnterUnlink                *ebpf.ProgramSpec `ebpf:"sys_enter_unlink"`
+	SysEnterUnlinkat              *ebpf.ProgramSpec `ebpf:"sys_enter_unlinkat"`
+	SysExitAccept                 *ebpf.ProgramSpec `ebpf:"sys_exit_accept"`
+	SysExitAccept4                *ebpf.ProgramSpec `ebpf:"sys_exit_accept4"`
+	SysExitBind                   *ebpf.ProgramSpec `ebpf:"sys_exit_bind"`
+	SysExitConnect                *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
+	SysExitCreat                  *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
+	SysExitLink                   *ebpf.ProgramSpec `ebpf:"sys_exit_link"`
+	SysExitLinkat                 *ebpf.ProgramSpec `ebpf:"sys_exit_linkat"`
+	SysExitListen                 *ebpf.ProgramSpec `ebpf:"sys_exit_listen"`
+	SysExitMkdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_mkdir"`
+	SysExitMkdirat                *ebpf.ProgramSpec `ebpf:"sys_exit_mkdirat"`
+	SysExitMknod                  *ebpf.ProgramSpec `ebpf:"sys_exit_mknod"`
+	SysExitMknodat                *ebpf.ProgramSpec `ebpf:"sys_exit_mknodat"`
+	SysExitOpen                   *ebpf.ProgramSpec `ebpf:"sys_exit_open"`
+	SysExitOpenat                 *ebpf.ProgramSpec `ebpf:"sys_exit_openat"`
+	SysExitOpenat2                *ebpf.ProgramSpec `ebpf:"sys_exit_openat2"`
+	SysExitPidfdGetfd             *ebpf.ProgramSpec `ebpf:"sys_exit_pidfd_getfd"`
+	SysExitProcessVmReadv         *ebpf.ProgramSpec `ebpf:"sys_exit_process_vm_readv"`
+	SysExitPtrace                 *ebpf.ProgramSpec `ebpf:"sys_exit_ptrace"`
+	SysExitRename                 *ebpf.ProgramSpec `ebpf:"sys_exit_rename"`
+	SysExitRenameat               *ebpf.ProgramSpec `ebpf:"sys_exit_renameat"`
+	SysExitRenameat2              *ebpf.ProgramSpec `ebpf:"sys_exit_renameat2"`
+	SysExitRmdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_rmdir"`
+	SysExitSymlink                *ebpf.ProgramSpec `ebpf:"sys_exit_symlink"`
+	SysExitSymlinkat              *ebpf.ProgramSpec `ebpf:"sys_exit_symlinkat"`
+	SysExitUnlink                 *ebpf.ProgramSpec `ebpf:"sys_exit_unlink"`
+	SysExitUnlinkat               *ebpf.ProgramSpec `ebpf:"sys_exit_unlinkat"`
 }
 
 // SensorMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorMapSpecs struct {
+	AccessesTold    *ebpf.MapSpec `ebpf:"accesses_told"`
 	ActivityRing    *ebpf.MapSpec `ebpf:"activity_ring"`
 	ExecScratches   *ebpf.MapSpec `ebpf:"exec_scratches"`
 	FileScratches   *ebpf.MapSpec `ebpf:"file_scratches"`
 	Losses          *ebpf.MapSpec `ebpf:"losses"`
 	ModuleScratches *ebpf.MapSpec `ebpf:"module_scratches"`
 	PathBuffers     *ebpf.MapSpec `ebpf:"path_buffers"`
+	PendingAccesses *ebpf.MapSpec `ebpf:"pending_accesses"`
 	PendingCalls    *ebpf.MapSpec `ebpf:"pending_calls"`
 	PendingModules  *ebpf.MapSpec `ebpf:"pending_modules"`
 	PendingMounts   *ebpf.MapSpec `ebpf:"pending_mounts"`
@@ -591,12 +668,14 @@ func (o *SensorObjects) Close() error {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorMaps struct {
+	AccessesTold    *ebpf.Map `ebpf:"accesses_told"`
 	ActivityRing    *ebpf.Map `ebpf:"activity_ring"`
 	ExecScratches   *ebpf.Map `ebpf:"exec_scratches"`
 	FileScratches   *ebpf.Map `ebpf:"file_scratches"`
 	Losses          *ebpf.Map `ebpf:"losses"`
 	ModuleScratches *ebpf.Map `ebpf:"module_scratches"`
 	PathBuffers     *ebpf.Map `ebpf:"path_buffers"`
+	PendingAccesses *ebpf.Map `ebpf:"pending_accesses"`
 	PendingCalls    *ebpf.Map `ebpf:"pending_calls"`
 	PendingModules  *ebpf.Map `ebpf:"pending_modules"`
 	PendingMounts   *ebpf.Map `ebpf:"pending_mounts"`
@@ -606,12 +685,14 @@ type SensorMaps struct {
 
 func (m *SensorMaps) Close() error {
 	return _SensorClose(
+		m.AccessesTold,
 		m.ActivityRing,
 		m.ExecScratches,
 		m.FileScratches,
 		m.Losses,
 		m.ModuleScratches,
 		m.PathBuffers,
+		m.PendingAccesses,
 		m.PendingCalls,
 		m.PendingModules,
 		m.PendingMounts,
@@ -633,115 +714,128 @@ type SensorVariables struct {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorPrograms struct {
-	CgroupPacketLeaves  *ebpf.Program `ebpf:"cgroup_packet_leaves"`
-	FentryFileOpen      *ebpf.Program `ebpf:"fentry_file_open"`
-	FentryInodeLink     *ebpf.Program `ebpf:"fentry_inode_link"`
-	FentryInodeMkdir    *ebpf.Program `ebpf:"fentry_inode_mkdir"`
-	FentryInodeMknod    *ebpf.Program `ebpf:"fentry_inode_mknod"`
-	FentryInodeRename   *ebpf.Program `ebpf:"fentry_inode_rename"`
-	FentryInodeRmdir    *ebpf.Program `ebpf:"fentry_inode_rmdir"`
-	FentryInodeSymlink  *ebpf.Program `ebpf:"fentry_inode_symlink"`
-	FentryInodeUnlink   *ebpf.Program `ebpf:"fentry_inode_unlink"`
-	FentryPathLink      *ebpf.Program `ebpf:"fentry_path_link"`
-	FentryPathMkdir     *ebpf.Program `ebpf:"fentry_path_mkdir"`
-	FentryPathMknod     *ebpf.Program `ebpf:"fentry_path_mknod"`
-	FentryPathRename    *ebpf.Program `ebpf:"fentry_path_rename"`
-	FentryPathRmdir     *ebpf.Program `ebpf:"fentry_path_rmdir"`
-	FentryPathSymlink   *ebpf.Program `ebpf:"fentry_path_symlink"`
-	FentryPathUnlink    *ebpf.Program `ebpf:"fentry_path_unlink"`
-	FentrySockGraft     *ebpf.Program `ebpf:"fentry_sock_graft"`
-	FentrySocketBind    *ebpf.Program `ebpf:"fentry_socket_bind"`
-	FentrySocketConnect *ebpf.Program `ebpf:"fentry_socket_connect"`
-	FentrySocketListen  *ebpf.Program `ebpf:"fentry_socket_listen"`
-	FentryUdpSendmsg    *ebpf.Program `ebpf:"fentry_udp_sendmsg"`
-	FentryUdpv6Sendmsg  *ebpf.Program `ebpf:"fentry_udpv6_sendmsg"`
-	KprobeFileOpen      *ebpf.Program `ebpf:"kprobe_file_open"`
-	KprobeInodeLink     *ebpf.Program `ebpf:"kprobe_inode_link"`
-	KprobeInodeMkdir    *ebpf.Program `ebpf:"kprobe_inode_mkdir"`
-	KprobeInodeMknod    *ebpf.Program `ebpf:"kprobe_inode_mknod"`
-	KprobeInodeRename   *ebpf.Program `ebpf:"kprobe_inode_rename"`
-	KprobeInodeRmdir    *ebpf.Program `ebpf:"kprobe_inode_rmdir"`
-	KprobeInodeSymlink  *ebpf.Program `ebpf:"kprobe_inode_symlink"`
-	KprobeInodeUnlink   *ebpf.Program `ebpf:"kprobe_inode_unlink"`
-	KprobePathLink      *ebpf.Program `ebpf:"kprobe_path_link"`
-	KprobePathMkdir     *ebpf.Program `ebpf:"kprobe_path_mkdir"`
-	KprobePathMknod     *ebpf.Program `ebpf:"kprobe_path_mknod"`
-	KprobePathRename    *ebpf.Program `ebpf:"kprobe_path_rename"`
-	KprobePathRmdir     *ebpf.Program `ebpf:"kprobe_path_rmdir"`
-	KprobePathSymlink   *ebpf.Program `ebpf:"kprobe_path_symlink"`
-	KprobePathUnlink    *ebpf.Program `ebpf:"kprobe_path_unlink"`
-	KprobeSockGraft     *ebpf.Program `ebpf:"kprobe_sock_graft"`
-	KprobeSocketBind    *ebpf.Program `ebpf:"kprobe_socket_bind"`
-	KprobeSocketConnect *ebpf.Program `ebpf:"kprobe_socket_connect"`
-	KprobeSocketListen  *ebpf.Program `ebpf:"kprobe_socket_listen"`
-	KprobeUdpSendmsg    *ebpf.Program `ebpf:"kprobe_udp_sendmsg"`
-	KprobeUdpv6Sendmsg  *ebpf.Program `ebpf:"kprobe_udpv6_sendmsg"`
-	LsmFileOpen         *ebpf.Program `ebpf:"lsm_file_open"`
-	LsmInodeLink        *ebpf.Program `ebpf:"lsm_inode_link"`
-	LsmInodeMkdir       *ebpf.Program `ebpf:"lsm_inode_mkdir"`
-	LsmInodeMknod       *ebpf.Program `ebpf:"lsm_inode_mknod"`
-	LsmInodeRename      *ebpf.Program `ebpf:"lsm_inode_rename"`
-	LsmInodeRmdir       *ebpf.Program `ebpf:"lsm_inode_rmdir"`
-	LsmInodeSymlink     *ebpf.Program `ebpf:"lsm_inode_symlink"`
-	LsmInodeUnlink      *ebpf.Program `ebpf:"lsm_inode_unlink"`
-	LsmPathLink         *ebpf.Program `ebpf:"lsm_path_link"`
-	LsmPathMkdir        *ebpf.Program `ebpf:"lsm_path_mkdir"`
-	LsmPathMknod        *ebpf.Program `ebpf:"lsm_path_mknod"`
-	LsmPathRename       *ebpf.Program `ebpf:"lsm_path_rename"`
-	LsmPathRmdir        *ebpf.Program `ebpf:"lsm_path_rmdir"`
-	LsmPathSymlink      *ebpf.Program `ebpf:"lsm_path_symlink"`
-	LsmPathUnlink       *ebpf.Program `ebpf:"lsm_path_unlink"`
-	LsmSockGraft        *ebpf.Program `ebpf:"lsm_sock_graft"`
-	LsmSocketBind       *ebpf.Program `ebpf:"lsm_socket_bind"`
-	LsmSocketConnect    *ebpf.Program `ebpf:"lsm_socket_connect"`
-	LsmSocketListen     *ebpf.Program `ebpf:"lsm_socket_listen"`
-	ModuleFree          *ebpf.Program `ebpf:"module_free"`
-	ModuleLoad          *ebpf.Program `ebpf:"module_load"`
-	ProcessExec         *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit         *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork         *ebpf.Program `ebpf:"process_fork"`
-	SysEnterBind        *ebpf.Program `ebpf:"sys_enter_bind"`
-	SysEnterConnect     *ebpf.Program `ebpf:"sys_enter_connect"`
-	SysEnterFinitModule *ebpf.Program `ebpf:"sys_enter_finit_module"`
-	SysEnterInitModule  *ebpf.Program `ebpf:"sys_enter_init_module"`
-	SysEnterLink        *ebpf.Program `ebpf:"sys_enter_link"`
-	SysEnterLinkat      *ebpf.Program `ebpf:"sys_enter_linkat"`
-	SysEnterListen      *ebpf.Program `ebpf:"sys_enter_listen"`
-	SysEnterMkdir       *ebpf.Program `ebpf:"sys_enter_mkdir"`
-	SysEnterMkdirat     *ebpf.Program `ebpf:"sys_enter_mkdirat"`
-	SysEnterMknod       *ebpf.Program `ebpf:"sys_enter_mknod"`
-	SysEnterMknodat     *ebpf.Program `ebpf:"sys_enter_mknodat"`
-	SysEnterRename      *ebpf.Program `ebpf:"sys_enter_rename"`
-	SysEnterRenameat    *ebpf.Program `ebpf:"sys_enter_renameat"`
-	SysEnterRenameat2   *ebpf.Program `ebpf:"sys_enter_renameat2"`
-	SysEnterRmdir       *ebpf.Program `ebpf:"sys_enter_rmdir"`
-	SysEnterSymlink     *ebpf.Program `ebpf:"sys_enter_symlink"`
-	SysEnterSymlinkat   *ebpf.Program `ebpf:"sys_enter_symlinkat"`
-	SysEnterUnlink      *ebpf.Program `ebpf:"sys_enter_unlink"`
-	SysEnterUnlinkat    *ebpf.Program `ebpf:"sys_enter_unlinkat"`
-	SysExitAccept       *ebpf.Program `ebpf:"sys_exit_accept"`
-	SysExitAccept4      *ebpf.Program `ebpf:"sys_exit_accept4"`
-	SysExitBind         *ebpf.Program `ebpf:"sys_exit_bind"`
-	SysExitConnect      *ebpf.Program `ebpf:"sys_exit_connect"`
-	SysExitCreat        *ebpf.Program `ebpf:"sys_exit_creat"`
-	SysExitLink         *ebpf.Program `ebpf:"sys_exit_link"`
-	SysExitLinkat       *ebpf.Program `ebpf:"sys_exit_linkat"`
-	SysExitListen       *ebpf.Program `ebpf:"sys_exit_listen"`
-	SysExitMkdir        *ebpf.Program `ebpf:"sys_exit_mkdir"`
-	SysExitMkdirat      *ebpf.Program `ebpf:"sys_exit_mkdirat"`
-	SysExitMknod        *ebpf.Program `ebpf:"sys_exit_mknod"`
-	SysExitMknodat      *ebpf.Program `ebpf:"sys_exit_mknodat"`
-	SysExitOpen         *ebpf.Program `ebpf:"sys_exit_open"`
-	SysExitOpenat       *ebpf.Program `ebpf:"sys_exit_openat"`
-	SysExitOpenat2      *ebpf.Program `ebpf:"sys_exit_openat2"`
-	SysExitRename       *ebpf.Program `ebpf:"sys_exit_rename"`
-	SysExitRenameat     *ebpf.Program `ebpf:"sys_exit_renameat"`
-	SysExitRenameat2    *ebpf.Program `ebpf:"sys_exit_renameat2"`
-	SysExitRmdir        *ebpf.Program `ebpf:"sys_exit_rmdir"`
-	SysExitSymlink      *ebpf.Program `ebpf:"sys_exit_symlink"`
-	SysExitSymlinkat    *ebpf.Program `ebpf:"sys_exit_symlinkat"`
-	SysExitUnlink       *ebpf.Program `ebpf:"sys_exit_unlink"`
-	SysExitUnlinkat     *ebpf.Program `ebpf:"sys_exit_unlinkat"`
+	CgroupPacketLeaves            *ebpf.Program `ebpf:"cgroup_packet_leaves"`
+	FentryFileOpen                *ebpf.Program `ebpf:"fentry_file_open"`
+	FentryInodeLink               *ebpf.Program `ebpf:"fentry_inode_link"`
+	FentryInodeMkdir              *ebpf.Program `ebpf:"fentry_inode_mkdir"`
+	FentryInodeMknod              *ebpf.Program `ebpf:"fentry_inode_mknod"`
+	FentryInodeRename             *ebpf.Program `ebpf:"fentry_inode_rename"`
+	FentryInodeRmdir              *ebpf.Program `ebpf:"fentry_inode_rmdir"`
+	FentryInodeSymlink            *ebpf.Program `ebpf:"fentry_inode_symlink"`
+	FentryInodeUnlink             *ebpf.Program `ebpf:"fentry_inode_unlink"`
+	FentryPathLink                *ebpf.Program `ebpf:"fentry_path_link"`
+	FentryPathMkdir               *ebpf.Program `ebpf:"fentry_path_mkdir"`
+	FentryPathMknod               *ebpf.Program `ebpf:"fentry_path_mknod"`
+	FentryPathRename              *ebpf.Program `ebpf:"fentry_path_rename"`
+	FentryPathRmdir               *ebpf.Program `ebpf:"fentry_path_rmdir"`
+	FentryPathSymlink             *ebpf.Program `ebpf:"fentry_path_symlink"`
+	FentryPathUnlink              *ebpf.Program `ebpf:"fentry_path_unlink"`
+	FentryPtraceAccessCheck       *ebpf.Program `ebpf:"fentry_ptrace_access_check"`
+	FentrySockGraft               *ebpf.Program `ebpf:"fentry_sock_graft"`
+	FentrySocketBind              *ebpf.Program `ebpf:"fentry_socket_bind"`
+	FentrySocketConnect           *ebpf.Program `ebpf:"fentry_socket_connect"`
+	FentrySocketListen            *ebpf.Program `ebpf:"fentry_socket_listen"`
+	FentryUdpSendmsg              *ebpf.Program `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg            *ebpf.Program `ebpf:"fentry_udpv6_sendmsg"`
+	InjectSysEnterProcessVmWritev *ebpf.Program `ebpf:"inject_sys_enter_process_vm_writev"`
+	InjectSysEnterPtrace          *ebpf.Program `ebpf:"inject_sys_enter_ptrace"`
+	InjectSysExitProcessVmWritev  *ebpf.Program `ebpf:"inject_sys_exit_process_vm_writev"`
+	InjectSysExitPtrace           *ebpf.Program `ebpf:"inject_sys_exit_ptrace"`
+	KprobeFileOpen                *ebpf.Program `ebpf:"kprobe_file_open"`
+	KprobeInodeLink               *ebpf.Program `ebpf:"kprobe_inode_link"`
+	KprobeInodeMkdir              *ebpf.Program `ebpf:"kprobe_inode_mkdir"`
+	KprobeInodeMknod              *ebpf.Program `ebpf:"kprobe_inode_mknod"`
+	KprobeInodeRename             *ebpf.Program `ebpf:"kprobe_inode_rename"`
+	KprobeInodeRmdir              *ebpf.Program `ebpf:"kprobe_inode_rmdir"`
+	KprobeInodeSymlink            *ebpf.Program `ebpf:"kprobe_inode_symlink"`
+	KprobeInodeUnlink             *ebpf.Program `ebpf:"kprobe_inode_unlink"`
+	KprobePathLink                *ebpf.Program `ebpf:"kprobe_path_link"`
+	KprobePathMkdir               *ebpf.Program `ebpf:"kprobe_path_mkdir"`
+	KprobePathMknod               *ebpf.Program `ebpf:"kprobe_path_mknod"`
+	KprobePathRename              *ebpf.Program `ebpf:"kprobe_path_rename"`
+	KprobePathRmdir               *ebpf.Program `ebpf:"kprobe_path_rmdir"`
+	KprobePathSymlink             *ebpf.Program `ebpf:"kprobe_path_symlink"`
+	KprobePathUnlink              *ebpf.Program `ebpf:"kprobe_path_unlink"`
+	KprobePtraceAccessCheck       *ebpf.Program `ebpf:"kprobe_ptrace_access_check"`
+	KprobeSockGraft               *ebpf.Program `ebpf:"kprobe_sock_graft"`
+	KprobeSocketBind              *ebpf.Program `ebpf:"kprobe_socket_bind"`
+	KprobeSocketConnect           *ebpf.Program `ebpf:"kprobe_socket_connect"`
+	KprobeSocketListen            *ebpf.Program `ebpf:"kprobe_socket_listen"`
+	KprobeUdpSendmsg              *ebpf.Program `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg            *ebpf.Program `ebpf:"kprobe_udpv6_sendmsg"`
+	LsmFileOpen                   *ebpf.Program `ebpf:"lsm_file_open"`
+	LsmInodeLink                  *ebpf.Program `ebpf:"lsm_inode_link"`
+	LsmInodeMkdir                 *ebpf.Program `ebpf:"lsm_inode_mkdir"`
+	LsmInodeMknod                 *ebpf.Program `ebpf:"lsm_inode_mknod"`
+	LsmInodeRename                *ebpf.Program `ebpf:"lsm_inode_rename"`
+	LsmInodeRmdir                 *ebpf.Program `ebpf:"lsm_inode_rmdir"`
+	LsmInodeSymlink               *ebpf.Program `ebpf:"lsm_inode_symlink"`
+	LsmInodeUnlink                *ebpf.Program `ebpf:"lsm_inode_unlink"`
+	LsmPathLink                   *ebpf.Program `ebpf:"lsm_path_link"`
+	LsmPathMkdir                  *ebpf.Program `ebpf:"lsm_path_mkdir"`
+	LsmPathMknod                  *ebpf.Program `ebpf:"lsm_path_mknod"`
+	LsmPathRename                 *ebpf.Program `ebpf:"lsm_path_rename"`
+	LsmPathRmdir                  *ebpf.Program `ebpf:"lsm_path_rmdir"`
+	LsmPathSymlink                *ebpf.Program `ebpf:"lsm_path_symlink"`
+	LsmPathUnlink                 *ebpf.Program `ebpf:"lsm_path_unlink"`
+	LsmPtraceAccessCheck          *ebpf.Program `ebpf:"lsm_ptrace_access_check"`
+	LsmSockGraft                  *ebpf.Program `ebpf:"lsm_sock_graft"`
+	LsmSocketBind                 *ebpf.Program `ebpf:"lsm_socket_bind"`
+	LsmSocketConnect              *ebpf.Program `ebpf:"lsm_socket_connect"`
+	LsmSocketListen               *ebpf.Program `ebpf:"lsm_socket_listen"`
+	ModuleFree                    *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                    *ebpf.Program `ebpf:"module_load"`
+	ProcessExec                   *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit                   *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork                   *ebpf.Program `ebpf:"process_fork"`
+	SysEnterBind                  *ebpf.Program `ebpf:"sys_enter_bind"`
+	SysEnterConnect               *ebpf.Program `ebpf:"sys_enter_connect"`
+	SysEnterFinitModule           *ebpf.Program `ebpf:"sys_enter_finit_module"`
+	SysEnterInitModule            *ebpf.Program `ebpf:"sys_enter_init_module"`
+	SysEnterLink                  *ebpf.Program `ebpf:"sys_enter_link"`
+	SysEnterLinkat                *ebpf.Program `ebpf:"sys_enter_linkat"`
+	SysEnterListen                *ebpf.Program `ebpf:"sys_enter_listen"`
+	SysEnterMkdir                 *ebpf.Program `ebpf:"sys_enter_mkdir"`
+	SysEnterMkdirat               *ebpf.Program `ebpf:"sys_enter_mkdirat"`
+	SysEnterMknod                 *ebpf.Program `ebpf:"sys_enter_mknod"`
+	SysEnterMknodat               *ebpf.Program `ebpf:"sys_enter_mknodat"`
+	SysEnterPidfdGetfd            *ebpf.Program `ebpf:"sys_enter_pidfd_getfd"`
+	SysEnterProcessVmReadv        *ebpf.Program `ebpf:"sys_enter_process_vm_readv"`
+	SysEnterPtrace                *ebpf.Program `ebpf:"sys_enter_ptrace"`
+	SysEnterRename                *ebpf.Program `ebpf:"sys_enter_rename"`
+	SysEnterRenameat              *ebpf.Program `ebpf:"sys_enter_renameat"`
+	SysEnterRenameat2             *ebpf.Program `ebpf:"sys_enter_renameat2"`
+	SysEnterRmdir                 *ebpf.Program `ebpf:"sys_enter_rmdir"`
+	SysEnterSymlink               *ebpf.Program `ebpf:"sys_enter_symlink"`
+	SysEnterSymlinkat             *ebpf.Program `ebpf:"sys_enter_symlinkat"`
+	SysEnterUnlink                *ebpf.Program `ebpf:"sys_enter_unlink"`
+	SysEnterUnlinkat              *ebpf.Program `ebpf:"sys_enter_unlinkat"`
+	SysExitAccept                 *ebpf.Program `ebpf:"sys_exit_accept"`
+	SysExitAccept4                *ebpf.Program `ebpf:"sys_exit_accept4"`
+	SysExitBind                   *ebpf.Program `ebpf:"sys_exit_bind"`
+	SysExitConnect                *ebpf.Program `ebpf:"sys_exit_connect"`
+	SysExitCreat                  *ebpf.Program `ebpf:"sys_exit_creat"`
+	SysExitLink                   *ebpf.Program `ebpf:"sys_exit_link"`
+	SysExitLinkat                 *ebpf.Program `ebpf:"sys_exit_linkat"`
+	SysExitListen                 *ebpf.Program `ebpf:"sys_exit_listen"`
+	SysExitMkdir                  *ebpf.Program `ebpf:"sys_exit_mkdir"`
+	SysExitMkdirat                *ebpf.Program `ebpf:"sys_exit_mkdirat"`
+	SysExitMknod                  *ebpf.Program `ebpf:"sys_exit_mknod"`
+	SysExitMknodat                *ebpf.Program `ebpf:"sys_exit_mknodat"`
+	SysExitOpen                   *ebpf.Program `ebpf:"sys_exit_open"`
+	SysExitOpenat                 *ebpf.Program `ebpf:"sys_exit_openat"`
+	SysExitOpenat2                *ebpf.Program `ebpf:"sys_exit_openat2"`
+	SysExitPidfdGetfd             *ebpf.Program `ebpf:"sys_exit_pidfd_getfd"`
+	SysExitProcessVmReadv         *ebpf.Program `ebpf:"sys_exit_process_vm_readv"`
+	SysExitPtrace                 *ebpf.Program `ebpf:"sys_exit_ptrace"`
+	SysExitRename                 *ebpf.Program `ebpf:"sys_exit_rename"`
+	SysExitRenameat               *ebpf.Program `ebpf:"sys_exit_renameat"`
+	SysExitRenameat2              *ebpf.Program `ebpf:"sys_exit_renameat2"`
+	SysExitRmdir                  *ebpf.Program `ebpf:"sys_exit_rmdir"`
+	SysExitSymlink                *ebpf.Program `ebpf:"sys_exit_symlink"`
+	SysExitSymlinkat              *ebpf.Program `ebpf:"sys_exit_symlinkat"`
+	SysExitUnlink                 *ebpf.Program `ebpf:"sys_exit_unlink"`
+	SysExitUnlinkat               *ebpf.Program `ebpf:"sys_exit_unlinkat"`
 }
 
 func (p *SensorPrograms) Close() error {
@@ -762,12 +856,17 @@ func (p *SensorPrograms) Close() error {
 		p.FentryPathRmdir,
 		p.FentryPathSymlink,
 		p.FentryPathUnlink,
+		p.FentryPtraceAccessCheck,
 		p.FentrySockGraft,
 		p.FentrySocketBind,
 		p.FentrySocketConnect,
 		p.FentrySocketListen,
 		p.FentryUdpSendmsg,
 		p.FentryUdpv6Sendmsg,
+		p.InjectSysEnterProcessVmWritev,
+		p.InjectSysEnterPtrace,
+		p.InjectSysExitProcessVmWritev,
+		p.InjectSysExitPtrace,
 		p.KprobeFileOpen,
 		p.KprobeInodeLink,
 		p.KprobeInodeMkdir,
@@ -783,6 +882,7 @@ func (p *SensorPrograms) Close() error {
 		p.KprobePathRmdir,
 		p.KprobePathSymlink,
 		p.KprobePathUnlink,
+		p.KprobePtraceAccessCheck,
 		p.KprobeSockGraft,
 		p.KprobeSocketBind,
 		p.KprobeSocketConnect,
@@ -804,6 +904,7 @@ func (p *SensorPrograms) Close() error {
 		p.LsmPathRmdir,
 		p.LsmPathSymlink,
 		p.LsmPathUnlink,
+		p.LsmPtraceAccessCheck,
 		p.LsmSockGraft,
 		p.LsmSocketBind,
 		p.LsmSocketConnect,
@@ -824,6 +925,9 @@ func (p *SensorPrograms) Close() error {
 		p.SysEnterMkdirat,
 		p.SysEnterMknod,
 		p.SysEnterMknodat,
+		p.SysEnterPidfdGetfd,
+		p.SysEnterProcessVmReadv,
+		p.SysEnterPtrace,
 		p.SysEnterRename,
 		p.SysEnterRenameat,
 		p.SysEnterRenameat2,
@@ -847,6 +951,9 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitOpen,
 		p.SysExitOpenat,
 		p.SysExitOpenat2,
+		p.SysExitPidfdGetfd,
+		p.SysExitProcessVmReadv,
+		p.SysExitPtrace,
 		p.SysExitRename,
 		p.SysExitRenameat,
 		p.SysExitRenameat2,

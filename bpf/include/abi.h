@@ -25,7 +25,9 @@ enum event_kind {
 	EVENT_DNS_QUERY = 12,
 	EVENT_MODULE_LOAD = 13,
 	EVENT_MODULE_UNLOAD = 14,
-	EVENT_KINDS = 15,
+	EVENT_PROCESS_ACCESS = 15,
+	EVENT_PROCESS_INJECT = 16,
+	EVENT_KINDS = 17,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -167,6 +169,34 @@ struct dns_event {
 	u32 flags; /* FILE_ATTEMPT */
 	u32 reserved;
 	struct event_string message; /* as it was sent */
+};
+
+/* How a process got at another. */
+enum access_call {
+	ACCESS_PTRACE_ATTACH = 1,
+	ACCESS_PTRACE_SEIZE = 2,
+	ACCESS_VM_READ = 3,
+	ACCESS_VM_WRITE = 4,
+	ACCESS_PIDFD_GETFD = 5,
+	ACCESS_MEM_READ = 6, /* an open of /proc/PID/mem */
+	ACCESS_MEM_WRITE = 7,
+	ACCESS_PTRACE_POKE = 8,
+	ACCESS_PTRACE_SETREGS = 9,
+};
+
+struct access_target {
+	u64 start_time;
+	u32 tgid;
+	u32 euid;
+};
+
+struct access_event {
+	struct event_head head;
+	struct access_target target;
+	u32 call;
+	s32 ret;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
 };
 
 enum module_origin {

@@ -29,6 +29,17 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long r8;
+	unsigned long bx;
+	unsigned long orig_ax;
+};
+
+/* Kernels that have it leave room for it below a stack's end. */
+struct fred_info {
+	unsigned int edata;
+};
+
+struct thread_info {
+	u32 status;
 };
 
 typedef struct {
@@ -59,6 +70,14 @@ struct inode {
 	unsigned int i_nlink;
 	u32 i_rdev;
 	struct super_block *i_sb;
+	void *i_private;
+};
+
+struct pid;
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
 };
 
 struct dentry {
@@ -118,11 +137,39 @@ struct cred {
 	kgid_t egid;
 };
 
+struct xarray {
+	void *xa_head;
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct pid_namespace {
+	struct idr idr;
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 
@@ -178,6 +225,10 @@ struct task_struct {
 	struct signal_struct *signal;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct thread_info thread_info;
+	void *stack;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 };
 
 struct module {
@@ -317,6 +368,19 @@ struct sys_exit_args {
 
 #define PIPEFS_MAGIC 0x50495045
 #define TMPFS_MAGIC 0x01021994
+#define PROC_SUPER_MAGIC 0x9fa0
+#define PID_FS_MAGIC 0x50494446
+
+#define PTRACE_MODE_ATTACH 0x2
+#define PTRACE_POKETEXT 4
+#define PTRACE_POKEDATA 5
+#define PTRACE_SETREGS 13
+#define PTRACE_ATTACH 16
+#define PTRACE_SETREGSET 0x4205
+#define PTRACE_SEIZE 0x4206
+
+#define THREAD_SIZE 16384
+#define TS_COMPAT 0x2
 
 #define TTYAUX_MAJOR 5
 #define TTY_MAJOR 4

@@ -29,6 +29,8 @@ var kinds = []struct {
 	{sensor.KindBind, event.KindNetworkBind},
 	{sensor.KindListen, event.KindNetworkListen},
 	{sensor.KindDNS, event.KindDNSQuery},
+	{sensor.KindAccess, event.KindProcessAccess},
+	{sensor.KindInject, event.KindProcessInject},
 	{sensor.KindModuleLoad, event.KindKernelModuleLoad},
 	{sensor.KindModuleUnload, event.KindKernelModuleUnload},
 }

@@ -10,6 +10,8 @@ const (
 	KindProcessFork        = "process.fork"
 	KindProcessExit        = "process.exit"
 	KindProcessRemoteStdio = "process.remote_stdio"
+	KindProcessAccess      = "process.access"
+	KindProcessInject      = "process.inject"
 	KindFileOpen           = "file.open"
 	KindFileCreate         = "file.create"
 	KindFileDelete         = "file.delete"
@@ -62,13 +64,20 @@ const (
 	AttrProcessIORelayPID               = "process.io.relay.pid"
 	AttrProcessIORelayExecutablePath    = "process.io.relay.executable.path"
 	AttrProcessIORelayCommandLine       = "process.io.relay.command_line"
+	AttrProcessTargetEntityID           = "process.target.entity_id"
+	AttrProcessTargetPID                = "process.target.pid"
+	AttrProcessTargetExecutablePath     = "process.target.executable.path"
+	AttrProcessTargetCommandLine        = "process.target.command_line"
+	AttrProcessTargetUserID             = "process.target.user.id"
+	AttrProcessTargetUserName           = "process.target.user.name"
+	AttrProcessAccessCall               = "process.access.call"
+	AttrEventOutcome                    = "event.outcome"
 	AttrFilePath                        = "file.path"
 	AttrFileName                        = "file.name"
 	AttrFileDirectory                   = "file.directory"
 	AttrFileType                        = "file.type"
 	AttrFileInode                       = "file.inode"
 	AttrFilePathTruncated               = "file.path.truncated"
-	AttrEventOutcome                    = "event.outcome"
 	AttrNetworkTransport                = "network.transport"
 	AttrNetworkType                     = "network.type"
 	AttrNetworkDirection                = "network.direction"
@@ -278,6 +287,72 @@ var kinds = []Kind{
 			AttrDestinationAddress,
 			AttrDestinationPort,
 			AttrErrorType,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessAccess,
+		Class:   "process",
+		Meaning: "A process came to control or read another one. Told once in ten seconds for a process, its target and the way.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"access"}, Action: "access"},
+		Sigma:   []string{"process_access"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessInject,
+		Class:   "process",
+		Meaning: "A process wrote into the memory or the registers of another one, or opened its memory for writing. Told once in ten seconds for a process, its target and the way.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"change"}, Action: "inject"},
+		Sigma:   []string{"create_remote_thread", "process_tampering"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
 			AttrEventOutcome,
 		},
 	},
@@ -686,21 +761,29 @@ var kindIndex = map[string]int{
 	KindProcessFork:        1,
 	KindProcessExit:        2,
 	KindProcessRemoteStdio: 3,
-	KindFileOpen:           4,
-	KindFileCreate:         5,
-	KindFileDelete:         6,
-	KindFileRename:         7,
-	KindNetworkConnect:     8,
-	KindNetworkAccept:      9,
-	KindNetworkBind:        10,
-	KindNetworkListen:      11,
-	KindDNSQuery:           12,
-	KindKernelModuleLoad:   13,
-	KindKernelModuleUnload: 14,
-	KindSecurityAlert:      15,
+	KindProcessAccess:      4,
+	KindProcessInject:      5,
+	KindFileOpen:           6,
+	KindFileCreate:         7,
+	KindFileDelete:         8,
+	KindFileRename:         9,
+	KindNetworkConnect:     10,
+	KindNetworkAccept:      11,
+	KindNetworkBind:        12,
+	KindNetworkListen:      13,
+	KindDNSQuery:           14,
+	KindKernelModuleLoad:   15,
+	KindKernelModuleUnload: 16,
+	KindSecurityAlert:      17,
 }
 
 var ecsPlan = []ECSField{
+	{Path: "Target.process.command_line", Attribute: AttrProcessTargetCommandLine, Type: String},
+	{Path: "Target.process.entity_id", Attribute: AttrProcessTargetEntityID, Type: String},
+	{Path: "Target.process.executable", Attribute: AttrProcessTargetExecutablePath, Type: String},
+	{Path: "Target.process.pid", Attribute: AttrProcessTargetPID, Type: Int},
+	{Path: "Target.process.user.id", Attribute: AttrProcessTargetUserID, Type: Int},
+	{Path: "Target.process.user.name", Attribute: AttrProcessTargetUserName, Type: String},
 	{Path: "container.id", Attribute: AttrContainerID, Type: String},
 	{Path: "container.runtime", Attribute: AttrContainerRuntimeName, Type: String},
 	{Path: "destination.ip", Attribute: AttrDestinationAddress, Type: String},
@@ -776,6 +859,9 @@ var ecsPlan = []ECSField{
 }
 
 var sigmaFields = map[string][]sigmaAttribute{
+	"AccessCall": {
+		{attribute: AttrProcessAccessCall, categories: []string{"*"}},
+	},
 	"CommandLine": {
 		{attribute: AttrProcessCommandLine, categories: []string{"*"}},
 	},
@@ -802,6 +888,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"FileType": {
 		{attribute: AttrFileType, categories: []string{"*"}},
+	},
+	"GrantedAccess": {
+		{attribute: AttrProcessAccessCall, categories: []string{"process_access"}},
 	},
 	"GroupId": {
 		{attribute: AttrProcessGroupID, categories: []string{"*"}},
@@ -879,14 +968,30 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"RelayProcessId": {
 		{attribute: AttrProcessIORelayPID, categories: []string{"process_remote_stdio"}},
 	},
+	"SourceCommandLine": {
+		{attribute: AttrProcessCommandLine, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
 	"SourceFilename": {
 		{attribute: AttrFileOriginalPath, categories: []string{"*"}},
+	},
+	"SourceImage": {
+		{attribute: AttrProcessExecutablePath, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+		{attribute: AttrProcessInvokedPath, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
 	},
 	"SourceIp": {
 		{attribute: AttrSourceAddress, categories: []string{"*"}},
 	},
 	"SourcePort": {
 		{attribute: AttrSourcePort, categories: []string{"*"}},
+	},
+	"SourceProcessGUID": {
+		{attribute: AttrProcessEntityID, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
+	"SourceProcessId": {
+		{attribute: AttrProcessPID, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
+	"SourceUser": {
+		{attribute: AttrProcessUserName, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
 	},
 	"StderrPeer": {
 		{attribute: AttrProcessIOStderrPeer, categories: []string{"*"}},
@@ -909,8 +1014,26 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"Taints": {
 		{attribute: AttrKernelModuleTaints, categories: []string{"driver_load"}},
 	},
+	"TargetCommandLine": {
+		{attribute: AttrProcessTargetCommandLine, categories: []string{"*"}},
+	},
 	"TargetFilename": {
 		{attribute: AttrFilePath, categories: []string{"*"}},
+	},
+	"TargetImage": {
+		{attribute: AttrProcessTargetExecutablePath, categories: []string{"*"}},
+	},
+	"TargetProcessGUID": {
+		{attribute: AttrProcessTargetEntityID, categories: []string{"*"}},
+	},
+	"TargetProcessId": {
+		{attribute: AttrProcessTargetPID, categories: []string{"*"}},
+	},
+	"TargetUser": {
+		{attribute: AttrProcessTargetUserName, categories: []string{"*"}},
+	},
+	"TargetUserId": {
+		{attribute: AttrProcessTargetUserID, categories: []string{"*"}},
 	},
 	"Tty": {
 		{attribute: AttrProcessTTY, categories: []string{"*"}},

@@ -25,7 +25,7 @@ var ErrMalformed = errors.New("malformed record")
 type tail interface {
 	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
 		bpf.SensorNetEvent | bpf.SensorDnsEvent |
-		bpf.SensorModuleEvent | bpf.SensorEventHead
+		bpf.SensorModuleEvent | bpf.SensorAccessEvent | bpf.SensorEventHead
 }
 
 // view reads the fixed part of a record in place. The memory of a record is aligned: see Parse.
@@ -69,6 +69,9 @@ func (r Record) Exit() (*bpf.SensorExitEvent, error) { return view[bpf.SensorExi
 
 // Net views a network record.
 func (r Record) Net() (*bpf.SensorNetEvent, error) { return view[bpf.SensorNetEvent](r.raw) }
+
+// Access views a process.access or process.inject record.
+func (r Record) Access() (*bpf.SensorAccessEvent, error) { return view[bpf.SensorAccessEvent](r.raw) }
 
 // ExecStrings are the strings of a process.exec record.
 type ExecStrings struct{ Exe, Filename, Cwd, Args []byte }

@@ -45,6 +45,7 @@ func TestABI(t *testing.T) {
 		"net":         {unsafe.Sizeof(netw), 104},
 		"net.address": {unsafe.Offsetof(netw.Address), 56},
 		"net.ret":     {unsafe.Offsetof(netw.Ret), 96},
+		"access":      {unsafe.Sizeof(bpf.SensorAccessEvent{}), 88},
 		"module":      {unsafe.Sizeof(bpf.SensorModuleEvent{}), 144},
 		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
@@ -123,6 +124,7 @@ func FuzzParse(f *testing.F) {
 			require.LessOrEqual(t, len(path), len(raw))
 		}
 		_, _ = r.Net()
+		_, _ = r.Access()
 		_, _ = r.Fork()
 		_, _ = r.Exit()
 	})

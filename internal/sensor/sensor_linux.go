@@ -121,7 +121,7 @@ func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
 
 	attached := 0
 	for _, u := range units() {
-		if !slices.ContainsFunc(u.kinds, func(k Kind) bool { return slices.Contains(opts.Kinds, k) }) {
+		if !u.serves(opts.Kinds) {
 			continue
 		}
 		result := s.attachUnit(spec, u, opts)
@@ -150,7 +150,11 @@ func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
 // record notes the outcome for a unit's kinds. A kind that several units serve is as good as the
 // worst of them.
 func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
-	for _, kind := range u.kinds {
+	judged := u.kinds
+	if result.Err != nil {
+		judged = slices.Concat(u.kinds, u.also) // a part of them is not seen
+	}
+	for _, kind := range judged {
 		if !slices.Contains(wanted, kind) {
 			continue
 		}

@@ -33,9 +33,16 @@ var (
 // subject makes the test binary a program that ends at once with the given status.
 const subject = "VEDETTE_TEST_EXIT"
 
+// waits makes it one that waits for the end of its standard input.
+const waits = "VEDETTE_TEST_WAITS"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(subject) != "" {
 		os.Exit(7)
+	}
+	if os.Getenv(waits) != "" {
+		wait()
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

@@ -4,7 +4,11 @@
 
 package sensor
 
-import "github.com/vedette-sec/vedette/bpf"
+import (
+	"slices"
+
+	"github.com/vedette-sec/vedette/bpf"
+)
 
 // Kind is an event kind of the kernel ABI.
 type Kind = bpf.SensorEventKind
@@ -26,6 +30,8 @@ const (
 
 	KindModuleLoad   = bpf.SensorEventKindEVENT_MODULE_LOAD
 	KindModuleUnload = bpf.SensorEventKindEVENT_MODULE_UNLOAD
+	KindAccess       = bpf.SensorEventKindEVENT_PROCESS_ACCESS
+	KindInject       = bpf.SensorEventKindEVENT_PROCESS_INJECT
 
 	kindCount = bpf.SensorEventKindEVENT_KINDS
 )
@@ -61,6 +67,8 @@ func ParseTier(name string) (tier Tier, ok bool) {
 type unit struct {
 	name  string
 	kinds []Kind
+	// also are kinds that need the unit too, and that have a unit of their own by which they are judged.
+	also []Kind
 	// about is what the kernel may not have: then there is nothing to hook and nothing to see.
 	about feature
 	// hooks are security hooks: lsm_HOOK, fentry_HOOK and kprobe_HOOK.
@@ -74,6 +82,8 @@ type unit struct {
 	// enter and exit are system calls whose tracepoints are used. One that an architecture does
 	// not have is left out.
 	enter, exit []string
+	// prefix begins the names of those programs where another unit has some for the same calls.
+	prefix string
 }
 
 // feature is a part that kernels may be built without. The zero value is part of every kernel.
@@ -87,7 +97,7 @@ var modules = feature{"btf_trace_module_load", "this kernel has no loadable modu
 func units() []unit {
 	names := func(calls ...string) unit { return unit{enter: calls, exit: calls} }
 
-	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate}, hooks: []string{"file_open"},
+	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate}, also: []Kind{KindAccess, KindInject}, hooks: []string{"file_open"},
 		exit: []string{"open", "creat", "openat", "openat2"}}
 
 	makeUnit := names("mkdir", "mkdirat", "mknod", "mknodat", "link", "linkat", "symlink", "symlinkat")
@@ -102,6 +112,12 @@ func units() []unit {
 	renameUnit := names("rename", "renameat", "renameat2")
 	renameUnit.name, renameUnit.kinds = "rename", []Kind{KindRename}
 	renameUnit.hooks = []string{"path_rename", "inode_rename"}
+
+	accessUnit := names("ptrace", "process_vm_readv", "pidfd_getfd")
+	accessUnit.name, accessUnit.kinds, accessUnit.hooks = "access", []Kind{KindAccess}, []string{"ptrace_access_check"}
+
+	injectUnit := names("ptrace", "process_vm_writev")
+	injectUnit.name, injectUnit.kinds, injectUnit.prefix = "inject", []Kind{KindInject}, "inject_"
 
 	return []unit{
 		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
@@ -121,7 +137,13 @@ func units() []unit {
 		{name: "module load", kinds: []Kind{KindModuleLoad}, about: modules, raw: []string{"module_load"},
 			enter: []string{"init_module", "finit_module"}},
 		{name: "module unload", kinds: []Kind{KindModuleUnload}, about: modules, raw: []string{"module_free"}},
+		accessUnit, injectUnit,
 	}
+}
+
+// serves tells whether any of the kinds needs the unit.
+func (u unit) serves(kinds []Kind) bool {
+	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(u.kinds, k) || slices.Contains(u.also, k) })
 }
 
 // program is one program of a unit in a tier and where it attaches.
@@ -155,10 +177,10 @@ func (u unit) programs(tier Tier) []program {
 		}
 		// The exit first: a call that has begun when it is attached is only not reported.
 		for _, call := range u.exit {
-			out = append(out, program{name: "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
+			out = append(out, program{name: u.prefix + "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
 		}
 		for _, call := range u.enter {
-			out = append(out, program{name: "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
+			out = append(out, program{name: u.prefix + "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
 		}
 	}
 	return out

@@ -20,6 +20,7 @@ import (
 
 var allKinds = []string{
 	"process.exec", "process.fork", "process.exit", "process.remote_stdio",
+	"process.access", "process.inject",
 	"file.open", "file.create", "file.delete", "file.rename",
 	"network.connect", "network.accept", "network.bind", "network.listen", "dns.query",
 	"kernel.module_load", "kernel.module_unload",

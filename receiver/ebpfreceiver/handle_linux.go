@@ -28,6 +28,8 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.dns(at, record)
 	case sensor.KindModuleLoad, sensor.KindModuleUnload:
 		err = r.module(at, record)
+	case sensor.KindAccess, sensor.KindInject:
+		err = r.access(at, record)
 	default:
 		err = r.file(at, record)
 	}
@@ -107,5 +109,15 @@ func (r *ebpfReceiver) module(at time.Time, record sensor.Record) error {
 		return err
 	}
 	r.builder.module(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, path)
+	return nil
+}
+
+func (r *ebpfReceiver) access(at time.Time, record sensor.Record) error {
+	e, err := record.Access()
+	if err != nil {
+		return err
+	}
+	p, target := r.table.Get(&e.Head), r.table.Other(e.Target.Tgid, e.Target.StartTime)
+	r.builder.access(kindNames[record.Kind()], at, p, target, e)
 	return nil
 }

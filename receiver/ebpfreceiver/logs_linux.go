@@ -42,6 +42,8 @@ var kindNames = map[sensor.Kind]string{
 
 	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
 	sensor.KindModuleUnload: event.KindKernelModuleUnload,
+	sensor.KindAccess:       event.KindProcessAccess,
+	sensor.KindInject:       event.KindProcessInject,
 }
 
 func kindOf(name string) (sensor.Kind, bool) {

@@ -174,6 +174,8 @@ func TestEvents(t *testing.T) {
 			"child process.fork",
 			"child process.exec remote",
 			"child process.remote_stdio socket egress",
+			"process.access mem_read",
+			"process.inject mem_write",
 			"child process.exit signal 9",
 			"process.exit 3",
 		}, have)
@@ -381,6 +383,8 @@ func (r record) describe(pid int64, dir string) string {
 		add(r.text(event.AttrNetworkInitiated))
 	case event.KindNetworkBind, event.KindNetworkListen:
 		add(r.text(event.AttrSourceAddress))
+	case event.KindProcessAccess, event.KindProcessInject:
+		add(r.text(event.AttrProcessAccessCall))
 	case event.KindDNSQuery:
 		add(r.text(event.AttrDNSQuestionName), r.text(event.AttrDNSQuestionType))
 	case event.KindProcessFork:

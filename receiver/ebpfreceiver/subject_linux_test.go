@@ -6,6 +6,7 @@ package ebpfreceiver
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -68,6 +69,11 @@ func act() {
 	remote.Env = append(os.Environ(), subjectEnv+"=waits")
 	remote.Stdin, remote.Stdout, remote.Stderr = file, file, file
 	must(remote.Start())
+	for _, flags := range []int{os.O_RDONLY, os.O_RDWR} {
+		memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", remote.Process.Pid), flags, 0)
+		must(err)
+		must(memory.Close())
+	}
 	must(remote.Process.Signal(syscall.SIGKILL))
 	_ = remote.Wait()
 }
