@@ -100,33 +100,64 @@ static __always_inline void memory_opened(struct file *file, struct inode *inode
 			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
 }
 
-/* An opened file, from a hook or from the descriptor a system call returned. */
-static __always_inline int file_opened(struct file *file, u32 flags)
+/* User space keeps in it what its paths lead to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct watched_file);
+	__type(value, u8);
+} watched_files SEC(".maps");
+
+static __always_inline bool is_watched(struct file *file, struct inode *inode)
 {
-	u32 mode = BPF_CORE_READ(file, f_mode);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-	u32 kind = mode & FMODE_CREATED ? EVENT_FILE_CREATE : EVENT_FILE_OPEN;
-	struct file_scratch *s;
+	struct watched_file key = {
+		.inode = BPF_CORE_READ(inode, i_ino),
+		.device = BPF_CORE_READ(inode, i_sb, s_dev),
+	};
+
+	if (bpf_map_lookup_elem(&watched_files, &key))
+		return true;
+	key.inode = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	return bpf_map_lookup_elem(&watched_files, &key);
+}
+
+static __always_inline void report_open(struct file *file, struct inode *inode, u32 kind, u32 flags)
+{
+	struct file_scratch *s = file_record(SLOT_OPEN, kind);
 	u32 end = 0;
 
-	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
-		memory_opened(file, inode, mode, flags);
-	if (kind == EVENT_FILE_OPEN && !(mode & FMODE_WRITE))
-		return 0;
-	if (format != S_IFREG && format != S_IFBLK)
-		return 0;
-	if (!wanted(kind) || is_agent())
-		return 0;
-	s = file_record(SLOT_OPEN, kind);
 	if (!s)
-		return 0;
+		return;
 	fill_inode(&s->event, inode);
 	s->event.open_flags = BPF_CORE_READ(file, f_flags);
 	s->event.flags = flags;
 	end = append_path(s->data, end, &s->event.path, SLOT_OPEN,
 			  BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	submit_file(s, end);
+}
+
+/* An opened file, from a hook or from the descriptor a system call returned. */
+static __always_inline int file_opened(struct file *file, u32 flags)
+{
+	u32 mode = BPF_CORE_READ(file, f_mode);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	bool created = mode & FMODE_CREATED;
+	u32 kind = 0;
+
+	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
+		memory_opened(file, inode, mode, flags);
+	if (format != S_IFREG && format != S_IFBLK)
+		return 0;
+	if (created && wanted(EVENT_FILE_CREATE))
+		kind = EVENT_FILE_CREATE;
+	else if (!created && mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
+		kind = EVENT_FILE_OPEN;
+	if (kind && !is_agent())
+		report_open(file, inode, kind, flags);
+	if (wanted(EVENT_FILE_ACCESS) && !created && mode & FMODE_READ && is_watched(file, inode) &&
+	    !is_agent())
+		report_open(file, inode, EVENT_FILE_ACCESS, flags);
 	return 0;
 }
 

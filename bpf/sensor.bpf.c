@@ -23,6 +23,7 @@ const struct {
 	enum module_origin module_origin;
 	enum access_call access_call;
 	struct access_event access_event;
+	struct watched_file watched_file;
 } abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

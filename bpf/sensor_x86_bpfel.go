@@ -119,7 +119,8 @@ const (
 	SensorEventKindEVENT_MODULE_UNLOAD  SensorEventKind = 14
 	SensorEventKindEVENT_PROCESS_ACCESS SensorEventKind = 15
 	SensorEventKindEVENT_PROCESS_INJECT SensorEventKind = 16
-	SensorEventKindEVENT_KINDS          SensorEventKind = 17
+	SensorEventKindEVENT_FILE_ACCESS    SensorEventKind = 17
+	SensorEventKindEVENT_KINDS          SensorEventKind = 18
 )
 
 type SensorEventParent struct {
@@ -235,7 +236,7 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [51]uint64
+	Lost [54]uint64
 }
 
 type SensorModuleEvent struct {
@@ -310,6 +311,13 @@ type SensorPendingSocket struct {
 	_       [4]byte
 }
 
+type SensorWatchedFile struct {
+	_        structs.HostLayout
+	Inode    uint64
+	Device   uint32
+	Reserved uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -327,6 +335,7 @@ const (
 	SensorMapPendingMounts                  = "pending_mounts"
 	SensorMapPendingSockets                 = "pending_sockets"
 	SensorMapProcessRing                    = "process_ring"
+	SensorMapWatchedFiles                   = "watched_files"
 	SensorProgCgroupPacketLeaves            = "cgroup_packet_leaves"
 	SensorProgFentryFileOpen                = "fentry_file_open"
 	SensorProgFentryInodeLink               = "fentry_inode_link"
@@ -637,6 +646,7 @@ type SensorMapSpecs struct {
 	PendingMounts   *ebpf.MapSpec `ebpf:"pending_mounts"`
 	PendingSockets  *ebpf.MapSpec `ebpf:"pending_sockets"`
 	ProcessRing     *ebpf.MapSpec `ebpf:"process_ring"`
+	WatchedFiles    *ebpf.MapSpec `ebpf:"watched_files"`
 }
 
 // SensorVariableSpecs contains global variables before they are loaded into the kernel.
@@ -681,6 +691,7 @@ type SensorMaps struct {
 	PendingMounts   *ebpf.Map `ebpf:"pending_mounts"`
 	PendingSockets  *ebpf.Map `ebpf:"pending_sockets"`
 	ProcessRing     *ebpf.Map `ebpf:"process_ring"`
+	WatchedFiles    *ebpf.Map `ebpf:"watched_files"`
 }
 
 func (m *SensorMaps) Close() error {
@@ -698,6 +709,7 @@ func (m *SensorMaps) Close() error {
 		m.PendingMounts,
 		m.PendingSockets,
 		m.ProcessRing,
+		m.WatchedFiles,
 	)
 }
 

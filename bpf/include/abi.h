@@ -27,7 +27,8 @@ enum event_kind {
 	EVENT_MODULE_UNLOAD = 14,
 	EVENT_PROCESS_ACCESS = 15,
 	EVENT_PROCESS_INJECT = 16,
-	EVENT_KINDS = 17,
+	EVENT_FILE_ACCESS = 17,
+	EVENT_KINDS = 18,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -153,6 +154,13 @@ struct file_event {
 	struct event_string path2; /* the old name of a rename; the target of a link */
 	struct event_string base; /* directory path is relative to */
 	struct event_string base2;
+};
+
+/* A file, or a directory with all that is in it, whose readers are told. */
+struct watched_file {
+	u64 inode;
+	u32 device;
+	u32 reserved;
 };
 
 struct net_event {

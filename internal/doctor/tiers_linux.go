@@ -21,6 +21,7 @@ var kinds = []struct {
 	{sensor.KindFork, event.KindProcessFork},
 	{sensor.KindExit, event.KindProcessExit},
 	{sensor.KindOpen, event.KindFileOpen},
+	{sensor.KindFileAccess, event.KindFileAccess},
 	{sensor.KindCreate, event.KindFileCreate},
 	{sensor.KindDelete, event.KindFileDelete},
 	{sensor.KindRename, event.KindFileRename},

@@ -13,6 +13,7 @@ const (
 	KindProcessAccess      = "process.access"
 	KindProcessInject      = "process.inject"
 	KindFileOpen           = "file.open"
+	KindFileAccess         = "file.access"
 	KindFileCreate         = "file.create"
 	KindFileDelete         = "file.delete"
 	KindFileRename         = "file.rename"
@@ -362,6 +363,39 @@ var kinds = []Kind{
 		Meaning: "An existing file was opened for writing.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "open"},
 		Sigma:   []string{"file_event", "file_change"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrEventOutcome,
+			AttrFileFlags,
+		},
+	},
+	{
+		Name:    KindFileAccess,
+		Class:   "file",
+		Meaning: "An existing file was opened for reading that is watched, or is in a watched directory.",
+		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"access"}, Action: "access"},
+		Sigma:   []string{"file_access"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -764,17 +798,18 @@ var kindIndex = map[string]int{
 	KindProcessAccess:      4,
 	KindProcessInject:      5,
 	KindFileOpen:           6,
-	KindFileCreate:         7,
-	KindFileDelete:         8,
-	KindFileRename:         9,
-	KindNetworkConnect:     10,
-	KindNetworkAccept:      11,
-	KindNetworkBind:        12,
-	KindNetworkListen:      13,
-	KindDNSQuery:           14,
-	KindKernelModuleLoad:   15,
-	KindKernelModuleUnload: 16,
-	KindSecurityAlert:      17,
+	KindFileAccess:         7,
+	KindFileCreate:         8,
+	KindFileDelete:         9,
+	KindFileRename:         10,
+	KindNetworkConnect:     11,
+	KindNetworkAccept:      12,
+	KindNetworkBind:        13,
+	KindNetworkListen:      14,
+	KindDNSQuery:           15,
+	KindKernelModuleLoad:   16,
+	KindKernelModuleUnload: 17,
+	KindSecurityAlert:      18,
 }
 
 var ecsPlan = []ECSField{

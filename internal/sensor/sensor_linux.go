@@ -58,6 +58,7 @@ type Sensor struct {
 	other   *ringbuf.Reader
 	tiers   []KindTier
 	carried []Record
+	watched map[FileID]bool
 }
 
 // Open loads and attaches the programs for opts.Kinds. A kind that no tier can serve is reported by

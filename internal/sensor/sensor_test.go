@@ -98,7 +98,7 @@ func events(t *testing.T, s *Sensor) []seen {
 	for _, r := range batch.Records {
 		e := seen{kind: r.Kind(), pid: r.Head().Tgid}
 		switch r.Kind() {
-		case KindOpen, KindCreate, KindDelete, KindRename:
+		case KindOpen, KindFileAccess, KindCreate, KindDelete, KindRename:
 			f, text, err := r.File()
 			require.NoError(t, err)
 			e.path, e.other, e.mode, e.flags = string(text.Path), string(text.Path2), f.Mode, f.OpenFlags

@@ -30,6 +30,7 @@ const (
 
 	KindModuleLoad   = bpf.SensorEventKindEVENT_MODULE_LOAD
 	KindModuleUnload = bpf.SensorEventKindEVENT_MODULE_UNLOAD
+	KindFileAccess   = bpf.SensorEventKindEVENT_FILE_ACCESS
 	KindAccess       = bpf.SensorEventKindEVENT_PROCESS_ACCESS
 	KindInject       = bpf.SensorEventKindEVENT_PROCESS_INJECT
 
@@ -97,7 +98,7 @@ var modules = feature{"btf_trace_module_load", "this kernel has no loadable modu
 func units() []unit {
 	names := func(calls ...string) unit { return unit{enter: calls, exit: calls} }
 
-	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate}, also: []Kind{KindAccess, KindInject}, hooks: []string{"file_open"},
+	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate, KindFileAccess}, also: []Kind{KindAccess, KindInject}, hooks: []string{"file_open"},
 		exit: []string{"open", "creat", "openat", "openat2"}}
 
 	makeUnit := names("mkdir", "mkdirat", "mknod", "mknodat", "link", "linkat", "symlink", "symlinkat")

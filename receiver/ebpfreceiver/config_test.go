@@ -21,7 +21,7 @@ import (
 var allKinds = []string{
 	"process.exec", "process.fork", "process.exit", "process.remote_stdio",
 	"process.access", "process.inject",
-	"file.open", "file.create", "file.delete", "file.rename",
+	"file.open", "file.access", "file.create", "file.delete", "file.rename",
 	"network.connect", "network.accept", "network.bind", "network.listen", "dns.query",
 	"kernel.module_load", "kernel.module_unload",
 }
@@ -45,18 +45,21 @@ func TestLoadConfig(t *testing.T) {
 		{name: "", want: &Config{
 			Events:          allKinds,
 			ProcessRingSize: 8 << 20, ActivityRingSize: 16 << 20,
+			WatchReads:   watchedByDefault(),
 			PollInterval: 20 * time.Millisecond,
 		}},
 		{name: "all_settings", want: &Config{
 			Events:          []string{"process.exec", "network.connect"},
 			Tiers:           map[string]string{"network.connect": "tracepoint"},
 			ProcessRingSize: 1 << 20, ActivityRingSize: 2 << 20,
+			WatchReads:   []string{"/etc/shadow", "/srv/*/keys"},
 			PollInterval: 50 * time.Millisecond,
 		}},
 		{name: "unknown_event", err: `events: unknown event kind "process.start"; expected one of: ` + kindList},
 		{name: "no_event", err: "events: at least one event kind expected, of: " + kindList},
 		{name: "unknown_tier", err: `tiers::file.open: unknown tier "magic"; expected one of: lsm, fentry, kprobe, cgroup, tracepoint`},
 		{name: "ring_size", err: "activity_ring_size: 3000000; expected a power of two from 4096 to 1073741824 bytes"},
+		{name: "watch_reads", err: `watch_reads: "etc/shadow"; expected an absolute path, in which * and ? may stand for parts of a name`},
 		{name: "poll_interval", err: "poll_interval: 2s; expected 1ms to 1s"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

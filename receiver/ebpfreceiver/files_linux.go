@@ -18,18 +18,25 @@ import (
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
 
-func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.SensorFileEvent, s sensor.FileStrings) {
-	attrs, ok := b.record(kind, at, p)
-	if !ok {
-		return
-	}
-	name, other := text(s.Path), text(s.Path2)
+// namesOf gives the path of a file record, and what a rename or link came from or a link leads to, both
+// complete: a system call may pass them relative to a directory.
+func namesOf(e *bpf.SensorFileEvent, s sensor.FileStrings) (name, other string) {
+	name, other = text(s.Path), text(s.Path2)
 	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
 		name = join(text(s.Base), name)
 		if e.Mode&unix.S_IFMT != unix.S_IFLNK && other != "" {
 			other = join(text(s.Base2), other)
 		}
 	}
+	return name, other
+}
+
+func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.SensorFileEvent, s sensor.FileStrings) {
+	attrs, ok := b.record(kind, at, p)
+	if !ok {
+		return
+	}
+	name, other := namesOf(e, s)
 	directory, base := path.Split(name)
 	attrs.PutStr(event.AttrFilePath, name)
 	attrs.PutStr(event.AttrFileName, base)
@@ -49,7 +56,7 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 	} else {
 		putString(attrs, event.AttrFileOriginalPath, other)
 	}
-	if kind == event.KindFileOpen || kind == event.KindFileCreate && e.OpenFlags != 0 {
+	if kind == event.KindFileOpen || kind == event.KindFileAccess || kind == event.KindFileCreate && e.OpenFlags != 0 {
 		putStrings(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
 	}
 	putOutcome(attrs, e.Ret, e.Flags)

@@ -75,6 +75,10 @@ func (r *ebpfReceiver) file(at time.Time, record sensor.Record) error {
 	if err != nil {
 		return err
 	}
+	if r.reads != nil && record.Kind() != sensor.KindOpen && record.Kind() != sensor.KindFileAccess {
+		name, _ := namesOf(e, s)
+		r.reads.nameChanged(name)
+	}
 	r.builder.file(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, s)
 	return nil
 }

@@ -42,6 +42,7 @@ var kindNames = map[sensor.Kind]string{
 
 	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
 	sensor.KindModuleUnload: event.KindKernelModuleUnload,
+	sensor.KindFileAccess:   event.KindFileAccess,
 	sensor.KindAccess:       event.KindProcessAccess,
 	sensor.KindInject:       event.KindProcessInject,
 }

@@ -40,6 +40,7 @@ type ebpfReceiver struct {
 	boot    time.Time
 	builder *logBuilder
 	losses  lossCounter
+	reads   *readWatch // nil where nobody asked for file.access
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -63,6 +64,11 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 		return startError(err)
 	}
 	r.tellTiers()
+	r.reads = nil
+	if slices.Contains(r.config.Events, event.KindFileAccess) {
+		r.reads = newReadWatch(r.config.WatchReads)
+		r.watchReads(time.Now())
+	}
 	proc := process.ProcFS{Root: "/proc"}
 	r.boot = bootTime()
 	r.table = process.NewTable(proc, host.bootID, r.boot)
@@ -78,6 +84,20 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 	r.done.Add(1)
 	go r.run()
 	return nil
+}
+
+// watchReads tells the kernel anew which files are watched, where it is time to.
+func (r *ebpfReceiver) watchReads(now time.Time) {
+	if r.reads == nil || !r.reads.due(now) {
+		return
+	}
+	files, err := r.reads.resolve(now)
+	if err == nil {
+		err = r.sensor.WatchReads(files)
+	}
+	if err != nil {
+		r.logger.Error("Not all reads that are to be watched can be", zap.Error(err))
+	}
 }
 
 // tellTiers says in one line what is watched how; every kind that is not watched has its own.
@@ -198,6 +218,7 @@ func (r *ebpfReceiver) run() {
 			return
 		case <-timer.C:
 			r.cycle(&batch, r.sensor.Read)
+			r.watchReads(time.Now())
 			interval = r.nextPoll(interval, len(batch.Records) == 0)
 			timer.Reset(interval)
 		}

@@ -47,6 +47,8 @@ func act() {
 	f, err := os.OpenFile("new", os.O_WRONLY|os.O_APPEND, 0)
 	must(err)
 	must(f.Close())
+	_, err = os.ReadFile("/etc/shadow")
+	must(err)
 	must(os.Symlink("/etc/passwd", "link"))
 	must(os.Link("new", "hard"))
 	must(os.Mkdir("dir", 0o700))
@@ -61,6 +63,11 @@ func act() {
 	_, err = listener.Accept()
 	must(err)
 	must(ask())
+	for _, flags := range []int{os.O_RDONLY, os.O_RDWR} {
+		memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", os.Getppid()), flags, 0)
+		must(err)
+		must(memory.Close())
+	}
 	file, err := conn.(*net.TCPConn).File()
 	must(err)
 	self, err := os.Executable()
@@ -69,11 +76,6 @@ func act() {
 	remote.Env = append(os.Environ(), subjectEnv+"=waits")
 	remote.Stdin, remote.Stdout, remote.Stderr = file, file, file
 	must(remote.Start())
-	for _, flags := range []int{os.O_RDONLY, os.O_RDWR} {
-		memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", remote.Process.Pid), flags, 0)
-		must(err)
-		must(memory.Close())
-	}
 	must(remote.Process.Signal(syscall.SIGKILL))
 	_ = remote.Wait()
 }
@@ -104,4 +106,11 @@ func runSubject(t *testing.T) (pid int64, dir string) {
 	require.ErrorAs(t, err, &ended)
 	require.Equal(t, 3, ended.ExitCode(), "%s", output)
 	return int64(cmd.Process.Pid), dir
+}
+
+// run runs a program of the system: what the test does itself is not reported.
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	output, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }

@@ -115,7 +115,7 @@ func promised(r record, name string) bool {
 		return unknown // after the call only the name is left
 	case name == event.AttrFileInode:
 		// What is not there yet, or any more, has none.
-		return kind == event.KindFileOpen
+		return kind == event.KindFileOpen || kind == event.KindFileAccess
 	}
 	return true
 }
