@@ -387,7 +387,7 @@ static __always_inline int call_begins(u32 kind, u32 mode, s32 dirfd, u64 path, 
 	return 0;
 }
 
-static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct event_string *string,
+static __always_inline u32 append_base(u8 *data, u32 end, struct event_string *string, u32 slot,
 				       s32 dirfd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -396,13 +396,13 @@ static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct e
 	if (dirfd == AT_FDCWD) {
 		struct fs_struct *fs = BPF_CORE_READ(task, fs);
 
-		return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(fs, pwd.dentry),
+		return append_path(data, end, string, slot, BPF_CORE_READ(fs, pwd.dentry),
 				   BPF_CORE_READ(fs, pwd.mnt));
 	}
 	file = file_of(BPF_CORE_READ(task, files), dirfd);
 	if (!file)
 		return end;
-	return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(file, f_path.dentry),
+	return append_path(data, end, string, slot, BPF_CORE_READ(file, f_path.dentry),
 			   BPF_CORE_READ(file, f_path.mnt));
 }
 
@@ -429,9 +429,9 @@ static __always_inline int call_ends(struct sys_exit_args *ctx)
 	end = append_string(s->data, end, &s->event.path, (void *)call.path, true);
 	if (call.path2)
 		end = append_string(s->data, end, &s->event.path2, (void *)call.path2, true);
-	end = append_base(s, end, &s->event.base, call.dirfd);
+	end = append_base(s->data, end, &s->event.base, SLOT_UNLINK, call.dirfd);
 	if (call.path2 && call.mode != S_IFLNK)
-		end = append_base(s, end, &s->event.base2, call.dirfd2);
+		end = append_base(s->data, end, &s->event.base2, SLOT_UNLINK, call.dirfd2);
 	submit_file(s, end);
 	return 0;
 }

@@ -8,6 +8,9 @@
 #include "dns.h"
 #include "module.h"
 #include "access.h"
+#include "credentials.h"
+#include "attributes.h"
+#include "image.h"
 
 /* The records and enumerations of the ABI, so that the object's type information has them all. */
 const struct {
@@ -24,6 +27,8 @@ const struct {
 	enum access_call access_call;
 	struct access_event access_event;
 	struct watched_file watched_file;
+	struct setid_event setid_event;
+	enum attribute_change attribute_change;
 } abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

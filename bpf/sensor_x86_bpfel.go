@@ -51,6 +51,49 @@ type SensorAccessTarget struct {
 	Euid      uint32
 }
 
+type SensorAttributeCall struct {
+	_        structs.HostLayout
+	Path     uint64
+	Fd       int32
+	Change   uint32
+	Mode     uint32
+	Uid      uint32
+	Gid      uint32
+	Reserved uint32
+	Name     [64]int8
+}
+
+type SensorAttributeChange uint32
+
+const (
+	SensorAttributeChangeATTRIBUTE_MODE  SensorAttributeChange = 1
+	SensorAttributeChangeATTRIBUTE_OWNER SensorAttributeChange = 2
+	SensorAttributeChangeATTRIBUTE_XATTR SensorAttributeChange = 3
+)
+
+type SensorAttributeEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Inode    uint64
+	Device   uint32
+	Mode     uint32
+	Change   uint32
+	NewMode  uint32
+	Uid      uint32
+	Gid      uint32
+	Flags    uint32
+	Reserved uint32
+	Path     SensorEventString
+	Base     SensorEventString
+	Name     SensorEventString
+}
+
+type SensorAttributeScratch struct {
+	_     structs.HostLayout
+	Event SensorAttributeEvent
+	Data  [20480]uint8
+}
+
 type SensorDnsEvent struct {
 	_        structs.HostLayout
 	Head     SensorEventHead
@@ -99,28 +142,41 @@ type SensorEventHead struct {
 	Egid      uint32
 }
 
+type SensorEventIds struct {
+	_    structs.HostLayout
+	Uid  uint32
+	Euid uint32
+	Suid uint32
+	Gid  uint32
+	Egid uint32
+	Sgid uint32
+}
+
 type SensorEventKind uint32
 
 const (
-	SensorEventKindEVENT_NONE           SensorEventKind = 0
-	SensorEventKindEVENT_PROCESS_FORK   SensorEventKind = 1
-	SensorEventKindEVENT_PROCESS_EXEC   SensorEventKind = 2
-	SensorEventKindEVENT_PROCESS_EXIT   SensorEventKind = 3
-	SensorEventKindEVENT_FILE_OPEN      SensorEventKind = 4
-	SensorEventKindEVENT_FILE_CREATE    SensorEventKind = 5
-	SensorEventKindEVENT_FILE_DELETE    SensorEventKind = 6
-	SensorEventKindEVENT_FILE_RENAME    SensorEventKind = 7
-	SensorEventKindEVENT_NET_CONNECT    SensorEventKind = 8
-	SensorEventKindEVENT_NET_ACCEPT     SensorEventKind = 9
-	SensorEventKindEVENT_NET_BIND       SensorEventKind = 10
-	SensorEventKindEVENT_NET_LISTEN     SensorEventKind = 11
-	SensorEventKindEVENT_DNS_QUERY      SensorEventKind = 12
-	SensorEventKindEVENT_MODULE_LOAD    SensorEventKind = 13
-	SensorEventKindEVENT_MODULE_UNLOAD  SensorEventKind = 14
-	SensorEventKindEVENT_PROCESS_ACCESS SensorEventKind = 15
-	SensorEventKindEVENT_PROCESS_INJECT SensorEventKind = 16
-	SensorEventKindEVENT_FILE_ACCESS    SensorEventKind = 17
-	SensorEventKindEVENT_KINDS          SensorEventKind = 18
+	SensorEventKindEVENT_NONE            SensorEventKind = 0
+	SensorEventKindEVENT_PROCESS_FORK    SensorEventKind = 1
+	SensorEventKindEVENT_PROCESS_EXEC    SensorEventKind = 2
+	SensorEventKindEVENT_PROCESS_EXIT    SensorEventKind = 3
+	SensorEventKindEVENT_FILE_OPEN       SensorEventKind = 4
+	SensorEventKindEVENT_FILE_CREATE     SensorEventKind = 5
+	SensorEventKindEVENT_FILE_DELETE     SensorEventKind = 6
+	SensorEventKindEVENT_FILE_RENAME     SensorEventKind = 7
+	SensorEventKindEVENT_NET_CONNECT     SensorEventKind = 8
+	SensorEventKindEVENT_NET_ACCEPT      SensorEventKind = 9
+	SensorEventKindEVENT_NET_BIND        SensorEventKind = 10
+	SensorEventKindEVENT_NET_LISTEN      SensorEventKind = 11
+	SensorEventKindEVENT_DNS_QUERY       SensorEventKind = 12
+	SensorEventKindEVENT_MODULE_LOAD     SensorEventKind = 13
+	SensorEventKindEVENT_MODULE_UNLOAD   SensorEventKind = 14
+	SensorEventKindEVENT_PROCESS_ACCESS  SensorEventKind = 15
+	SensorEventKindEVENT_PROCESS_INJECT  SensorEventKind = 16
+	SensorEventKindEVENT_FILE_ACCESS     SensorEventKind = 17
+	SensorEventKindEVENT_PROCESS_SETID   SensorEventKind = 18
+	SensorEventKindEVENT_FILE_ATTRIBUTES SensorEventKind = 19
+	SensorEventKindEVENT_IMAGE_LOAD      SensorEventKind = 20
+	SensorEventKindEVENT_KINDS           SensorEventKind = 21
 )
 
 type SensorEventParent struct {
@@ -236,7 +292,7 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [54]uint64
+	Lost [63]uint64
 }
 
 type SensorModuleEvent struct {
@@ -311,6 +367,15 @@ type SensorPendingSocket struct {
 	_       [4]byte
 }
 
+type SensorSetidEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Before   SensorEventIds
+	Now      SensorEventIds
+	Flags    uint32
+	Reserved uint32
+}
+
 type SensorWatchedFile struct {
 	_        structs.HostLayout
 	Inode    uint64
@@ -324,13 +389,16 @@ type SensorWatchedFile struct {
 const (
 	SensorMapAccessesTold                   = "accesses_told"
 	SensorMapActivityRing                   = "activity_ring"
+	SensorMapAttributeScratches             = "attribute_scratches"
 	SensorMapExecScratches                  = "exec_scratches"
 	SensorMapFileScratches                  = "file_scratches"
 	SensorMapLosses                         = "losses"
 	SensorMapModuleScratches                = "module_scratches"
 	SensorMapPathBuffers                    = "path_buffers"
 	SensorMapPendingAccesses                = "pending_accesses"
+	SensorMapPendingAttributes              = "pending_attributes"
 	SensorMapPendingCalls                   = "pending_calls"
+	SensorMapPendingIds                     = "pending_ids"
 	SensorMapPendingModules                 = "pending_modules"
 	SensorMapPendingMounts                  = "pending_mounts"
 	SensorMapPendingSockets                 = "pending_sockets"
@@ -345,6 +413,9 @@ const (
 	SensorProgFentryInodeRmdir              = "fentry_inode_rmdir"
 	SensorProgFentryInodeSymlink            = "fentry_inode_symlink"
 	SensorProgFentryInodeUnlink             = "fentry_inode_unlink"
+	SensorProgFentryMmapFile                = "fentry_mmap_file"
+	SensorProgFentryPathChmod               = "fentry_path_chmod"
+	SensorProgFentryPathChown               = "fentry_path_chown"
 	SensorProgFentryPathLink                = "fentry_path_link"
 	SensorProgFentryPathMkdir               = "fentry_path_mkdir"
 	SensorProgFentryPathMknod               = "fentry_path_mknod"
@@ -357,6 +428,8 @@ const (
 	SensorProgFentrySocketBind              = "fentry_socket_bind"
 	SensorProgFentrySocketConnect           = "fentry_socket_connect"
 	SensorProgFentrySocketListen            = "fentry_socket_listen"
+	SensorProgFentryTaskFixSetgid           = "fentry_task_fix_setgid"
+	SensorProgFentryTaskFixSetuid           = "fentry_task_fix_setuid"
 	SensorProgFentryUdpSendmsg              = "fentry_udp_sendmsg"
 	SensorProgFentryUdpv6Sendmsg            = "fentry_udpv6_sendmsg"
 	SensorProgInjectSysEnterProcessVmWritev = "inject_sys_enter_process_vm_writev"
@@ -371,6 +444,9 @@ const (
 	SensorProgKprobeInodeRmdir              = "kprobe_inode_rmdir"
 	SensorProgKprobeInodeSymlink            = "kprobe_inode_symlink"
 	SensorProgKprobeInodeUnlink             = "kprobe_inode_unlink"
+	SensorProgKprobeMmapFile                = "kprobe_mmap_file"
+	SensorProgKprobePathChmod               = "kprobe_path_chmod"
+	SensorProgKprobePathChown               = "kprobe_path_chown"
 	SensorProgKprobePathLink                = "kprobe_path_link"
 	SensorProgKprobePathMkdir               = "kprobe_path_mkdir"
 	SensorProgKprobePathMknod               = "kprobe_path_mknod"
@@ -383,6 +459,8 @@ const (
 	SensorProgKprobeSocketBind              = "kprobe_socket_bind"
 	SensorProgKprobeSocketConnect           = "kprobe_socket_connect"
 	SensorProgKprobeSocketListen            = "kprobe_socket_listen"
+	SensorProgKprobeTaskFixSetgid           = "kprobe_task_fix_setgid"
+	SensorProgKprobeTaskFixSetuid           = "kprobe_task_fix_setuid"
 	SensorProgKprobeUdpSendmsg              = "kprobe_udp_sendmsg"
 	SensorProgKprobeUdpv6Sendmsg            = "kprobe_udpv6_sendmsg"
 	SensorProgLsmFileOpen                   = "lsm_file_open"
@@ -393,6 +471,9 @@ const (
 	SensorProgLsmInodeRmdir                 = "lsm_inode_rmdir"
 	SensorProgLsmInodeSymlink               = "lsm_inode_symlink"
 	SensorProgLsmInodeUnlink                = "lsm_inode_unlink"
+	SensorProgLsmMmapFile                   = "lsm_mmap_file"
+	SensorProgLsmPathChmod                  = "lsm_path_chmod"
+	SensorProgLsmPathChown                  = "lsm_path_chown"
 	SensorProgLsmPathLink                   = "lsm_path_link"
 	SensorProgLsmPathMkdir                  = "lsm_path_mkdir"
 	SensorProgLsmPathMknod                  = "lsm_path_mknod"
@@ -405,22 +486,35 @@ const (
 	SensorProgLsmSocketBind                 = "lsm_socket_bind"
 	SensorProgLsmSocketConnect              = "lsm_socket_connect"
 	SensorProgLsmSocketListen               = "lsm_socket_listen"
+	SensorProgLsmTaskFixSetgid              = "lsm_task_fix_setgid"
+	SensorProgLsmTaskFixSetuid              = "lsm_task_fix_setuid"
 	SensorProgModuleFree                    = "module_free"
 	SensorProgModuleLoad                    = "module_load"
 	SensorProgProcessExec                   = "process_exec"
 	SensorProgProcessExit                   = "process_exit"
 	SensorProgProcessFork                   = "process_fork"
 	SensorProgSysEnterBind                  = "sys_enter_bind"
+	SensorProgSysEnterChmod                 = "sys_enter_chmod"
+	SensorProgSysEnterChown                 = "sys_enter_chown"
 	SensorProgSysEnterConnect               = "sys_enter_connect"
+	SensorProgSysEnterFchmod                = "sys_enter_fchmod"
+	SensorProgSysEnterFchmodat              = "sys_enter_fchmodat"
+	SensorProgSysEnterFchmodat2             = "sys_enter_fchmodat2"
+	SensorProgSysEnterFchown                = "sys_enter_fchown"
+	SensorProgSysEnterFchownat              = "sys_enter_fchownat"
 	SensorProgSysEnterFinitModule           = "sys_enter_finit_module"
+	SensorProgSysEnterFsetxattr             = "sys_enter_fsetxattr"
 	SensorProgSysEnterInitModule            = "sys_enter_init_module"
+	SensorProgSysEnterLchown                = "sys_enter_lchown"
 	SensorProgSysEnterLink                  = "sys_enter_link"
 	SensorProgSysEnterLinkat                = "sys_enter_linkat"
 	SensorProgSysEnterListen                = "sys_enter_listen"
+	SensorProgSysEnterLsetxattr             = "sys_enter_lsetxattr"
 	SensorProgSysEnterMkdir                 = "sys_enter_mkdir"
 	SensorProgSysEnterMkdirat               = "sys_enter_mkdirat"
 	SensorProgSysEnterMknod                 = "sys_enter_mknod"
 	SensorProgSysEnterMknodat               = "sys_enter_mknodat"
+	SensorProgSysEnterMmap                  = "sys_enter_mmap"
 	SensorProgSysEnterPidfdGetfd            = "sys_enter_pidfd_getfd"
 	SensorProgSysEnterProcessVmReadv        = "sys_enter_process_vm_readv"
 	SensorProgSysEnterPtrace                = "sys_enter_ptrace"
@@ -428,6 +522,14 @@ const (
 	SensorProgSysEnterRenameat              = "sys_enter_renameat"
 	SensorProgSysEnterRenameat2             = "sys_enter_renameat2"
 	SensorProgSysEnterRmdir                 = "sys_enter_rmdir"
+	SensorProgSysEnterSetgid                = "sys_enter_setgid"
+	SensorProgSysEnterSetregid              = "sys_enter_setregid"
+	SensorProgSysEnterSetresgid             = "sys_enter_setresgid"
+	SensorProgSysEnterSetresuid             = "sys_enter_setresuid"
+	SensorProgSysEnterSetreuid              = "sys_enter_setreuid"
+	SensorProgSysEnterSetuid                = "sys_enter_setuid"
+	SensorProgSysEnterSetxattr              = "sys_enter_setxattr"
+	SensorProgSysEnterSetxattrat            = "sys_enter_setxattrat"
 	SensorProgSysEnterSymlink               = "sys_enter_symlink"
 	SensorProgSysEnterSymlinkat             = "sys_enter_symlinkat"
 	SensorProgSysEnterUnlink                = "sys_enter_unlink"
@@ -435,11 +537,21 @@ const (
 	SensorProgSysExitAccept                 = "sys_exit_accept"
 	SensorProgSysExitAccept4                = "sys_exit_accept4"
 	SensorProgSysExitBind                   = "sys_exit_bind"
+	SensorProgSysExitChmod                  = "sys_exit_chmod"
+	SensorProgSysExitChown                  = "sys_exit_chown"
 	SensorProgSysExitConnect                = "sys_exit_connect"
 	SensorProgSysExitCreat                  = "sys_exit_creat"
+	SensorProgSysExitFchmod                 = "sys_exit_fchmod"
+	SensorProgSysExitFchmodat               = "sys_exit_fchmodat"
+	SensorProgSysExitFchmodat2              = "sys_exit_fchmodat2"
+	SensorProgSysExitFchown                 = "sys_exit_fchown"
+	SensorProgSysExitFchownat               = "sys_exit_fchownat"
+	SensorProgSysExitFsetxattr              = "sys_exit_fsetxattr"
+	SensorProgSysExitLchown                 = "sys_exit_lchown"
 	SensorProgSysExitLink                   = "sys_exit_link"
 	SensorProgSysExitLinkat                 = "sys_exit_linkat"
 	SensorProgSysExitListen                 = "sys_exit_listen"
+	SensorProgSysExitLsetxattr              = "sys_exit_lsetxattr"
 	SensorProgSysExitMkdir                  = "sys_exit_mkdir"
 	SensorProgSysExitMkdirat                = "sys_exit_mkdirat"
 	SensorProgSysExitMknod                  = "sys_exit_mknod"
@@ -454,6 +566,14 @@ const (
 	SensorProgSysExitRenameat               = "sys_exit_renameat"
 	SensorProgSysExitRenameat2              = "sys_exit_renameat2"
 	SensorProgSysExitRmdir                  = "sys_exit_rmdir"
+	SensorProgSysExitSetgid                 = "sys_exit_setgid"
+	SensorProgSysExitSetregid               = "sys_exit_setregid"
+	SensorProgSysExitSetresgid              = "sys_exit_setresgid"
+	SensorProgSysExitSetresuid              = "sys_exit_setresuid"
+	SensorProgSysExitSetreuid               = "sys_exit_setreuid"
+	SensorProgSysExitSetuid                 = "sys_exit_setuid"
+	SensorProgSysExitSetxattr               = "sys_exit_setxattr"
+	SensorProgSysExitSetxattrat             = "sys_exit_setxattrat"
 	SensorProgSysExitSymlink                = "sys_exit_symlink"
 	SensorProgSysExitSymlinkat              = "sys_exit_symlinkat"
 	SensorProgSysExitUnlink                 = "sys_exit_unlink"
@@ -514,6 +634,9 @@ type SensorProgramSpecs struct {
 	FentryInodeRmdir              *ebpf.ProgramSpec `ebpf:"fentry_inode_rmdir"`
 	FentryInodeSymlink            *ebpf.ProgramSpec `ebpf:"fentry_inode_symlink"`
 	FentryInodeUnlink             *ebpf.ProgramSpec `ebpf:"fentry_inode_unlink"`
+	FentryMmapFile                *ebpf.ProgramSpec `ebpf:"fentry_mmap_file"`
+	FentryPathChmod               *ebpf.ProgramSpec `ebpf:"fentry_path_chmod"`
+	FentryPathChown               *ebpf.ProgramSpec `ebpf:"fentry_path_chown"`
 	FentryPathLink                *ebpf.ProgramSpec `ebpf:"fentry_path_link"`
 	FentryPathMkdir               *ebpf.ProgramSpec `ebpf:"fentry_path_mkdir"`
 	FentryPathMknod               *ebpf.ProgramSpec `ebpf:"fentry_path_mknod"`
@@ -526,6 +649,8 @@ type SensorProgramSpecs struct {
 	FentrySocketBind              *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
 	FentrySocketConnect           *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
 	FentrySocketListen            *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
+	FentryTaskFixSetgid           *ebpf.ProgramSpec `ebpf:"fentry_task_fix_setgid"`
+	FentryTaskFixSetuid           *ebpf.ProgramSpec `ebpf:"fentry_task_fix_setuid"`
 	FentryUdpSendmsg              *ebpf.ProgramSpec `ebpf:"fentry_udp_sendmsg"`
 	FentryUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"fentry_udpv6_sendmsg"`
 	InjectSysEnterProcessVmWritev *ebpf.ProgramSpec `ebpf:"inject_sys_enter_process_vm_writev"`
@@ -540,6 +665,9 @@ type SensorProgramSpecs struct {
 	KprobeInodeRmdir              *ebpf.ProgramSpec `ebpf:"kprobe_inode_rmdir"`
 	KprobeInodeSymlink            *ebpf.ProgramSpec `ebpf:"kprobe_inode_symlink"`
 	KprobeInodeUnlink             *ebpf.ProgramSpec `ebpf:"kprobe_inode_unlink"`
+	KprobeMmapFile                *ebpf.ProgramSpec `ebpf:"kprobe_mmap_file"`
+	KprobePathChmod               *ebpf.ProgramSpec `ebpf:"kprobe_path_chmod"`
+	KprobePathChown               *ebpf.ProgramSpec `ebpf:"kprobe_path_chown"`
 	KprobePathLink                *ebpf.ProgramSpec `ebpf:"kprobe_path_link"`
 	KprobePathMkdir               *ebpf.ProgramSpec `ebpf:"kprobe_path_mkdir"`
 	KprobePathMknod               *ebpf.ProgramSpec `ebpf:"kprobe_path_mknod"`
@@ -552,6 +680,8 @@ type SensorProgramSpecs struct {
 	KprobeSocketBind              *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
 	KprobeSocketConnect           *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
 	KprobeSocketListen            *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
+	KprobeTaskFixSetgid           *ebpf.ProgramSpec `ebpf:"kprobe_task_fix_setgid"`
+	KprobeTaskFixSetuid           *ebpf.ProgramSpec `ebpf:"kprobe_task_fix_setuid"`
 	KprobeUdpSendmsg              *ebpf.ProgramSpec `ebpf:"kprobe_udp_sendmsg"`
 	KprobeUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"kprobe_udpv6_sendmsg"`
 	LsmFileOpen                   *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
@@ -562,6 +692,9 @@ type SensorProgramSpecs struct {
 	LsmInodeRmdir                 *ebpf.ProgramSpec `ebpf:"lsm_inode_rmdir"`
 	LsmInodeSymlink               *ebpf.ProgramSpec `ebpf:"lsm_inode_symlink"`
 	LsmInodeUnlink                *ebpf.ProgramSpec `ebpf:"lsm_inode_unlink"`
+	LsmMmapFile                   *ebpf.ProgramSpec `ebpf:"lsm_mmap_file"`
+	LsmPathChmod                  *ebpf.ProgramSpec `ebpf:"lsm_path_chmod"`
+	LsmPathChown                  *ebpf.ProgramSpec `ebpf:"lsm_path_chown"`
 	LsmPathLink                   *ebpf.ProgramSpec `ebpf:"lsm_path_link"`
 	LsmPathMkdir                  *ebpf.ProgramSpec `ebpf:"lsm_path_mkdir"`
 	LsmPathMknod                  *ebpf.ProgramSpec `ebpf:"lsm_path_mknod"`
@@ -574,22 +707,35 @@ type SensorProgramSpecs struct {
 	LsmSocketBind                 *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
 	LsmSocketConnect              *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
 	LsmSocketListen               *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
+	LsmTaskFixSetgid              *ebpf.ProgramSpec `ebpf:"lsm_task_fix_setgid"`
+	LsmTaskFixSetuid              *ebpf.ProgramSpec `ebpf:"lsm_task_fix_setuid"`
 	ModuleFree                    *ebpf.ProgramSpec `ebpf:"module_free"`
 	ModuleLoad                    *ebpf.ProgramSpec `ebpf:"module_load"`
 	ProcessExec                   *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit                   *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork                   *ebpf.ProgramSpec `ebpf:"process_fork"`
 	SysEnterBind                  *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
+	SysEnterChmod                 *ebpf.ProgramSpec `ebpf:"sys_enter_chmod"`
+	SysEnterChown                 *ebpf.ProgramSpec `ebpf:"sys_enter_chown"`
 	SysEnterConnect               *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
+	SysEnterFchmod                *ebpf.ProgramSpec `ebpf:"sys_enter_fchmod"`
+	SysEnterFchmodat              *ebpf.ProgramSpec `ebpf:"sys_enter_fchmodat"`
+	SysEnterFchmodat2             *ebpf.ProgramSpec `ebpf:"sys_enter_fchmodat2"`
+	SysEnterFchown                *ebpf.ProgramSpec `ebpf:"sys_enter_fchown"`
+	SysEnterFchownat              *ebpf.ProgramSpec `ebpf:"sys_enter_fchownat"`
 	SysEnterFinitModule           *ebpf.ProgramSpec `ebpf:"sys_enter_finit_module"`
+	SysEnterFsetxattr             *ebpf.ProgramSpec `ebpf:"sys_enter_fsetxattr"`
 	SysEnterInitModule            *ebpf.ProgramSpec `ebpf:"sys_enter_init_module"`
+	SysEnterLchown                *ebpf.ProgramSpec `ebpf:"sys_enter_lchown"`
 	SysEnterLink                  *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
 	SysEnterLinkat                *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
 	SysEnterListen                *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
+	SysEnterLsetxattr             *ebpf.ProgramSpec `ebpf:"sys_enter_lsetxattr"`
 	SysEnterMkdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_mkdir"`
 	SysEnterMkdirat               *ebpf.ProgramSpec `ebpf:"sys_enter_mkdirat"`
 	SysEnterMknod                 *ebpf.ProgramSpec `ebpf:"sys_enter_mknod"`
 	SysEnterMknodat               *ebpf.ProgramSpec `ebpf:"sys_enter_mknodat"`
+	SysEnterMmap                  *ebpf.ProgramSpec `ebpf:"sys_enter_mmap"`
 	SysEnterPidfdGetfd            *ebpf.ProgramSpec `ebpf:"sys_enter_pidfd_getfd"`
 	SysEnterProcessVmReadv        *ebpf.ProgramSpec `ebpf:"sys_enter_process_vm_readv"`
 	SysEnterPtrace                *ebpf.ProgramSpec `ebpf:"sys_enter_ptrace"`
@@ -597,6 +743,14 @@ type SensorProgramSpecs struct {
 	SysEnterRenameat              *ebpf.ProgramSpec `ebpf:"sys_enter_renameat"`
 	SysEnterRenameat2             *ebpf.ProgramSpec `ebpf:"sys_enter_renameat2"`
 	SysEnterRmdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_rmdir"`
+	SysEnterSetgid                *ebpf.ProgramSpec `ebpf:"sys_enter_setgid"`
+	SysEnterSetregid              *ebpf.ProgramSpec `ebpf:"sys_enter_setregid"`
+	SysEnterSetresgid             *ebpf.ProgramSpec `ebpf:"sys_enter_setresgid"`
+	SysEnterSetresuid             *ebpf.ProgramSpec `ebpf:"sys_enter_setresuid"`
+	SysEnterSetreuid              *ebpf.ProgramSpec `ebpf:"sys_enter_setreuid"`
+	SysEnterSetuid                *ebpf.ProgramSpec `ebpf:"sys_enter_setuid"`
+	SysEnterSetxattr              *ebpf.ProgramSpec `ebpf:"sys_enter_setxattr"`
+	SysEnterSetxattrat            *ebpf.ProgramSpec `ebpf:"sys_enter_setxattrat"`
 	SysEnterSymlink               *ebpf.ProgramSpec `ebpf:"sys_enter_symlink"`
 	SysEnterSymlinkat             *ebpf.ProgramSpec `ebpf:"sys_enter_symlinkat"`
 	SysEnterUnlink                *ebpf.ProgramSpec `ebpf:"sys_enter_unlink"`
@@ -604,11 +758,21 @@ type SensorProgramSpecs struct {
 	SysExitAccept                 *ebpf.ProgramSpec `ebpf:"sys_exit_accept"`
 	SysExitAccept4                *ebpf.ProgramSpec `ebpf:"sys_exit_accept4"`
 	SysExitBind                   *ebpf.ProgramSpec `ebpf:"sys_exit_bind"`
+	SysExitChmod                  *ebpf.ProgramSpec `ebpf:"sys_exit_chmod"`
+	SysExitChown                  *ebpf.ProgramSpec `ebpf:"sys_exit_chown"`
 	SysExitConnect                *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
 	SysExitCreat                  *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
+	SysExitFchmod                 *ebpf.ProgramSpec `ebpf:"sys_exit_fchmod"`
+	SysExitFchmodat               *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat"`
+	SysExitFchmodat2              *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat2"`
+	SysExitFchown                 *ebpf.ProgramSpec `ebpf:"sys_exit_fchown"`
+	SysExitFchownat               *ebpf.ProgramSpec `ebpf:"sys_exit_fchownat"`
+	SysExitFsetxattr              *ebpf.ProgramSpec `ebpf:"sys_exit_fsetxattr"`
+	SysExitLchown                 *ebpf.ProgramSpec `ebpf:"sys_exit_lchown"`
 	SysExitLink                   *ebpf.ProgramSpec `ebpf:"sys_exit_link"`
 	SysExitLinkat                 *ebpf.ProgramSpec `ebpf:"sys_exit_linkat"`
 	SysExitListen                 *ebpf.ProgramSpec `ebpf:"sys_exit_listen"`
+	SysExitLsetxattr              *ebpf.ProgramSpec `ebpf:"sys_exit_lsetxattr"`
 	SysExitMkdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_mkdir"`
 	SysExitMkdirat                *ebpf.ProgramSpec `ebpf:"sys_exit_mkdirat"`
 	SysExitMknod                  *ebpf.ProgramSpec `ebpf:"sys_exit_mknod"`
@@ -623,6 +787,14 @@ type SensorProgramSpecs struct {
 	SysExitRenameat               *ebpf.ProgramSpec `ebpf:"sys_exit_renameat"`
 	SysExitRenameat2              *ebpf.ProgramSpec `ebpf:"sys_exit_renameat2"`
 	SysExitRmdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_rmdir"`
+	SysExitSetgid                 *ebpf.ProgramSpec `ebpf:"sys_exit_setgid"`
+	SysExitSetregid               *ebpf.ProgramSpec `ebpf:"sys_exit_setregid"`
+	SysExitSetresgid              *ebpf.ProgramSpec `ebpf:"sys_exit_setresgid"`
+	SysExitSetresuid              *ebpf.ProgramSpec `ebpf:"sys_exit_setresuid"`
+	SysExitSetreuid               *ebpf.ProgramSpec `ebpf:"sys_exit_setreuid"`
+	SysExitSetuid                 *ebpf.ProgramSpec `ebpf:"sys_exit_setuid"`
+	SysExitSetxattr               *ebpf.ProgramSpec `ebpf:"sys_exit_setxattr"`
+	SysExitSetxattrat             *ebpf.ProgramSpec `ebpf:"sys_exit_setxattrat"`
 	SysExitSymlink                *ebpf.ProgramSpec `ebpf:"sys_exit_symlink"`
 	SysExitSymlinkat              *ebpf.ProgramSpec `ebpf:"sys_exit_symlinkat"`
 	SysExitUnlink                 *ebpf.ProgramSpec `ebpf:"sys_exit_unlink"`
@@ -633,20 +805,23 @@ type SensorProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorMapSpecs struct {
-	AccessesTold    *ebpf.MapSpec `ebpf:"accesses_told"`
-	ActivityRing    *ebpf.MapSpec `ebpf:"activity_ring"`
-	ExecScratches   *ebpf.MapSpec `ebpf:"exec_scratches"`
-	FileScratches   *ebpf.MapSpec `ebpf:"file_scratches"`
-	Losses          *ebpf.MapSpec `ebpf:"losses"`
-	ModuleScratches *ebpf.MapSpec `ebpf:"module_scratches"`
-	PathBuffers     *ebpf.MapSpec `ebpf:"path_buffers"`
-	PendingAccesses *ebpf.MapSpec `ebpf:"pending_accesses"`
-	PendingCalls    *ebpf.MapSpec `ebpf:"pending_calls"`
-	PendingModules  *ebpf.MapSpec `ebpf:"pending_modules"`
-	PendingMounts   *ebpf.MapSpec `ebpf:"pending_mounts"`
-	PendingSockets  *ebpf.MapSpec `ebpf:"pending_sockets"`
-	ProcessRing     *ebpf.MapSpec `ebpf:"process_ring"`
-	WatchedFiles    *ebpf.MapSpec `ebpf:"watched_files"`
+	AccessesTold       *ebpf.MapSpec `ebpf:"accesses_told"`
+	ActivityRing       *ebpf.MapSpec `ebpf:"activity_ring"`
+	AttributeScratches *ebpf.MapSpec `ebpf:"attribute_scratches"`
+	ExecScratches      *ebpf.MapSpec `ebpf:"exec_scratches"`
+	FileScratches      *ebpf.MapSpec `ebpf:"file_scratches"`
+	Losses             *ebpf.MapSpec `ebpf:"losses"`
+	ModuleScratches    *ebpf.MapSpec `ebpf:"module_scratches"`
+	PathBuffers        *ebpf.MapSpec `ebpf:"path_buffers"`
+	PendingAccesses    *ebpf.MapSpec `ebpf:"pending_accesses"`
+	PendingAttributes  *ebpf.MapSpec `ebpf:"pending_attributes"`
+	PendingCalls       *ebpf.MapSpec `ebpf:"pending_calls"`
+	PendingIds         *ebpf.MapSpec `ebpf:"pending_ids"`
+	PendingModules     *ebpf.MapSpec `ebpf:"pending_modules"`
+	PendingMounts      *ebpf.MapSpec `ebpf:"pending_mounts"`
+	PendingSockets     *ebpf.MapSpec `ebpf:"pending_sockets"`
+	ProcessRing        *ebpf.MapSpec `ebpf:"process_ring"`
+	WatchedFiles       *ebpf.MapSpec `ebpf:"watched_files"`
 }
 
 // SensorVariableSpecs contains global variables before they are loaded into the kernel.
@@ -678,33 +853,39 @@ func (o *SensorObjects) Close() error {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorMaps struct {
-	AccessesTold    *ebpf.Map `ebpf:"accesses_told"`
-	ActivityRing    *ebpf.Map `ebpf:"activity_ring"`
-	ExecScratches   *ebpf.Map `ebpf:"exec_scratches"`
-	FileScratches   *ebpf.Map `ebpf:"file_scratches"`
-	Losses          *ebpf.Map `ebpf:"losses"`
-	ModuleScratches *ebpf.Map `ebpf:"module_scratches"`
-	PathBuffers     *ebpf.Map `ebpf:"path_buffers"`
-	PendingAccesses *ebpf.Map `ebpf:"pending_accesses"`
-	PendingCalls    *ebpf.Map `ebpf:"pending_calls"`
-	PendingModules  *ebpf.Map `ebpf:"pending_modules"`
-	PendingMounts   *ebpf.Map `ebpf:"pending_mounts"`
-	PendingSockets  *ebpf.Map `ebpf:"pending_sockets"`
-	ProcessRing     *ebpf.Map `ebpf:"process_ring"`
-	WatchedFiles    *ebpf.Map `ebpf:"watched_files"`
+	AccessesTold       *ebpf.Map `ebpf:"accesses_told"`
+	ActivityRing       *ebpf.Map `ebpf:"activity_ring"`
+	AttributeScratches *ebpf.Map `ebpf:"attribute_scratches"`
+	ExecScratches      *ebpf.Map `ebpf:"exec_scratches"`
+	FileScratches      *ebpf.Map `ebpf:"file_scratches"`
+	Losses             *ebpf.Map `ebpf:"losses"`
+	ModuleScratches    *ebpf.Map `ebpf:"module_scratches"`
+	PathBuffers        *ebpf.Map `ebpf:"path_buffers"`
+	PendingAccesses    *ebpf.Map `ebpf:"pending_accesses"`
+	PendingAttributes  *ebpf.Map `ebpf:"pending_attributes"`
+	PendingCalls       *ebpf.Map `ebpf:"pending_calls"`
+	PendingIds         *ebpf.Map `ebpf:"pending_ids"`
+	PendingModules     *ebpf.Map `ebpf:"pending_modules"`
+	PendingMounts      *ebpf.Map `ebpf:"pending_mounts"`
+	PendingSockets     *ebpf.Map `ebpf:"pending_sockets"`
+	ProcessRing        *ebpf.Map `ebpf:"process_ring"`
+	WatchedFiles       *ebpf.Map `ebpf:"watched_files"`
 }
 
 func (m *SensorMaps) Close() error {
 	return _SensorClose(
 		m.AccessesTold,
 		m.ActivityRing,
+		m.AttributeScratches,
 		m.ExecScratches,
 		m.FileScratches,
 		m.Losses,
 		m.ModuleScratches,
 		m.PathBuffers,
 		m.PendingAccesses,
+		m.PendingAttributes,
 		m.PendingCalls,
+		m.PendingIds,
 		m.PendingModules,
 		m.PendingMounts,
 		m.PendingSockets,
@@ -735,6 +916,9 @@ type SensorPrograms struct {
 	FentryInodeRmdir              *ebpf.Program `ebpf:"fentry_inode_rmdir"`
 	FentryInodeSymlink            *ebpf.Program `ebpf:"fentry_inode_symlink"`
 	FentryInodeUnlink             *ebpf.Program `ebpf:"fentry_inode_unlink"`
+	FentryMmapFile                *ebpf.Program `ebpf:"fentry_mmap_file"`
+	FentryPathChmod               *ebpf.Program `ebpf:"fentry_path_chmod"`
+	FentryPathChown               *ebpf.Program `ebpf:"fentry_path_chown"`
 	FentryPathLink                *ebpf.Program `ebpf:"fentry_path_link"`
 	FentryPathMkdir               *ebpf.Program `ebpf:"fentry_path_mkdir"`
 	FentryPathMknod               *ebpf.Program `ebpf:"fentry_path_mknod"`
@@ -747,6 +931,8 @@ type SensorPrograms struct {
 	FentrySocketBind              *ebpf.Program `ebpf:"fentry_socket_bind"`
 	FentrySocketConnect           *ebpf.Program `ebpf:"fentry_socket_connect"`
 	FentrySocketListen            *ebpf.Program `ebpf:"fentry_socket_listen"`
+	FentryTaskFixSetgid           *ebpf.Program `ebpf:"fentry_task_fix_setgid"`
+	FentryTaskFixSetuid           *ebpf.Program `ebpf:"fentry_task_fix_setuid"`
 	FentryUdpSendmsg              *ebpf.Program `ebpf:"fentry_udp_sendmsg"`
 	FentryUdpv6Sendmsg            *ebpf.Program `ebpf:"fentry_udpv6_sendmsg"`
 	InjectSysEnterProcessVmWritev *ebpf.Program `ebpf:"inject_sys_enter_process_vm_writev"`
@@ -761,6 +947,9 @@ type SensorPrograms struct {
 	KprobeInodeRmdir              *ebpf.Program `ebpf:"kprobe_inode_rmdir"`
 	KprobeInodeSymlink            *ebpf.Program `ebpf:"kprobe_inode_symlink"`
 	KprobeInodeUnlink             *ebpf.Program `ebpf:"kprobe_inode_unlink"`
+	KprobeMmapFile                *ebpf.Program `ebpf:"kprobe_mmap_file"`
+	KprobePathChmod               *ebpf.Program `ebpf:"kprobe_path_chmod"`
+	KprobePathChown               *ebpf.Program `ebpf:"kprobe_path_chown"`
 	KprobePathLink                *ebpf.Program `ebpf:"kprobe_path_link"`
 	KprobePathMkdir               *ebpf.Program `ebpf:"kprobe_path_mkdir"`
 	KprobePathMknod               *ebpf.Program `ebpf:"kprobe_path_mknod"`
@@ -773,6 +962,8 @@ type SensorPrograms struct {
 	KprobeSocketBind              *ebpf.Program `ebpf:"kprobe_socket_bind"`
 	KprobeSocketConnect           *ebpf.Program `ebpf:"kprobe_socket_connect"`
 	KprobeSocketListen            *ebpf.Program `ebpf:"kprobe_socket_listen"`
+	KprobeTaskFixSetgid           *ebpf.Program `ebpf:"kprobe_task_fix_setgid"`
+	KprobeTaskFixSetuid           *ebpf.Program `ebpf:"kprobe_task_fix_setuid"`
 	KprobeUdpSendmsg              *ebpf.Program `ebpf:"kprobe_udp_sendmsg"`
 	KprobeUdpv6Sendmsg            *ebpf.Program `ebpf:"kprobe_udpv6_sendmsg"`
 	LsmFileOpen                   *ebpf.Program `ebpf:"lsm_file_open"`
@@ -783,6 +974,9 @@ type SensorPrograms struct {
 	LsmInodeRmdir                 *ebpf.Program `ebpf:"lsm_inode_rmdir"`
 	LsmInodeSymlink               *ebpf.Program `ebpf:"lsm_inode_symlink"`
 	LsmInodeUnlink                *ebpf.Program `ebpf:"lsm_inode_unlink"`
+	LsmMmapFile                   *ebpf.Program `ebpf:"lsm_mmap_file"`
+	LsmPathChmod                  *ebpf.Program `ebpf:"lsm_path_chmod"`
+	LsmPathChown                  *ebpf.Program `ebpf:"lsm_path_chown"`
 	LsmPathLink                   *ebpf.Program `ebpf:"lsm_path_link"`
 	LsmPathMkdir                  *ebpf.Program `ebpf:"lsm_path_mkdir"`
 	LsmPathMknod                  *ebpf.Program `ebpf:"lsm_path_mknod"`
@@ -795,22 +989,35 @@ type SensorPrograms struct {
 	LsmSocketBind                 *ebpf.Program `ebpf:"lsm_socket_bind"`
 	LsmSocketConnect              *ebpf.Program `ebpf:"lsm_socket_connect"`
 	LsmSocketListen               *ebpf.Program `ebpf:"lsm_socket_listen"`
+	LsmTaskFixSetgid              *ebpf.Program `ebpf:"lsm_task_fix_setgid"`
+	LsmTaskFixSetuid              *ebpf.Program `ebpf:"lsm_task_fix_setuid"`
 	ModuleFree                    *ebpf.Program `ebpf:"module_free"`
 	ModuleLoad                    *ebpf.Program `ebpf:"module_load"`
 	ProcessExec                   *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit                   *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork                   *ebpf.Program `ebpf:"process_fork"`
 	SysEnterBind                  *ebpf.Program `ebpf:"sys_enter_bind"`
+	SysEnterChmod                 *ebpf.Program `ebpf:"sys_enter_chmod"`
+	SysEnterChown                 *ebpf.Program `ebpf:"sys_enter_chown"`
 	SysEnterConnect               *ebpf.Program `ebpf:"sys_enter_connect"`
+	SysEnterFchmod                *ebpf.Program `ebpf:"sys_enter_fchmod"`
+	SysEnterFchmodat              *ebpf.Program `ebpf:"sys_enter_fchmodat"`
+	SysEnterFchmodat2             *ebpf.Program `ebpf:"sys_enter_fchmodat2"`
+	SysEnterFchown                *ebpf.Program `ebpf:"sys_enter_fchown"`
+	SysEnterFchownat              *ebpf.Program `ebpf:"sys_enter_fchownat"`
 	SysEnterFinitModule           *ebpf.Program `ebpf:"sys_enter_finit_module"`
+	SysEnterFsetxattr             *ebpf.Program `ebpf:"sys_enter_fsetxattr"`
 	SysEnterInitModule            *ebpf.Program `ebpf:"sys_enter_init_module"`
+	SysEnterLchown                *ebpf.Program `ebpf:"sys_enter_lchown"`
 	SysEnterLink                  *ebpf.Program `ebpf:"sys_enter_link"`
 	SysEnterLinkat                *ebpf.Program `ebpf:"sys_enter_linkat"`
 	SysEnterListen                *ebpf.Program `ebpf:"sys_enter_listen"`
+	SysEnterLsetxattr             *ebpf.Program `ebpf:"sys_enter_lsetxattr"`
 	SysEnterMkdir                 *ebpf.Program `ebpf:"sys_enter_mkdir"`
 	SysEnterMkdirat               *ebpf.Program `ebpf:"sys_enter_mkdirat"`
 	SysEnterMknod                 *ebpf.Program `ebpf:"sys_enter_mknod"`
 	SysEnterMknodat               *ebpf.Program `ebpf:"sys_enter_mknodat"`
+	SysEnterMmap                  *ebpf.Program `ebpf:"sys_enter_mmap"`
 	SysEnterPidfdGetfd            *ebpf.Program `ebpf:"sys_enter_pidfd_getfd"`
 	SysEnterProcessVmReadv        *ebpf.Program `ebpf:"sys_enter_process_vm_readv"`
 	SysEnterPtrace                *ebpf.Program `ebpf:"sys_enter_ptrace"`
@@ -818,6 +1025,14 @@ type SensorPrograms struct {
 	SysEnterRenameat              *ebpf.Program `ebpf:"sys_enter_renameat"`
 	SysEnterRenameat2             *ebpf.Program `ebpf:"sys_enter_renameat2"`
 	SysEnterRmdir                 *ebpf.Program `ebpf:"sys_enter_rmdir"`
+	SysEnterSetgid                *ebpf.Program `ebpf:"sys_enter_setgid"`
+	SysEnterSetregid              *ebpf.Program `ebpf:"sys_enter_setregid"`
+	SysEnterSetresgid             *ebpf.Program `ebpf:"sys_enter_setresgid"`
+	SysEnterSetresuid             *ebpf.Program `ebpf:"sys_enter_setresuid"`
+	SysEnterSetreuid              *ebpf.Program `ebpf:"sys_enter_setreuid"`
+	SysEnterSetuid                *ebpf.Program `ebpf:"sys_enter_setuid"`
+	SysEnterSetxattr              *ebpf.Program `ebpf:"sys_enter_setxattr"`
+	SysEnterSetxattrat            *ebpf.Program `ebpf:"sys_enter_setxattrat"`
 	SysEnterSymlink               *ebpf.Program `ebpf:"sys_enter_symlink"`
 	SysEnterSymlinkat             *ebpf.Program `ebpf:"sys_enter_symlinkat"`
 	SysEnterUnlink                *ebpf.Program `ebpf:"sys_enter_unlink"`
@@ -825,11 +1040,21 @@ type SensorPrograms struct {
 	SysExitAccept                 *ebpf.Program `ebpf:"sys_exit_accept"`
 	SysExitAccept4                *ebpf.Program `ebpf:"sys_exit_accept4"`
 	SysExitBind                   *ebpf.Program `ebpf:"sys_exit_bind"`
+	SysExitChmod                  *ebpf.Program `ebpf:"sys_exit_chmod"`
+	SysExitChown                  *ebpf.Program `ebpf:"sys_exit_chown"`
 	SysExitConnect                *ebpf.Program `ebpf:"sys_exit_connect"`
 	SysExitCreat                  *ebpf.Program `ebpf:"sys_exit_creat"`
+	SysExitFchmod                 *ebpf.Program `ebpf:"sys_exit_fchmod"`
+	SysExitFchmodat               *ebpf.Program `ebpf:"sys_exit_fchmodat"`
+	SysExitFchmodat2              *ebpf.Program `ebpf:"sys_exit_fchmodat2"`
+	SysExitFchown                 *ebpf.Program `ebpf:"sys_exit_fchown"`
+	SysExitFchownat               *ebpf.Program `ebpf:"sys_exit_fchownat"`
+	SysExitFsetxattr              *ebpf.Program `ebpf:"sys_exit_fsetxattr"`
+	SysExitLchown                 *ebpf.Program `ebpf:"sys_exit_lchown"`
 	SysExitLink                   *ebpf.Program `ebpf:"sys_exit_link"`
 	SysExitLinkat                 *ebpf.Program `ebpf:"sys_exit_linkat"`
 	SysExitListen                 *ebpf.Program `ebpf:"sys_exit_listen"`
+	SysExitLsetxattr              *ebpf.Program `ebpf:"sys_exit_lsetxattr"`
 	SysExitMkdir                  *ebpf.Program `ebpf:"sys_exit_mkdir"`
 	SysExitMkdirat                *ebpf.Program `ebpf:"sys_exit_mkdirat"`
 	SysExitMknod                  *ebpf.Program `ebpf:"sys_exit_mknod"`
@@ -844,6 +1069,14 @@ type SensorPrograms struct {
 	SysExitRenameat               *ebpf.Program `ebpf:"sys_exit_renameat"`
 	SysExitRenameat2              *ebpf.Program `ebpf:"sys_exit_renameat2"`
 	SysExitRmdir                  *ebpf.Program `ebpf:"sys_exit_rmdir"`
+	SysExitSetgid                 *ebpf.Program `ebpf:"sys_exit_setgid"`
+	SysExitSetregid               *ebpf.Program `ebpf:"sys_exit_setregid"`
+	SysExitSetresgid              *ebpf.Program `ebpf:"sys_exit_setresgid"`
+	SysExitSetresuid              *ebpf.Program `ebpf:"sys_exit_setresuid"`
+	SysExitSetreuid               *ebpf.Program `ebpf:"sys_exit_setreuid"`
+	SysExitSetuid                 *ebpf.Program `ebpf:"sys_exit_setuid"`
+	SysExitSetxattr               *ebpf.Program `ebpf:"sys_exit_setxattr"`
+	SysExitSetxattrat             *ebpf.Program `ebpf:"sys_exit_setxattrat"`
 	SysExitSymlink                *ebpf.Program `ebpf:"sys_exit_symlink"`
 	SysExitSymlinkat              *ebpf.Program `ebpf:"sys_exit_symlinkat"`
 	SysExitUnlink                 *ebpf.Program `ebpf:"sys_exit_unlink"`
@@ -861,6 +1094,9 @@ func (p *SensorPrograms) Close() error {
 		p.FentryInodeRmdir,
 		p.FentryInodeSymlink,
 		p.FentryInodeUnlink,
+		p.FentryMmapFile,
+		p.FentryPathChmod,
+		p.FentryPathChown,
 		p.FentryPathLink,
 		p.FentryPathMkdir,
 		p.FentryPathMknod,
@@ -873,6 +1109,8 @@ func (p *SensorPrograms) Close() error {
 		p.FentrySocketBind,
 		p.FentrySocketConnect,
 		p.FentrySocketListen,
+		p.FentryTaskFixSetgid,
+		p.FentryTaskFixSetuid,
 		p.FentryUdpSendmsg,
 		p.FentryUdpv6Sendmsg,
 		p.InjectSysEnterProcessVmWritev,
@@ -887,6 +1125,9 @@ func (p *SensorPrograms) Close() error {
 		p.KprobeInodeRmdir,
 		p.KprobeInodeSymlink,
 		p.KprobeInodeUnlink,
+		p.KprobeMmapFile,
+		p.KprobePathChmod,
+		p.KprobePathChown,
 		p.KprobePathLink,
 		p.KprobePathMkdir,
 		p.KprobePathMknod,
@@ -899,6 +1140,8 @@ func (p *SensorPrograms) Close() error {
 		p.KprobeSocketBind,
 		p.KprobeSocketConnect,
 		p.KprobeSocketListen,
+		p.KprobeTaskFixSetgid,
+		p.KprobeTaskFixSetuid,
 		p.KprobeUdpSendmsg,
 		p.KprobeUdpv6Sendmsg,
 		p.LsmFileOpen,
@@ -909,6 +1152,9 @@ func (p *SensorPrograms) Close() error {
 		p.LsmInodeRmdir,
 		p.LsmInodeSymlink,
 		p.LsmInodeUnlink,
+		p.LsmMmapFile,
+		p.LsmPathChmod,
+		p.LsmPathChown,
 		p.LsmPathLink,
 		p.LsmPathMkdir,
 		p.LsmPathMknod,
@@ -921,22 +1167,35 @@ func (p *SensorPrograms) Close() error {
 		p.LsmSocketBind,
 		p.LsmSocketConnect,
 		p.LsmSocketListen,
+		p.LsmTaskFixSetgid,
+		p.LsmTaskFixSetuid,
 		p.ModuleFree,
 		p.ModuleLoad,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
 		p.SysEnterBind,
+		p.SysEnterChmod,
+		p.SysEnterChown,
 		p.SysEnterConnect,
+		p.SysEnterFchmod,
+		p.SysEnterFchmodat,
+		p.SysEnterFchmodat2,
+		p.SysEnterFchown,
+		p.SysEnterFchownat,
 		p.SysEnterFinitModule,
+		p.SysEnterFsetxattr,
 		p.SysEnterInitModule,
+		p.SysEnterLchown,
 		p.SysEnterLink,
 		p.SysEnterLinkat,
 		p.SysEnterListen,
+		p.SysEnterLsetxattr,
 		p.SysEnterMkdir,
 		p.SysEnterMkdirat,
 		p.SysEnterMknod,
 		p.SysEnterMknodat,
+		p.SysEnterMmap,
 		p.SysEnterPidfdGetfd,
 		p.SysEnterProcessVmReadv,
 		p.SysEnterPtrace,
@@ -944,6 +1203,14 @@ func (p *SensorPrograms) Close() error {
 		p.SysEnterRenameat,
 		p.SysEnterRenameat2,
 		p.SysEnterRmdir,
+		p.SysEnterSetgid,
+		p.SysEnterSetregid,
+		p.SysEnterSetresgid,
+		p.SysEnterSetresuid,
+		p.SysEnterSetreuid,
+		p.SysEnterSetuid,
+		p.SysEnterSetxattr,
+		p.SysEnterSetxattrat,
 		p.SysEnterSymlink,
 		p.SysEnterSymlinkat,
 		p.SysEnterUnlink,
@@ -951,11 +1218,21 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitAccept,
 		p.SysExitAccept4,
 		p.SysExitBind,
+		p.SysExitChmod,
+		p.SysExitChown,
 		p.SysExitConnect,
 		p.SysExitCreat,
+		p.SysExitFchmod,
+		p.SysExitFchmodat,
+		p.SysExitFchmodat2,
+		p.SysExitFchown,
+		p.SysExitFchownat,
+		p.SysExitFsetxattr,
+		p.SysExitLchown,
 		p.SysExitLink,
 		p.SysExitLinkat,
 		p.SysExitListen,
+		p.SysExitLsetxattr,
 		p.SysExitMkdir,
 		p.SysExitMkdirat,
 		p.SysExitMknod,
@@ -970,6 +1247,14 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitRenameat,
 		p.SysExitRenameat2,
 		p.SysExitRmdir,
+		p.SysExitSetgid,
+		p.SysExitSetregid,
+		p.SysExitSetresgid,
+		p.SysExitSetresuid,
+		p.SysExitSetreuid,
+		p.SysExitSetuid,
+		p.SysExitSetxattr,
+		p.SysExitSetxattrat,
 		p.SysExitSymlink,
 		p.SysExitSymlinkat,
 		p.SysExitUnlink,

@@ -28,7 +28,10 @@ enum event_kind {
 	EVENT_PROCESS_ACCESS = 15,
 	EVENT_PROCESS_INJECT = 16,
 	EVENT_FILE_ACCESS = 17,
-	EVENT_KINDS = 18,
+	EVENT_PROCESS_SETID = 18,
+	EVENT_FILE_ATTRIBUTES = 19,
+	EVENT_IMAGE_LOAD = 20, /* a file record */
+	EVENT_KINDS = 21,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -177,6 +180,45 @@ struct dns_event {
 	u32 flags; /* FILE_ATTEMPT */
 	u32 reserved;
 	struct event_string message; /* as it was sent */
+};
+
+struct event_ids {
+	u32 uid;
+	u32 euid;
+	u32 suid;
+	u32 gid;
+	u32 egid;
+	u32 sgid;
+};
+
+struct setid_event {
+	struct event_head head;
+	struct event_ids before;
+	struct event_ids now;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
+};
+
+enum attribute_change {
+	ATTRIBUTE_MODE = 1,
+	ATTRIBUTE_OWNER = 2,
+	ATTRIBUTE_XATTR = 3,
+};
+
+struct attribute_event {
+	struct event_head head;
+	u64 inode;
+	u32 device;
+	u32 mode; /* before; 0 where only the path is known */
+	u32 change;
+	u32 new_mode; /* permissions, of ATTRIBUTE_MODE */
+	u32 uid; /* of ATTRIBUTE_OWNER, ~0: stays */
+	u32 gid;
+	u32 flags;
+	u32 reserved;
+	struct event_string path;
+	struct event_string base; /* directory path is relative to */
+	struct event_string name; /* of ATTRIBUTE_XATTR */
 };
 
 /* How a process got at another. */

@@ -59,6 +59,10 @@ enum scratch_slot {
 	SLOT_SYMLINK,
 	SLOT_LINK,
 	SLOT_MODULE,
+	SLOT_IMAGE,
+	SLOT_CHMOD, /* the last three have scratch space of their own */
+	SLOT_CHOWN,
+	SLOT_ATTRIBUTES,
 	SLOTS,
 };
 
@@ -91,7 +95,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
+	__uint(max_entries, SLOT_CHMOD);
 	__type(key, u32);
 	__type(value, struct file_scratch);
 } file_scratches SEC(".maps");

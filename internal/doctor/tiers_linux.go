@@ -30,8 +30,11 @@ var kinds = []struct {
 	{sensor.KindBind, event.KindNetworkBind},
 	{sensor.KindListen, event.KindNetworkListen},
 	{sensor.KindDNS, event.KindDNSQuery},
+	{sensor.KindAttributes, event.KindFileAttributes},
 	{sensor.KindAccess, event.KindProcessAccess},
 	{sensor.KindInject, event.KindProcessInject},
+	{sensor.KindSetID, event.KindProcessSetid},
+	{sensor.KindImageLoad, event.KindProcessImageLoad},
 	{sensor.KindModuleLoad, event.KindKernelModuleLoad},
 	{sensor.KindModuleUnload, event.KindKernelModuleUnload},
 }

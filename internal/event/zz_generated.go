@@ -12,11 +12,14 @@ const (
 	KindProcessRemoteStdio = "process.remote_stdio"
 	KindProcessAccess      = "process.access"
 	KindProcessInject      = "process.inject"
+	KindProcessSetid       = "process.setid"
+	KindProcessImageLoad   = "process.image_load"
 	KindFileOpen           = "file.open"
 	KindFileAccess         = "file.access"
 	KindFileCreate         = "file.create"
 	KindFileDelete         = "file.delete"
 	KindFileRename         = "file.rename"
+	KindFileAttributes     = "file.attributes"
 	KindNetworkConnect     = "network.connect"
 	KindNetworkAccept      = "network.accept"
 	KindNetworkBind        = "network.bind"
@@ -73,6 +76,13 @@ const (
 	AttrProcessTargetUserName           = "process.target.user.name"
 	AttrProcessAccessCall               = "process.access.call"
 	AttrEventOutcome                    = "event.outcome"
+	AttrProcessSavedUserID              = "process.saved_user.id"
+	AttrProcessSavedGroupID             = "process.saved_group.id"
+	AttrProcessOldUserID                = "process.old_user.id"
+	AttrProcessOldUserName              = "process.old_user.name"
+	AttrProcessOldRealUserID            = "process.old_real_user.id"
+	AttrProcessOldGroupID               = "process.old_group.id"
+	AttrProcessOldRealGroupID           = "process.old_real_group.id"
 	AttrFilePath                        = "file.path"
 	AttrFileName                        = "file.name"
 	AttrFileDirectory                   = "file.directory"
@@ -124,6 +134,13 @@ const (
 	AttrDllPath                         = "dll.path"
 	AttrKernelModuleOrigin              = "kernel.module.origin"
 	AttrKernelModuleTaints              = "kernel.module.taints"
+	AttrFileChange                      = "file.change"
+	AttrFileMode                        = "file.mode"
+	AttrFilePrivilegeBits               = "file.privilege_bits"
+	AttrFileOwnerID                     = "file.owner.id"
+	AttrFileOwnerName                   = "file.owner.name"
+	AttrFileGroupID                     = "file.group.id"
+	AttrFileXattrName                   = "file.xattr.name"
 	AttrHostName                        = "host.name"
 	AttrHostID                          = "host.id"
 	AttrHostBootID                      = "host.boot.id"
@@ -358,6 +375,69 @@ var kinds = []Kind{
 		},
 	},
 	{
+		Name:    KindProcessSetid,
+		Class:   "process",
+		Meaning: "A process changed its real or saved user or group, or its effective one to one that it did not have. The users and groups are those after the change. Programs that are set-user-id change theirs by process.exec.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"change"}, Action: "setid"},
+		Sigma:   []string{"process_setid"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessRealUserID,
+			AttrProcessSavedUserID,
+			AttrProcessGroupID,
+			AttrProcessRealGroupID,
+			AttrProcessSavedGroupID,
+			AttrProcessOldUserID,
+			AttrProcessOldUserName,
+			AttrProcessOldRealUserID,
+			AttrProcessOldGroupID,
+			AttrProcessOldRealGroupID,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessImageLoad,
+		Class:   "process",
+		Meaning: "A process mapped a file to execute it that is not its program, mostly a library.",
+		ECS:     ECSEvent{Category: []string{"library"}, Type: []string{"start"}, Action: "image_load"},
+		Sigma:   []string{"image_load"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+			AttrDllPath,
+		},
+	},
+	{
 		Name:    KindFileOpen,
 		Class:   "file",
 		Meaning: "An existing file was opened for writing.",
@@ -521,6 +601,45 @@ var kinds = []Kind{
 			AttrFilePathTruncated,
 			AttrEventOutcome,
 			AttrFileOriginalPath,
+		},
+	},
+	{
+		Name:    KindFileAttributes,
+		Class:   "file",
+		Meaning: "The mode, the owner or a security attribute of a file was changed.",
+		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "attributes"},
+		Sigma:   []string{"file_attributes", "file_change"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrEventOutcome,
+			AttrFileChange,
+			AttrFileMode,
+			AttrFilePrivilegeBits,
+			AttrFileOwnerID,
+			AttrFileOwnerName,
+			AttrFileGroupID,
+			AttrFileXattrName,
 		},
 	},
 	{
@@ -797,19 +916,22 @@ var kindIndex = map[string]int{
 	KindProcessRemoteStdio: 3,
 	KindProcessAccess:      4,
 	KindProcessInject:      5,
-	KindFileOpen:           6,
-	KindFileAccess:         7,
-	KindFileCreate:         8,
-	KindFileDelete:         9,
-	KindFileRename:         10,
-	KindNetworkConnect:     11,
-	KindNetworkAccept:      12,
-	KindNetworkBind:        13,
-	KindNetworkListen:      14,
-	KindDNSQuery:           15,
-	KindKernelModuleLoad:   16,
-	KindKernelModuleUnload: 17,
-	KindSecurityAlert:      18,
+	KindProcessSetid:       6,
+	KindProcessImageLoad:   7,
+	KindFileOpen:           8,
+	KindFileAccess:         9,
+	KindFileCreate:         10,
+	KindFileDelete:         11,
+	KindFileRename:         12,
+	KindFileAttributes:     13,
+	KindNetworkConnect:     14,
+	KindNetworkAccept:      15,
+	KindNetworkBind:        16,
+	KindNetworkListen:      17,
+	KindDNSQuery:           18,
+	KindKernelModuleLoad:   19,
+	KindKernelModuleUnload: 20,
+	KindSecurityAlert:      21,
 }
 
 var ecsPlan = []ECSField{
@@ -834,11 +956,15 @@ var ecsPlan = []ECSField{
 	{Path: "event.outcome", Attribute: AttrEventOutcome, Type: String},
 	{Path: "file.Ext.original.path", Attribute: AttrFileOriginalPath, Type: String},
 	{Path: "file.directory", Attribute: AttrFileDirectory, Type: String},
+	{Path: "file.gid", Attribute: AttrFileGroupID, Type: String},
 	{Path: "file.inode", Attribute: AttrFileInode, Type: String},
+	{Path: "file.mode", Attribute: AttrFileMode, Type: String},
 	{Path: "file.name", Attribute: AttrFileName, Type: String},
+	{Path: "file.owner", Attribute: AttrFileOwnerName, Type: String},
 	{Path: "file.path", Attribute: AttrFilePath, Type: String},
 	{Path: "file.target_path", Attribute: AttrFileTargetPath, Type: String},
 	{Path: "file.type", Attribute: AttrFileType, Type: String},
+	{Path: "file.uid", Attribute: AttrFileOwnerID, Type: String},
 	{Path: "host.boot.id", Attribute: AttrHostBootID, Type: String},
 	{Path: "host.id", Attribute: AttrHostID, Type: String},
 	{Path: "host.name", Attribute: AttrHostName, Type: String},
@@ -864,6 +990,8 @@ var ecsPlan = []ECSField{
 	{Path: "process.pid", Attribute: AttrProcessPID, Type: Int},
 	{Path: "process.real_group.id", Attribute: AttrProcessRealGroupID, Type: Int},
 	{Path: "process.real_user.id", Attribute: AttrProcessRealUserID, Type: Int},
+	{Path: "process.saved_group.id", Attribute: AttrProcessSavedGroupID, Type: Int},
+	{Path: "process.saved_user.id", Attribute: AttrProcessSavedUserID, Type: Int},
 	{Path: "process.session_leader.pid", Attribute: AttrProcessSessionLeaderPID, Type: Int},
 	{Path: "process.start", Attribute: AttrProcessCreationTime, Type: Time},
 	{Path: "process.user.id", Attribute: AttrProcessUserID, Type: Int},
@@ -897,6 +1025,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"AccessCall": {
 		{attribute: AttrProcessAccessCall, categories: []string{"*"}},
 	},
+	"Change": {
+		{attribute: AttrFileChange, categories: []string{"*"}},
+	},
 	"CommandLine": {
 		{attribute: AttrProcessCommandLine, categories: []string{"*"}},
 	},
@@ -920,6 +1051,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"ExitSignal": {
 		{attribute: AttrProcessExitSignal, categories: []string{"*"}},
+	},
+	"ExtendedAttribute": {
+		{attribute: AttrFileXattrName, categories: []string{"*"}},
 	},
 	"FileType": {
 		{attribute: AttrFileType, categories: []string{"*"}},
@@ -946,8 +1080,26 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"LogonId": {
 		{attribute: AttrProcessSessionLeaderPID, categories: []string{"*"}},
 	},
+	"Mode": {
+		{attribute: AttrFileMode, categories: []string{"*"}},
+	},
 	"ModuleName": {
 		{attribute: AttrDllName, categories: []string{"*"}},
+	},
+	"OldGroupId": {
+		{attribute: AttrProcessOldGroupID, categories: []string{"*"}},
+	},
+	"OldRealGroupId": {
+		{attribute: AttrProcessOldRealGroupID, categories: []string{"*"}},
+	},
+	"OldRealUserId": {
+		{attribute: AttrProcessOldRealUserID, categories: []string{"*"}},
+	},
+	"OldUser": {
+		{attribute: AttrProcessOldUserName, categories: []string{"*"}},
+	},
+	"OldUserId": {
+		{attribute: AttrProcessOldUserID, categories: []string{"*"}},
 	},
 	"OpenFlags": {
 		{attribute: AttrFileFlags, categories: []string{"*"}},
@@ -957,6 +1109,15 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"Outcome": {
 		{attribute: AttrEventOutcome, categories: []string{"*"}},
+	},
+	"Owner": {
+		{attribute: AttrFileOwnerName, categories: []string{"*"}},
+	},
+	"OwnerGroupId": {
+		{attribute: AttrFileGroupID, categories: []string{"*"}},
+	},
+	"OwnerId": {
+		{attribute: AttrFileOwnerID, categories: []string{"*"}},
 	},
 	"ParentCommandLine": {
 		{attribute: AttrProcessParentCommandLine, categories: []string{"*"}},
@@ -972,6 +1133,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"PathTruncated": {
 		{attribute: AttrFilePathTruncated, categories: []string{"*"}},
+	},
+	"PrivilegeBits": {
+		{attribute: AttrFilePrivilegeBits, categories: []string{"*"}},
 	},
 	"ProcessGuid": {
 		{attribute: AttrProcessEntityID, categories: []string{"*"}},
@@ -1002,6 +1166,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"RelayProcessId": {
 		{attribute: AttrProcessIORelayPID, categories: []string{"process_remote_stdio"}},
+	},
+	"SavedUserId": {
+		{attribute: AttrProcessSavedUserID, categories: []string{"*"}},
 	},
 	"SourceCommandLine": {
 		{attribute: AttrProcessCommandLine, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},

@@ -25,7 +25,8 @@ var ErrMalformed = errors.New("malformed record")
 type tail interface {
 	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
 		bpf.SensorNetEvent | bpf.SensorDnsEvent |
-		bpf.SensorModuleEvent | bpf.SensorAccessEvent | bpf.SensorEventHead
+		bpf.SensorModuleEvent | bpf.SensorAccessEvent |
+		bpf.SensorSetidEvent | bpf.SensorAttributeEvent | bpf.SensorEventHead
 }
 
 // view reads the fixed part of a record in place. The memory of a record is aligned: see Parse.
@@ -72,6 +73,23 @@ func (r Record) Net() (*bpf.SensorNetEvent, error) { return view[bpf.SensorNetEv
 
 // Access views a process.access or process.inject record.
 func (r Record) Access() (*bpf.SensorAccessEvent, error) { return view[bpf.SensorAccessEvent](r.raw) }
+
+// SetID views a process.setid record.
+func (r Record) SetID() (*bpf.SensorSetidEvent, error) { return view[bpf.SensorSetidEvent](r.raw) }
+
+// AttributeStrings are the strings of a file.attributes record.
+type AttributeStrings struct{ Path, Base, Name []byte }
+
+// Attributes views a file.attributes record. The strings point into the record.
+func (r Record) Attributes() (*bpf.SensorAttributeEvent, AttributeStrings, error) {
+	var s AttributeStrings
+	e, err := view[bpf.SensorAttributeEvent](r.raw)
+	if err != nil {
+		return nil, s, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&s.Path, e.Path}, described{&s.Base, e.Base}, described{&s.Name, e.Name})
+	return e, s, err
+}
 
 // ExecStrings are the strings of a process.exec record.
 type ExecStrings struct{ Exe, Filename, Cwd, Args []byte }

@@ -46,6 +46,8 @@ func TestABI(t *testing.T) {
 		"net.address": {unsafe.Offsetof(netw.Address), 56},
 		"net.ret":     {unsafe.Offsetof(netw.Ret), 96},
 		"access":      {unsafe.Sizeof(bpf.SensorAccessEvent{}), 88},
+		"setid":       {unsafe.Sizeof(bpf.SensorSetidEvent{}), 112},
+		"attributes":  {unsafe.Sizeof(bpf.SensorAttributeEvent{}), 120},
 		"module":      {unsafe.Sizeof(bpf.SensorModuleEvent{}), 144},
 		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
@@ -124,7 +126,11 @@ func FuzzParse(f *testing.F) {
 			require.LessOrEqual(t, len(path), len(raw))
 		}
 		_, _ = r.Net()
+		if _, s, err := r.Attributes(); err == nil {
+			require.LessOrEqual(t, len(s.Path)+len(s.Base)+len(s.Name), len(raw))
+		}
 		_, _ = r.Access()
+		_, _ = r.SetID()
 		_, _ = r.Fork()
 		_, _ = r.Exit()
 	})

@@ -179,7 +179,7 @@ func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) Kin
 		}
 	}
 	for tier := LSM; tier < tierCount; tier++ {
-		if forced, ok := opts.Force[u.kinds[0]]; ok && forced != tier {
+		if forced, ok := u.forced(opts.Force); ok && forced != tier {
 			continue
 		}
 		programs := u.programs(tier)

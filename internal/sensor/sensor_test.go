@@ -36,12 +36,19 @@ const subject = "VEDETTE_TEST_EXIT"
 // waits makes it one that waits for the end of its standard input.
 const waits = "VEDETTE_TEST_WAITS"
 
+// changesIDs makes it one that changes its user and group.
+const changesIDs = "VEDETTE_TEST_IDS"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(subject) != "" {
 		os.Exit(7)
 	}
 	if os.Getenv(waits) != "" {
 		wait()
+		os.Exit(0)
+	}
+	if os.Getenv(changesIDs) != "" {
+		changeIDs()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -98,7 +105,7 @@ func events(t *testing.T, s *Sensor) []seen {
 	for _, r := range batch.Records {
 		e := seen{kind: r.Kind(), pid: r.Head().Tgid}
 		switch r.Kind() {
-		case KindOpen, KindFileAccess, KindCreate, KindDelete, KindRename:
+		case KindOpen, KindImageLoad, KindFileAccess, KindCreate, KindDelete, KindRename:
 			f, text, err := r.File()
 			require.NoError(t, err)
 			e.path, e.other, e.mode, e.flags = string(text.Path), string(text.Path2), f.Mode, f.OpenFlags

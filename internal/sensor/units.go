@@ -32,6 +32,9 @@ const (
 	KindModuleUnload = bpf.SensorEventKindEVENT_MODULE_UNLOAD
 	KindFileAccess   = bpf.SensorEventKindEVENT_FILE_ACCESS
 	KindAccess       = bpf.SensorEventKindEVENT_PROCESS_ACCESS
+	KindSetID        = bpf.SensorEventKindEVENT_PROCESS_SETID
+	KindAttributes   = bpf.SensorEventKindEVENT_FILE_ATTRIBUTES
+	KindImageLoad    = bpf.SensorEventKindEVENT_IMAGE_LOAD
 	KindInject       = bpf.SensorEventKindEVENT_PROCESS_INJECT
 
 	kindCount = bpf.SensorEventKindEVENT_KINDS
@@ -120,6 +123,17 @@ func units() []unit {
 	injectUnit := names("ptrace", "process_vm_writev")
 	injectUnit.name, injectUnit.kinds, injectUnit.prefix = "inject", []Kind{KindInject}, "inject_"
 
+	setidUnit := names("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
+	setidUnit.name, setidUnit.kinds = "setid", []Kind{KindSetID}
+	setidUnit.hooks = []string{"task_fix_setuid", "task_fix_setgid"}
+
+	attributesUnit := names("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat")
+	attributesUnit.name, attributesUnit.kinds = "attributes", []Kind{KindAttributes}
+	attributesUnit.hooks = []string{"path_chmod", "path_chown"}
+
+	xattrUnit := names("setxattr", "lsetxattr", "fsetxattr", "setxattrat")
+	xattrUnit.name, xattrUnit.also = "extended attributes", []Kind{KindAttributes}
+
 	return []unit{
 		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
 		{name: "exec", kinds: []Kind{KindExec}, raw: []string{"process_exec"}},
@@ -138,13 +152,22 @@ func units() []unit {
 		{name: "module load", kinds: []Kind{KindModuleLoad}, about: modules, raw: []string{"module_load"},
 			enter: []string{"init_module", "finit_module"}},
 		{name: "module unload", kinds: []Kind{KindModuleUnload}, about: modules, raw: []string{"module_free"}},
-		accessUnit, injectUnit,
+		accessUnit, injectUnit, setidUnit, attributesUnit, xattrUnit,
+		{name: "image", kinds: []Kind{KindImageLoad}, hooks: []string{"mmap_file"}, enter: []string{"mmap"}},
 	}
 }
 
 // serves tells whether any of the kinds needs the unit.
 func (u unit) serves(kinds []Kind) bool {
 	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(u.kinds, k) || slices.Contains(u.also, k) })
+}
+
+// forced is the tier that is asked for; none for a unit by which no kind is judged.
+func (u unit) forced(by map[Kind]Tier) (tier Tier, ok bool) {
+	if len(u.kinds) > 0 {
+		tier, ok = by[u.kinds[0]]
+	}
+	return tier, ok
 }
 
 // program is one program of a unit in a tier and where it attaches.

@@ -20,7 +20,7 @@ import (
 // Config is the receiver's configuration.
 type Config struct {
 	// Events are the event kinds to emit, such as process.exec. A kind that is not named costs
-	// nothing, unless another one is derived from it. Default: all.
+	// nothing, unless another one is derived from it. Default: all but process.image_load.
 	Events []string `mapstructure:"events"`
 
 	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe, cgroup or tracepoint. A kind that is not
@@ -53,7 +53,7 @@ const (
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Events:           eventKinds(),
+		Events:           slices.DeleteFunc(eventKinds(), func(name string) bool { return slices.Contains(frequent, name) }),
 		ProcessRingSize:  8 << 20,
 		ActivityRingSize: 16 << 20,
 		WatchReads:       watchedByDefault(),
@@ -77,6 +77,9 @@ func watchedByDefault() []string {
 	}
 	return paths
 }
+
+// frequent are the kinds that are emitted only where they are named: there are many and few are of use.
+var frequent = []string{event.KindProcessImageLoad}
 
 // eventKinds are the kinds this receiver can emit.
 func eventKinds() []string {

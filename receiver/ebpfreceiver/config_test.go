@@ -4,6 +4,7 @@ package ebpfreceiver
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,11 +21,14 @@ import (
 
 var allKinds = []string{
 	"process.exec", "process.fork", "process.exit", "process.remote_stdio",
-	"process.access", "process.inject",
-	"file.open", "file.access", "file.create", "file.delete", "file.rename",
+	"process.access", "process.inject", "process.setid", "process.image_load",
+	"file.open", "file.access", "file.create", "file.delete", "file.rename", "file.attributes",
 	"network.connect", "network.accept", "network.bind", "network.listen", "dns.query",
 	"kernel.module_load", "kernel.module_unload",
 }
+
+// defaultKinds are all but those that are too many.
+var defaultKinds = slices.DeleteFunc(slices.Clone(allKinds), func(kind string) bool { return kind == "process.image_load" })
 
 var kindList = strings.Join(allKinds, ", ")
 
@@ -43,7 +47,7 @@ func TestLoadConfig(t *testing.T) {
 		err  string
 	}{
 		{name: "", want: &Config{
-			Events:          allKinds,
+			Events:          defaultKinds,
 			ProcessRingSize: 8 << 20, ActivityRingSize: 16 << 20,
 			WatchReads:   watchedByDefault(),
 			PollInterval: 20 * time.Millisecond,

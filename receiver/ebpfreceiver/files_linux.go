@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
@@ -37,17 +38,8 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 		return
 	}
 	name, other := namesOf(e, s)
-	directory, base := path.Split(name)
-	attrs.PutStr(event.AttrFilePath, name)
-	attrs.PutStr(event.AttrFileName, base)
-	if len(directory) > 1 {
-		directory = strings.TrimSuffix(directory, "/")
-	}
-	putString(attrs, event.AttrFileDirectory, directory)
+	putPath(attrs, name, e.Inode)
 	putString(attrs, event.AttrFileType, fileType(kind, e.Mode, other))
-	if e.Inode != 0 {
-		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(e.Inode, 10))
-	}
 	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
 		attrs.PutBool(event.AttrFilePathTruncated, true)
 	}
@@ -60,6 +52,20 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 		putStrings(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+// putPath writes what a file is called and, where it is known, its inode.
+func putPath(attrs pcommon.Map, name string, inode uint64) {
+	directory, base := path.Split(name)
+	attrs.PutStr(event.AttrFilePath, name)
+	attrs.PutStr(event.AttrFileName, base)
+	if len(directory) > 1 {
+		directory = strings.TrimSuffix(directory, "/")
+	}
+	putString(attrs, event.AttrFileDirectory, directory)
+	if inode != 0 {
+		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(inode, 10))
+	}
 }
 
 // text makes an attribute of a name, which may be any bytes: attributes are UTF-8.

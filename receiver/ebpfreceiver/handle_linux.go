@@ -30,6 +30,12 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.module(at, record)
 	case sensor.KindAccess, sensor.KindInject:
 		err = r.access(at, record)
+	case sensor.KindSetID:
+		err = r.setID(at, record)
+	case sensor.KindAttributes:
+		err = r.attributes(at, record)
+	case sensor.KindImageLoad:
+		err = r.imageLoad(at, record)
 	default:
 		err = r.file(at, record)
 	}
@@ -123,5 +129,32 @@ func (r *ebpfReceiver) access(at time.Time, record sensor.Record) error {
 	}
 	p, target := r.table.Get(&e.Head), r.table.Other(e.Target.Tgid, e.Target.StartTime)
 	r.builder.access(kindNames[record.Kind()], at, p, target, e)
+	return nil
+}
+
+func (r *ebpfReceiver) setID(at time.Time, record sensor.Record) error {
+	e, err := record.SetID()
+	if err != nil {
+		return err
+	}
+	r.builder.setID(at, r.table.SetIDs(e), e)
+	return nil
+}
+
+func (r *ebpfReceiver) attributes(at time.Time, record sensor.Record) error {
+	e, s, err := record.Attributes()
+	if err != nil {
+		return err
+	}
+	r.builder.attributes(at, r.table.Get(&e.Head), e, s)
+	return nil
+}
+
+func (r *ebpfReceiver) imageLoad(at time.Time, record sensor.Record) error {
+	e, s, err := record.File()
+	if err != nil {
+		return err
+	}
+	r.builder.imageLoad(at, r.table.Get(&e.Head), text(s.Path))
 	return nil
 }

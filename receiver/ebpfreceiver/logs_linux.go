@@ -43,6 +43,9 @@ var kindNames = map[sensor.Kind]string{
 	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
 	sensor.KindModuleUnload: event.KindKernelModuleUnload,
 	sensor.KindFileAccess:   event.KindFileAccess,
+	sensor.KindAttributes:   event.KindFileAttributes,
+	sensor.KindSetID:        event.KindProcessSetid,
+	sensor.KindImageLoad:    event.KindProcessImageLoad,
 	sensor.KindAccess:       event.KindProcessAccess,
 	sensor.KindInject:       event.KindProcessInject,
 }

@@ -132,7 +132,7 @@ func TestEvents(t *testing.T) {
 	ring.Require(t, ring.Native)
 	tel := newTelemetry(t)
 	all, derived := &consumertest.LogsSink{}, &consumertest.LogsSink{}
-	everything := create(t, tel, all)
+	everything := create(t, tel, all, allKinds...)
 	start(t, everything)
 	remoteOnly := create(t, nil, derived, event.KindProcessRemoteStdio)
 	start(t, remoteOnly)
@@ -165,6 +165,8 @@ func TestEvents(t *testing.T) {
 			"file.create DIR/hard",
 			"file.create DIR/dir",
 			"file.create DIR/\uFFFD write",
+			"process.image_load DIR/new",
+			"file.attributes DIR/new 4755 setuid",
 			"file.rename DIR/dir/renamed",
 			"file.delete DIR/dir/renamed",
 			"network.bind 127.0.0.1",
@@ -175,6 +177,7 @@ func TestEvents(t *testing.T) {
 			"process.access mem_read",
 			"process.inject mem_write",
 			"child process.fork",
+			"child process.setid 0 to 1001",
 			"child process.exec remote",
 			"child process.remote_stdio socket egress",
 			"child process.exit signal 9",
@@ -384,6 +387,13 @@ func (r record) describe(pid int64, dir string) string {
 		add(r.text(event.AttrNetworkInitiated))
 	case event.KindNetworkBind, event.KindNetworkListen:
 		add(r.text(event.AttrSourceAddress))
+	case event.KindProcessSetid:
+		add(r.value(event.AttrProcessOldGroupID).AsString(), "to", r.value(event.AttrProcessGroupID).AsString())
+	case event.KindProcessImageLoad:
+		add(strings.Replace(r.text(event.AttrDllPath), dir, "DIR", 1))
+	case event.KindFileAttributes:
+		add(strings.Replace(r.text(event.AttrFilePath), dir, "DIR", 1), r.text(event.AttrFileMode))
+		add(r.words(event.AttrFilePrivilegeBits)...)
 	case event.KindProcessAccess, event.KindProcessInject:
 		add(r.text(event.AttrProcessAccessCall))
 	case event.KindDNSQuery:

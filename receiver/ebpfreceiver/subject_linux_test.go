@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // subjectEnv makes the test binary one of two programs: one that does something of every kind in its
@@ -53,6 +54,8 @@ func act() {
 	must(os.Link("new", "hard"))
 	must(os.Mkdir("dir", 0o700))
 	must(os.WriteFile("\xff", nil, 0o600))
+	must(mapped("new"))
+	must(os.Chmod("new", os.ModeSetuid|0o755))
 	must(os.Rename("new", "dir/renamed"))
 	must(os.Remove("dir/renamed"))
 
@@ -75,9 +78,23 @@ func act() {
 	remote := exec.Command(self, "remote")
 	remote.Env = append(os.Environ(), subjectEnv+"=waits")
 	remote.Stdin, remote.Stdout, remote.Stderr = file, file, file
+	remote.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Gid: 1001, NoSetGroups: true}}
 	must(remote.Start())
 	must(remote.Process.Signal(syscall.SIGKILL))
 	_ = remote.Wait()
+}
+
+// mapped maps a file as a library is.
+func mapped(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	memory, err := unix.Mmap(int(f.Fd()), 0, 1, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Munmap(memory), f.Close())
 }
 
 // ask sends a question to a port where nobody listens.

@@ -109,6 +109,11 @@ func promised(r record, name string) bool {
 		return false // of connections
 	case (kind == event.KindNetworkConnect || kind == event.KindDNSQuery) && unknown:
 		return name != event.AttrSourceAddress && name != event.AttrSourcePort
+	case kind == event.KindFileAttributes && slices.Contains([]string{event.AttrFileOwnerID, event.AttrFileOwnerName,
+		event.AttrFileGroupID, event.AttrFileXattrName}, name):
+		return false // of other changes
+	case kind == event.KindFileAttributes && (name == event.AttrFileType || name == event.AttrFileInode):
+		return unknown // after the call only the name is left
 	case kind == event.KindFileCreate && name == event.AttrFileFlags:
 		return false // of opens that create
 	case (kind == event.KindFileRename || kind == event.KindFileDelete) && name == event.AttrFileType:
