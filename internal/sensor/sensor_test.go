@@ -82,7 +82,8 @@ func watch(t *testing.T, tier Tier, opts Options) *Sensor {
 		if tier >= Cgroup || !strings.Contains(err.Error(), tier.String()+": ") {
 			require.NoError(t, err)
 		}
-		if ring.InGuest() {
+		// 5.10 hands no structures to programs, such as the user that a file is to have.
+		if ring.InGuest() && !strings.Contains(err.Error(), "type STRUCT is unsupported") {
 			require.NoError(t, err, "a guest's kernel has every tier")
 		}
 		ring.Cannot(t, fmt.Sprintf("the %s tier does not work on this kernel", tier))
