@@ -108,16 +108,37 @@ struct {
 	__type(value, u8);
 } watched_files SEC(".maps");
 
+/* A bit for each low part of a watched inode's number: nearly every other file is dropped by it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct watched_bits);
+} watch_filter SEC(".maps");
+
+static __always_inline bool may_be_watched(const struct watched_bits *bits, u64 inode)
+{
+	return bits->words[inode / 64 % WATCHED_WORDS] >> inode % 64 & 1;
+}
+
 static __always_inline bool is_watched(struct file *file, struct inode *inode)
 {
-	struct watched_file key = {
-		.inode = BPF_CORE_READ(inode, i_ino),
-		.device = BPF_CORE_READ(inode, i_sb, s_dev),
-	};
+	u64 own = BPF_CORE_READ(inode, i_ino), directory;
+	struct watched_file key = {};
+	struct watched_bits *bits;
+	u32 zero = 0;
 
+	bits = bpf_map_lookup_elem(&watch_filter, &zero);
+	if (!bits)
+		return false;
+	directory = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	if (!may_be_watched(bits, own) && !may_be_watched(bits, directory))
+		return false;
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = own;
 	if (bpf_map_lookup_elem(&watched_files, &key))
 		return true;
-	key.inode = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	key.inode = directory;
 	return bpf_map_lookup_elem(&watched_files, &key);
 }
 

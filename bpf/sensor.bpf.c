@@ -27,6 +27,7 @@ const struct {
 	enum access_call access_call;
 	struct access_event access_event;
 	struct watched_file watched_file;
+	struct watched_bits watched_bits;
 	struct setid_event setid_event;
 	enum attribute_change attribute_change;
 } abi __attribute__((unused));

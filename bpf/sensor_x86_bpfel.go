@@ -376,6 +376,11 @@ type SensorSetidEvent struct {
 	Reserved uint32
 }
 
+type SensorWatchedBits struct {
+	_     structs.HostLayout
+	Words [64]uint64
+}
+
 type SensorWatchedFile struct {
 	_        structs.HostLayout
 	Inode    uint64
@@ -403,6 +408,7 @@ const (
 	SensorMapPendingMounts                  = "pending_mounts"
 	SensorMapPendingSockets                 = "pending_sockets"
 	SensorMapProcessRing                    = "process_ring"
+	SensorMapWatchFilter                    = "watch_filter"
 	SensorMapWatchedFiles                   = "watched_files"
 	SensorProgCgroupPacketLeaves            = "cgroup_packet_leaves"
 	SensorProgFentryFileOpen                = "fentry_file_open"
@@ -821,6 +827,7 @@ type SensorMapSpecs struct {
 	PendingMounts      *ebpf.MapSpec `ebpf:"pending_mounts"`
 	PendingSockets     *ebpf.MapSpec `ebpf:"pending_sockets"`
 	ProcessRing        *ebpf.MapSpec `ebpf:"process_ring"`
+	WatchFilter        *ebpf.MapSpec `ebpf:"watch_filter"`
 	WatchedFiles       *ebpf.MapSpec `ebpf:"watched_files"`
 }
 
@@ -869,6 +876,7 @@ type SensorMaps struct {
 	PendingMounts      *ebpf.Map `ebpf:"pending_mounts"`
 	PendingSockets     *ebpf.Map `ebpf:"pending_sockets"`
 	ProcessRing        *ebpf.Map `ebpf:"process_ring"`
+	WatchFilter        *ebpf.Map `ebpf:"watch_filter"`
 	WatchedFiles       *ebpf.Map `ebpf:"watched_files"`
 }
 
@@ -890,6 +898,7 @@ func (m *SensorMaps) Close() error {
 		m.PendingMounts,
 		m.PendingSockets,
 		m.ProcessRing,
+		m.WatchFilter,
 		m.WatchedFiles,
 	)
 }

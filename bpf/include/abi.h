@@ -166,6 +166,12 @@ struct watched_file {
 	u32 reserved;
 };
 
+#define WATCHED_WORDS 64
+
+struct watched_bits {
+	u64 words[WATCHED_WORDS];
+};
+
 struct net_event {
 	struct event_head head;
 	struct event_address address;

@@ -53,5 +53,17 @@ func (s *Sensor) WatchReads(files []FileID) error {
 		}
 		s.watched[file] = true
 	}
+	if err := s.maps.Maps[bpf.SensorMapWatchFilter].Put(uint32(0), s.watchedBits()); err != nil {
+		errs = append(errs, fmt.Errorf("watch files: %w", err))
+	}
 	return errors.Join(errs...)
+}
+
+// watchedBits has a bit for the inode of each watched file, by which the kernel drops most others.
+func (s *Sensor) watchedBits() bpf.SensorWatchedBits {
+	var bits bpf.SensorWatchedBits
+	for file := range s.watched {
+		bits.Words[file.Inode/64%uint64(len(bits.Words))] |= 1 << (file.Inode % 64)
+	}
+	return bits
 }
