@@ -14,6 +14,7 @@
  */
 #include "path.h"
 #include "socket.h"
+#include "target.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -73,31 +74,111 @@ static __always_inline void submit_file(struct file_scratch *s, u32 end)
 	submit(&activity_ring, &s->event.head, sizeof(s->event) + (end & (DATA_CAP - 1)));
 }
 
-/* An opened file, from a hook or from the descriptor a system call returned. */
-static __always_inline int file_opened(struct file *file, u32 flags)
+/* The memory of another process; writing there is as good as running code in it. */
+static __always_inline void memory_opened(struct file *file, struct inode *inode, u32 mode,
+					  u32 flags)
 {
-	u32 mode = BPF_CORE_READ(file, f_mode);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-	u32 kind = mode & FMODE_CREATED ? EVENT_FILE_CREATE : EVENT_FILE_OPEN;
-	struct file_scratch *s;
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	bool writes = mode & FMODE_WRITE;
+	struct access_target target = {};
+	struct proc_inode *of_process;
+	char name[4] = {};
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
+	    BPF_CORE_READ(dentry, d_name.len) != 3)
+		return;
+	bpf_probe_read_kernel(name, 3, BPF_CORE_READ(dentry, d_name.name));
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
+		return;
+	of_process = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
+		return;
+	if (writes && wanted(EVENT_PROCESS_INJECT))
+		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
+	else if (wanted(EVENT_PROCESS_ACCESS))
+		submit_access(EVENT_PROCESS_ACCESS, &target,
+			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
+}
+
+/* User space keeps in it what its paths lead to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct watched_file);
+	__type(value, u8);
+} watched_files SEC(".maps");
+
+/* A bit for each low part of a watched inode's number: nearly every other file is dropped by it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct watched_bits);
+} watch_filter SEC(".maps");
+
+static __always_inline bool may_be_watched(const struct watched_bits *bits, u64 inode)
+{
+	return bits->words[inode / 64 % WATCHED_WORDS] >> inode % 64 & 1;
+}
+
+static __always_inline bool is_watched(struct file *file, struct inode *inode)
+{
+	u64 own = BPF_CORE_READ(inode, i_ino), directory;
+	struct watched_file key = {};
+	struct watched_bits *bits;
+	u32 zero = 0;
+
+	bits = bpf_map_lookup_elem(&watch_filter, &zero);
+	if (!bits)
+		return false;
+	directory = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	if (!may_be_watched(bits, own) && !may_be_watched(bits, directory))
+		return false;
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = own;
+	if (bpf_map_lookup_elem(&watched_files, &key))
+		return true;
+	key.inode = directory;
+	return bpf_map_lookup_elem(&watched_files, &key);
+}
+
+static __always_inline void report_open(struct file *file, struct inode *inode, u32 kind, u32 flags)
+{
+	struct file_scratch *s = file_record(SLOT_OPEN, kind);
 	u32 end = 0;
 
-	if (kind == EVENT_FILE_OPEN && !(mode & FMODE_WRITE))
-		return 0;
-	if (format != S_IFREG && format != S_IFBLK)
-		return 0;
-	if (!wanted(kind) || is_agent())
-		return 0;
-	s = file_record(SLOT_OPEN, kind);
 	if (!s)
-		return 0;
+		return;
 	fill_inode(&s->event, inode);
 	s->event.open_flags = BPF_CORE_READ(file, f_flags);
 	s->event.flags = flags;
 	end = append_path(s->data, end, &s->event.path, SLOT_OPEN,
 			  BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	submit_file(s, end);
+}
+
+/* An opened file, from a hook or from the descriptor a system call returned. */
+static __always_inline int file_opened(struct file *file, u32 flags)
+{
+	u32 mode = BPF_CORE_READ(file, f_mode);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	bool created = mode & FMODE_CREATED;
+	u32 kind = 0;
+
+	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
+		memory_opened(file, inode, mode, flags);
+	if (format != S_IFREG && format != S_IFBLK)
+		return 0;
+	if (created && wanted(EVENT_FILE_CREATE))
+		kind = EVENT_FILE_CREATE;
+	else if (!created && mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
+		kind = EVENT_FILE_OPEN;
+	if (kind && !is_agent())
+		report_open(file, inode, kind, flags);
+	if (wanted(EVENT_FILE_ACCESS) && !created && mode & FMODE_READ && is_watched(file, inode) &&
+	    !is_agent())
+		report_open(file, inode, EVENT_FILE_ACCESS, flags);
 	return 0;
 }
 
@@ -163,6 +244,21 @@ static __always_inline int remember_mount(struct path *dir)
 		return on_##hook names;                                                            \
 	}                                                                                          \
 	static __always_inline int on_##hook params
+
+/* The same for a function of the kernel that is no security hook. */
+#define FUNCTION_HOOK(function, params, names)                                                     \
+	static __always_inline int on_##function params;                                           \
+	SEC("fentry/" #function)                                                                   \
+	int BPF_PROG(fentry_##function, UNWRAP params)                                             \
+	{                                                                                          \
+		return on_##function names;                                                        \
+	}                                                                                          \
+	SEC("kprobe/" #function)                                                                   \
+	int BPF_KPROBE(kprobe_##function, UNWRAP params)                                           \
+	{                                                                                          \
+		return on_##function names;                                                        \
+	}                                                                                          \
+	static __always_inline int on_##function params
 
 #define UNWRAP(...) __VA_ARGS__
 
@@ -312,7 +408,7 @@ static __always_inline int call_begins(u32 kind, u32 mode, s32 dirfd, u64 path, 
 	return 0;
 }
 
-static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct event_string *string,
+static __always_inline u32 append_base(u8 *data, u32 end, struct event_string *string, u32 slot,
 				       s32 dirfd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -321,13 +417,13 @@ static __always_inline u32 append_base(struct file_scratch *s, u32 end, struct e
 	if (dirfd == AT_FDCWD) {
 		struct fs_struct *fs = BPF_CORE_READ(task, fs);
 
-		return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(fs, pwd.dentry),
+		return append_path(data, end, string, slot, BPF_CORE_READ(fs, pwd.dentry),
 				   BPF_CORE_READ(fs, pwd.mnt));
 	}
 	file = file_of(BPF_CORE_READ(task, files), dirfd);
 	if (!file)
 		return end;
-	return append_path(s->data, end, string, SLOT_UNLINK, BPF_CORE_READ(file, f_path.dentry),
+	return append_path(data, end, string, slot, BPF_CORE_READ(file, f_path.dentry),
 			   BPF_CORE_READ(file, f_path.mnt));
 }
 
@@ -354,9 +450,9 @@ static __always_inline int call_ends(struct sys_exit_args *ctx)
 	end = append_string(s->data, end, &s->event.path, (void *)call.path, true);
 	if (call.path2)
 		end = append_string(s->data, end, &s->event.path2, (void *)call.path2, true);
-	end = append_base(s, end, &s->event.base, call.dirfd);
+	end = append_base(s->data, end, &s->event.base, SLOT_UNLINK, call.dirfd);
 	if (call.path2 && call.mode != S_IFLNK)
-		end = append_base(s, end, &s->event.base2, call.dirfd2);
+		end = append_base(s->data, end, &s->event.base2, SLOT_UNLINK, call.dirfd2);
 	submit_file(s, end);
 	return 0;
 }

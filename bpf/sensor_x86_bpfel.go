@@ -13,6 +13,96 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SensorAccessCall uint32
+
+const (
+	SensorAccessCallACCESS_PTRACE_ATTACH  SensorAccessCall = 1
+	SensorAccessCallACCESS_PTRACE_SEIZE   SensorAccessCall = 2
+	SensorAccessCallACCESS_VM_READ        SensorAccessCall = 3
+	SensorAccessCallACCESS_VM_WRITE       SensorAccessCall = 4
+	SensorAccessCallACCESS_PIDFD_GETFD    SensorAccessCall = 5
+	SensorAccessCallACCESS_MEM_READ       SensorAccessCall = 6
+	SensorAccessCallACCESS_MEM_WRITE      SensorAccessCall = 7
+	SensorAccessCallACCESS_PTRACE_POKE    SensorAccessCall = 8
+	SensorAccessCallACCESS_PTRACE_SETREGS SensorAccessCall = 9
+)
+
+type SensorAccessEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Target   SensorAccessTarget
+	Call     uint32
+	Ret      int32
+	Flags    uint32
+	Reserved uint32
+}
+
+type SensorAccessKey struct {
+	_      structs.HostLayout
+	Tgid   uint32
+	Target uint32
+	Call   uint32
+}
+
+type SensorAccessTarget struct {
+	_         structs.HostLayout
+	StartTime uint64
+	Tgid      uint32
+	Euid      uint32
+}
+
+type SensorAttributeCall struct {
+	_        structs.HostLayout
+	Path     uint64
+	Fd       int32
+	Change   uint32
+	Mode     uint32
+	Uid      uint32
+	Gid      uint32
+	Reserved uint32
+	Name     [64]int8
+}
+
+type SensorAttributeChange uint32
+
+const (
+	SensorAttributeChangeATTRIBUTE_MODE  SensorAttributeChange = 1
+	SensorAttributeChangeATTRIBUTE_OWNER SensorAttributeChange = 2
+	SensorAttributeChangeATTRIBUTE_XATTR SensorAttributeChange = 3
+)
+
+type SensorAttributeEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Inode    uint64
+	Device   uint32
+	Mode     uint32
+	Change   uint32
+	NewMode  uint32
+	Uid      uint32
+	Gid      uint32
+	Flags    uint32
+	Reserved uint32
+	Path     SensorEventString
+	Base     SensorEventString
+	Name     SensorEventString
+}
+
+type SensorAttributeScratch struct {
+	_     structs.HostLayout
+	Event SensorAttributeEvent
+	Data  [20480]uint8
+}
+
+type SensorDnsEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Address  SensorEventAddress
+	Flags    uint32
+	Reserved uint32
+	Message  SensorEventString
+}
+
 type SensorEventAddress struct {
 	_         structs.HostLayout
 	Family    uint8
@@ -52,22 +142,41 @@ type SensorEventHead struct {
 	Egid      uint32
 }
 
+type SensorEventIds struct {
+	_    structs.HostLayout
+	Uid  uint32
+	Euid uint32
+	Suid uint32
+	Gid  uint32
+	Egid uint32
+	Sgid uint32
+}
+
 type SensorEventKind uint32
 
 const (
-	SensorEventKindEVENT_NONE         SensorEventKind = 0
-	SensorEventKindEVENT_PROCESS_FORK SensorEventKind = 1
-	SensorEventKindEVENT_PROCESS_EXEC SensorEventKind = 2
-	SensorEventKindEVENT_PROCESS_EXIT SensorEventKind = 3
-	SensorEventKindEVENT_FILE_OPEN    SensorEventKind = 4
-	SensorEventKindEVENT_FILE_CREATE  SensorEventKind = 5
-	SensorEventKindEVENT_FILE_DELETE  SensorEventKind = 6
-	SensorEventKindEVENT_FILE_RENAME  SensorEventKind = 7
-	SensorEventKindEVENT_NET_CONNECT  SensorEventKind = 8
-	SensorEventKindEVENT_NET_ACCEPT   SensorEventKind = 9
-	SensorEventKindEVENT_NET_BIND     SensorEventKind = 10
-	SensorEventKindEVENT_NET_LISTEN   SensorEventKind = 11
-	SensorEventKindEVENT_KINDS        SensorEventKind = 12
+	SensorEventKindEVENT_NONE            SensorEventKind = 0
+	SensorEventKindEVENT_PROCESS_FORK    SensorEventKind = 1
+	SensorEventKindEVENT_PROCESS_EXEC    SensorEventKind = 2
+	SensorEventKindEVENT_PROCESS_EXIT    SensorEventKind = 3
+	SensorEventKindEVENT_FILE_OPEN       SensorEventKind = 4
+	SensorEventKindEVENT_FILE_CREATE     SensorEventKind = 5
+	SensorEventKindEVENT_FILE_DELETE     SensorEventKind = 6
+	SensorEventKindEVENT_FILE_RENAME     SensorEventKind = 7
+	SensorEventKindEVENT_NET_CONNECT     SensorEventKind = 8
+	SensorEventKindEVENT_NET_ACCEPT      SensorEventKind = 9
+	SensorEventKindEVENT_NET_BIND        SensorEventKind = 10
+	SensorEventKindEVENT_NET_LISTEN      SensorEventKind = 11
+	SensorEventKindEVENT_DNS_QUERY       SensorEventKind = 12
+	SensorEventKindEVENT_MODULE_LOAD     SensorEventKind = 13
+	SensorEventKindEVENT_MODULE_UNLOAD   SensorEventKind = 14
+	SensorEventKindEVENT_PROCESS_ACCESS  SensorEventKind = 15
+	SensorEventKindEVENT_PROCESS_INJECT  SensorEventKind = 16
+	SensorEventKindEVENT_FILE_ACCESS     SensorEventKind = 17
+	SensorEventKindEVENT_PROCESS_SETID   SensorEventKind = 18
+	SensorEventKindEVENT_FILE_ATTRIBUTES SensorEventKind = 19
+	SensorEventKindEVENT_IMAGE_LOAD      SensorEventKind = 20
+	SensorEventKindEVENT_KINDS           SensorEventKind = 21
 )
 
 type SensorEventParent struct {
@@ -183,7 +292,31 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [36]uint64
+	Lost [63]uint64
+}
+
+type SensorModuleEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Taints   uint64
+	Name     [64]int8
+	Origin   uint32
+	Reserved uint32
+	Path     SensorEventString
+}
+
+type SensorModuleOrigin uint32
+
+const (
+	SensorModuleOriginMODULE_ORIGIN_UNKNOWN SensorModuleOrigin = 0
+	SensorModuleOriginMODULE_FROM_FILE      SensorModuleOrigin = 1
+	SensorModuleOriginMODULE_FROM_MEMORY    SensorModuleOrigin = 2
+)
+
+type SensorModuleScratch struct {
+	_     structs.HostLayout
+	Event SensorModuleEvent
+	Data  [20480]uint8
 }
 
 type SensorNetEvent struct {
@@ -204,6 +337,13 @@ type SensorPathBuffer struct {
 	_       [4]byte
 }
 
+type SensorPendingAccess struct {
+	_      structs.HostLayout
+	Target SensorAccessTarget
+	Kind   uint32
+	Call   uint32
+}
+
 type SensorPendingCall struct {
 	_      structs.HostLayout
 	Path   uint64
@@ -214,6 +354,12 @@ type SensorPendingCall struct {
 	Mode   uint32
 }
 
+type SensorPendingModule struct {
+	_      structs.HostLayout
+	Origin uint32
+	Fd     uint32
+}
+
 type SensorPendingSocket struct {
 	_       structs.HostLayout
 	Address uint64
@@ -221,122 +367,226 @@ type SensorPendingSocket struct {
 	_       [4]byte
 }
 
+type SensorSetidEvent struct {
+	_        structs.HostLayout
+	Head     SensorEventHead
+	Before   SensorEventIds
+	Now      SensorEventIds
+	Flags    uint32
+	Reserved uint32
+}
+
+type SensorWatchedBits struct {
+	_     structs.HostLayout
+	Words [64]uint64
+}
+
+type SensorWatchedFile struct {
+	_        structs.HostLayout
+	Inode    uint64
+	Device   uint32
+	Reserved uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SensorMapActivityRing         = "activity_ring"
-	SensorMapExecScratches        = "exec_scratches"
-	SensorMapFileScratches        = "file_scratches"
-	SensorMapLosses               = "losses"
-	SensorMapPathBuffers          = "path_buffers"
-	SensorMapPendingCalls         = "pending_calls"
-	SensorMapPendingMounts        = "pending_mounts"
-	SensorMapPendingSockets       = "pending_sockets"
-	SensorMapProcessRing          = "process_ring"
-	SensorProgFentryFileOpen      = "fentry_file_open"
-	SensorProgFentryInodeLink     = "fentry_inode_link"
-	SensorProgFentryInodeMkdir    = "fentry_inode_mkdir"
-	SensorProgFentryInodeMknod    = "fentry_inode_mknod"
-	SensorProgFentryInodeRename   = "fentry_inode_rename"
-	SensorProgFentryInodeRmdir    = "fentry_inode_rmdir"
-	SensorProgFentryInodeSymlink  = "fentry_inode_symlink"
-	SensorProgFentryInodeUnlink   = "fentry_inode_unlink"
-	SensorProgFentryPathLink      = "fentry_path_link"
-	SensorProgFentryPathMkdir     = "fentry_path_mkdir"
-	SensorProgFentryPathMknod     = "fentry_path_mknod"
-	SensorProgFentryPathRename    = "fentry_path_rename"
-	SensorProgFentryPathRmdir     = "fentry_path_rmdir"
-	SensorProgFentryPathSymlink   = "fentry_path_symlink"
-	SensorProgFentryPathUnlink    = "fentry_path_unlink"
-	SensorProgFentrySockGraft     = "fentry_sock_graft"
-	SensorProgFentrySocketBind    = "fentry_socket_bind"
-	SensorProgFentrySocketConnect = "fentry_socket_connect"
-	SensorProgFentrySocketListen  = "fentry_socket_listen"
-	SensorProgKprobeFileOpen      = "kprobe_file_open"
-	SensorProgKprobeInodeLink     = "kprobe_inode_link"
-	SensorProgKprobeInodeMkdir    = "kprobe_inode_mkdir"
-	SensorProgKprobeInodeMknod    = "kprobe_inode_mknod"
-	SensorProgKprobeInodeRename   = "kprobe_inode_rename"
-	SensorProgKprobeInodeRmdir    = "kprobe_inode_rmdir"
-	SensorProgKprobeInodeSymlink  = "kprobe_inode_symlink"
-	SensorProgKprobeInodeUnlink   = "kprobe_inode_unlink"
-	SensorProgKprobePathLink      = "kprobe_path_link"
-	SensorProgKprobePathMkdir     = "kprobe_path_mkdir"
-	SensorProgKprobePathMknod     = "kprobe_path_mknod"
-	SensorProgKprobePathRename    = "kprobe_path_rename"
-	SensorProgKprobePathRmdir     = "kprobe_path_rmdir"
-	SensorProgKprobePathSymlink   = "kprobe_path_symlink"
-	SensorProgKprobePathUnlink    = "kprobe_path_unlink"
-	SensorProgKprobeSockGraft     = "kprobe_sock_graft"
-	SensorProgKprobeSocketBind    = "kprobe_socket_bind"
-	SensorProgKprobeSocketConnect = "kprobe_socket_connect"
-	SensorProgKprobeSocketListen  = "kprobe_socket_listen"
-	SensorProgLsmFileOpen         = "lsm_file_open"
-	SensorProgLsmInodeLink        = "lsm_inode_link"
-	SensorProgLsmInodeMkdir       = "lsm_inode_mkdir"
-	SensorProgLsmInodeMknod       = "lsm_inode_mknod"
-	SensorProgLsmInodeRename      = "lsm_inode_rename"
-	SensorProgLsmInodeRmdir       = "lsm_inode_rmdir"
-	SensorProgLsmInodeSymlink     = "lsm_inode_symlink"
-	SensorProgLsmInodeUnlink      = "lsm_inode_unlink"
-	SensorProgLsmPathLink         = "lsm_path_link"
-	SensorProgLsmPathMkdir        = "lsm_path_mkdir"
-	SensorProgLsmPathMknod        = "lsm_path_mknod"
-	SensorProgLsmPathRename       = "lsm_path_rename"
-	SensorProgLsmPathRmdir        = "lsm_path_rmdir"
-	SensorProgLsmPathSymlink      = "lsm_path_symlink"
-	SensorProgLsmPathUnlink       = "lsm_path_unlink"
-	SensorProgLsmSockGraft        = "lsm_sock_graft"
-	SensorProgLsmSocketBind       = "lsm_socket_bind"
-	SensorProgLsmSocketConnect    = "lsm_socket_connect"
-	SensorProgLsmSocketListen     = "lsm_socket_listen"
-	SensorProgProcessExec         = "process_exec"
-	SensorProgProcessExit         = "process_exit"
-	SensorProgProcessFork         = "process_fork"
-	SensorProgSysEnterBind        = "sys_enter_bind"
-	SensorProgSysEnterConnect     = "sys_enter_connect"
-	SensorProgSysEnterLink        = "sys_enter_link"
-	SensorProgSysEnterLinkat      = "sys_enter_linkat"
-	SensorProgSysEnterListen      = "sys_enter_listen"
-	SensorProgSysEnterMkdir       = "sys_enter_mkdir"
-	SensorProgSysEnterMkdirat     = "sys_enter_mkdirat"
-	SensorProgSysEnterMknod       = "sys_enter_mknod"
-	SensorProgSysEnterMknodat     = "sys_enter_mknodat"
-	SensorProgSysEnterRename      = "sys_enter_rename"
-	SensorProgSysEnterRenameat    = "sys_enter_renameat"
-	SensorProgSysEnterRenameat2   = "sys_enter_renameat2"
-	SensorProgSysEnterRmdir       = "sys_enter_rmdir"
-	SensorProgSysEnterSymlink     = "sys_enter_symlink"
-	SensorProgSysEnterSymlinkat   = "sys_enter_symlinkat"
-	SensorProgSysEnterUnlink      = "sys_enter_unlink"
-	SensorProgSysEnterUnlinkat    = "sys_enter_unlinkat"
-	SensorProgSysExitAccept       = "sys_exit_accept"
-	SensorProgSysExitAccept4      = "sys_exit_accept4"
-	SensorProgSysExitBind         = "sys_exit_bind"
-	SensorProgSysExitConnect      = "sys_exit_connect"
-	SensorProgSysExitCreat        = "sys_exit_creat"
-	SensorProgSysExitLink         = "sys_exit_link"
-	SensorProgSysExitLinkat       = "sys_exit_linkat"
-	SensorProgSysExitListen       = "sys_exit_listen"
-	SensorProgSysExitMkdir        = "sys_exit_mkdir"
-	SensorProgSysExitMkdirat      = "sys_exit_mkdirat"
-	SensorProgSysExitMknod        = "sys_exit_mknod"
-	SensorProgSysExitMknodat      = "sys_exit_mknodat"
-	SensorProgSysExitOpen         = "sys_exit_open"
-	SensorProgSysExitOpenat       = "sys_exit_openat"
-	SensorProgSysExitOpenat2      = "sys_exit_openat2"
-	SensorProgSysExitRename       = "sys_exit_rename"
-	SensorProgSysExitRenameat     = "sys_exit_renameat"
-	SensorProgSysExitRenameat2    = "sys_exit_renameat2"
-	SensorProgSysExitRmdir        = "sys_exit_rmdir"
-	SensorProgSysExitSymlink      = "sys_exit_symlink"
-	SensorProgSysExitSymlinkat    = "sys_exit_symlinkat"
-	SensorProgSysExitUnlink       = "sys_exit_unlink"
-	SensorProgSysExitUnlinkat     = "sys_exit_unlinkat"
-	SensorVarAbi                  = "abi"
-	SensorVarAgentTgid            = "agent_tgid"
-	SensorVarWantedKinds          = "wanted_kinds"
+	SensorMapAccessesTold                   = "accesses_told"
+	SensorMapActivityRing                   = "activity_ring"
+	SensorMapAttributeScratches             = "attribute_scratches"
+	SensorMapExecScratches                  = "exec_scratches"
+	SensorMapFileScratches                  = "file_scratches"
+	SensorMapLosses                         = "losses"
+	SensorMapModuleScratches                = "module_scratches"
+	SensorMapPathBuffers                    = "path_buffers"
+	SensorMapPendingAccesses                = "pending_accesses"
+	SensorMapPendingAttributes              = "pending_attributes"
+	SensorMapPendingCalls                   = "pending_calls"
+	SensorMapPendingIds                     = "pending_ids"
+	SensorMapPendingModules                 = "pending_modules"
+	SensorMapPendingMounts                  = "pending_mounts"
+	SensorMapPendingSockets                 = "pending_sockets"
+	SensorMapProcessRing                    = "process_ring"
+	SensorMapWatchFilter                    = "watch_filter"
+	SensorMapWatchedFiles                   = "watched_files"
+	SensorProgCgroupPacketLeaves            = "cgroup_packet_leaves"
+	SensorProgFentryFileOpen                = "fentry_file_open"
+	SensorProgFentryInodeLink               = "fentry_inode_link"
+	SensorProgFentryInodeMkdir              = "fentry_inode_mkdir"
+	SensorProgFentryInodeMknod              = "fentry_inode_mknod"
+	SensorProgFentryInodeRename             = "fentry_inode_rename"
+	SensorProgFentryInodeRmdir              = "fentry_inode_rmdir"
+	SensorProgFentryInodeSymlink            = "fentry_inode_symlink"
+	SensorProgFentryInodeUnlink             = "fentry_inode_unlink"
+	SensorProgFentryMmapFile                = "fentry_mmap_file"
+	SensorProgFentryPathChmod               = "fentry_path_chmod"
+	SensorProgFentryPathChown               = "fentry_path_chown"
+	SensorProgFentryPathLink                = "fentry_path_link"
+	SensorProgFentryPathMkdir               = "fentry_path_mkdir"
+	SensorProgFentryPathMknod               = "fentry_path_mknod"
+	SensorProgFentryPathRename              = "fentry_path_rename"
+	SensorProgFentryPathRmdir               = "fentry_path_rmdir"
+	SensorProgFentryPathSymlink             = "fentry_path_symlink"
+	SensorProgFentryPathUnlink              = "fentry_path_unlink"
+	SensorProgFentryPtraceAccessCheck       = "fentry_ptrace_access_check"
+	SensorProgFentrySockGraft               = "fentry_sock_graft"
+	SensorProgFentrySocketBind              = "fentry_socket_bind"
+	SensorProgFentrySocketConnect           = "fentry_socket_connect"
+	SensorProgFentrySocketListen            = "fentry_socket_listen"
+	SensorProgFentryTaskFixSetgid           = "fentry_task_fix_setgid"
+	SensorProgFentryTaskFixSetuid           = "fentry_task_fix_setuid"
+	SensorProgFentryUdpSendmsg              = "fentry_udp_sendmsg"
+	SensorProgFentryUdpv6Sendmsg            = "fentry_udpv6_sendmsg"
+	SensorProgInjectSysEnterProcessVmWritev = "inject_sys_enter_process_vm_writev"
+	SensorProgInjectSysEnterPtrace          = "inject_sys_enter_ptrace"
+	SensorProgInjectSysExitProcessVmWritev  = "inject_sys_exit_process_vm_writev"
+	SensorProgInjectSysExitPtrace           = "inject_sys_exit_ptrace"
+	SensorProgKprobeFileOpen                = "kprobe_file_open"
+	SensorProgKprobeInodeLink               = "kprobe_inode_link"
+	SensorProgKprobeInodeMkdir              = "kprobe_inode_mkdir"
+	SensorProgKprobeInodeMknod              = "kprobe_inode_mknod"
+	SensorProgKprobeInodeRename             = "kprobe_inode_rename"
+	SensorProgKprobeInodeRmdir              = "kprobe_inode_rmdir"
+	SensorProgKprobeInodeSymlink            = "kprobe_inode_symlink"
+	SensorProgKprobeInodeUnlink             = "kprobe_inode_unlink"
+	SensorProgKprobeMmapFile                = "kprobe_mmap_file"
+	SensorProgKprobePathChmod               = "kprobe_path_chmod"
+	SensorProgKprobePathChown               = "kprobe_path_chown"
+	SensorProgKprobePathLink                = "kprobe_path_link"
+	SensorProgKprobePathMkdir               = "kprobe_path_mkdir"
+	SensorProgKprobePathMknod               = "kprobe_path_mknod"
+	SensorProgKprobePathRename              = "kprobe_path_rename"
+	SensorProgKprobePathRmdir               = "kprobe_path_rmdir"
+	SensorProgKprobePathSymlink             = "kprobe_path_symlink"
+	SensorProgKprobePathUnlink              = "kprobe_path_unlink"
+	SensorProgKprobePtraceAccessCheck       = "kprobe_ptrace_access_check"
+	SensorProgKprobeSockGraft               = "kprobe_sock_graft"
+	SensorProgKprobeSocketBind              = "kprobe_socket_bind"
+	SensorProgKprobeSocketConnect           = "kprobe_socket_connect"
+	SensorProgKprobeSocketListen            = "kprobe_socket_listen"
+	SensorProgKprobeTaskFixSetgid           = "kprobe_task_fix_setgid"
+	SensorProgKprobeTaskFixSetuid           = "kprobe_task_fix_setuid"
+	SensorProgKprobeUdpSendmsg              = "kprobe_udp_sendmsg"
+	SensorProgKprobeUdpv6Sendmsg            = "kprobe_udpv6_sendmsg"
+	SensorProgLsmFileOpen                   = "lsm_file_open"
+	SensorProgLsmInodeLink                  = "lsm_inode_link"
+	SensorProgLsmInodeMkdir                 = "lsm_inode_mkdir"
+	SensorProgLsmInodeMknod                 = "lsm_inode_mknod"
+	SensorProgLsmInodeRename                = "lsm_inode_rename"
+	SensorProgLsmInodeRmdir                 = "lsm_inode_rmdir"
+	SensorProgLsmInodeSymlink               = "lsm_inode_symlink"
+	SensorProgLsmInodeUnlink                = "lsm_inode_unlink"
+	SensorProgLsmMmapFile                   = "lsm_mmap_file"
+	SensorProgLsmPathChmod                  = "lsm_path_chmod"
+	SensorProgLsmPathChown                  = "lsm_path_chown"
+	SensorProgLsmPathLink                   = "lsm_path_link"
+	SensorProgLsmPathMkdir                  = "lsm_path_mkdir"
+	SensorProgLsmPathMknod                  = "lsm_path_mknod"
+	SensorProgLsmPathRename                 = "lsm_path_rename"
+	SensorProgLsmPathRmdir                  = "lsm_path_rmdir"
+	SensorProgLsmPathSymlink                = "lsm_path_symlink"
+	SensorProgLsmPathUnlink                 = "lsm_path_unlink"
+	SensorProgLsmPtraceAccessCheck          = "lsm_ptrace_access_check"
+	SensorProgLsmSockGraft                  = "lsm_sock_graft"
+	SensorProgLsmSocketBind                 = "lsm_socket_bind"
+	SensorProgLsmSocketConnect              = "lsm_socket_connect"
+	SensorProgLsmSocketListen               = "lsm_socket_listen"
+	SensorProgLsmTaskFixSetgid              = "lsm_task_fix_setgid"
+	SensorProgLsmTaskFixSetuid              = "lsm_task_fix_setuid"
+	SensorProgModuleFree                    = "module_free"
+	SensorProgModuleLoad                    = "module_load"
+	SensorProgProcessExec                   = "process_exec"
+	SensorProgProcessExit                   = "process_exit"
+	SensorProgProcessFork                   = "process_fork"
+	SensorProgSysEnterBind                  = "sys_enter_bind"
+	SensorProgSysEnterChmod                 = "sys_enter_chmod"
+	SensorProgSysEnterChown                 = "sys_enter_chown"
+	SensorProgSysEnterConnect               = "sys_enter_connect"
+	SensorProgSysEnterFchmod                = "sys_enter_fchmod"
+	SensorProgSysEnterFchmodat              = "sys_enter_fchmodat"
+	SensorProgSysEnterFchmodat2             = "sys_enter_fchmodat2"
+	SensorProgSysEnterFchown                = "sys_enter_fchown"
+	SensorProgSysEnterFchownat              = "sys_enter_fchownat"
+	SensorProgSysEnterFinitModule           = "sys_enter_finit_module"
+	SensorProgSysEnterFsetxattr             = "sys_enter_fsetxattr"
+	SensorProgSysEnterInitModule            = "sys_enter_init_module"
+	SensorProgSysEnterLchown                = "sys_enter_lchown"
+	SensorProgSysEnterLink                  = "sys_enter_link"
+	SensorProgSysEnterLinkat                = "sys_enter_linkat"
+	SensorProgSysEnterListen                = "sys_enter_listen"
+	SensorProgSysEnterLsetxattr             = "sys_enter_lsetxattr"
+	SensorProgSysEnterMkdir                 = "sys_enter_mkdir"
+	SensorProgSysEnterMkdirat               = "sys_enter_mkdirat"
+	SensorProgSysEnterMknod                 = "sys_enter_mknod"
+	SensorProgSysEnterMknodat               = "sys_enter_mknodat"
+	SensorProgSysEnterMmap                  = "sys_enter_mmap"
+	SensorProgSysEnterPidfdGetfd            = "sys_enter_pidfd_getfd"
+	SensorProgSysEnterProcessVmReadv        = "sys_enter_process_vm_readv"
+	SensorProgSysEnterPtrace                = "sys_enter_ptrace"
+	SensorProgSysEnterRename                = "sys_enter_rename"
+	SensorProgSysEnterRenameat              = "sys_enter_renameat"
+	SensorProgSysEnterRenameat2             = "sys_enter_renameat2"
+	SensorProgSysEnterRmdir                 = "sys_enter_rmdir"
+	SensorProgSysEnterSetgid                = "sys_enter_setgid"
+	SensorProgSysEnterSetregid              = "sys_enter_setregid"
+	SensorProgSysEnterSetresgid             = "sys_enter_setresgid"
+	SensorProgSysEnterSetresuid             = "sys_enter_setresuid"
+	SensorProgSysEnterSetreuid              = "sys_enter_setreuid"
+	SensorProgSysEnterSetuid                = "sys_enter_setuid"
+	SensorProgSysEnterSetxattr              = "sys_enter_setxattr"
+	SensorProgSysEnterSetxattrat            = "sys_enter_setxattrat"
+	SensorProgSysEnterSymlink               = "sys_enter_symlink"
+	SensorProgSysEnterSymlinkat             = "sys_enter_symlinkat"
+	SensorProgSysEnterUnlink                = "sys_enter_unlink"
+	SensorProgSysEnterUnlinkat              = "sys_enter_unlinkat"
+	SensorProgSysExitAccept                 = "sys_exit_accept"
+	SensorProgSysExitAccept4                = "sys_exit_accept4"
+	SensorProgSysExitBind                   = "sys_exit_bind"
+	SensorProgSysExitChmod                  = "sys_exit_chmod"
+	SensorProgSysExitChown                  = "sys_exit_chown"
+	SensorProgSysExitConnect                = "sys_exit_connect"
+	SensorProgSysExitCreat                  = "sys_exit_creat"
+	SensorProgSysExitFchmod                 = "sys_exit_fchmod"
+	SensorProgSysExitFchmodat               = "sys_exit_fchmodat"
+	SensorProgSysExitFchmodat2              = "sys_exit_fchmodat2"
+	SensorProgSysExitFchown                 = "sys_exit_fchown"
+	SensorProgSysExitFchownat               = "sys_exit_fchownat"
+	SensorProgSysExitFsetxattr              = "sys_exit_fsetxattr"
+	SensorProgSysExitLchown                 = "sys_exit_lchown"
+	SensorProgSysExitLink                   = "sys_exit_link"
+	SensorProgSysExitLinkat                 = "sys_exit_linkat"
+	SensorProgSysExitListen                 = "sys_exit_listen"
+	SensorProgSysExitLsetxattr              = "sys_exit_lsetxattr"
+	SensorProgSysExitMkdir                  = "sys_exit_mkdir"
+	SensorProgSysExitMkdirat                = "sys_exit_mkdirat"
+	SensorProgSysExitMknod                  = "sys_exit_mknod"
+	SensorProgSysExitMknodat                = "sys_exit_mknodat"
+	SensorProgSysExitOpen                   = "sys_exit_open"
+	SensorProgSysExitOpenat                 = "sys_exit_openat"
+	SensorProgSysExitOpenat2                = "sys_exit_openat2"
+	SensorProgSysExitPidfdGetfd             = "sys_exit_pidfd_getfd"
+	SensorProgSysExitProcessVmReadv         = "sys_exit_process_vm_readv"
+	SensorProgSysExitPtrace                 = "sys_exit_ptrace"
+	SensorProgSysExitRename                 = "sys_exit_rename"
+	SensorProgSysExitRenameat               = "sys_exit_renameat"
+	SensorProgSysExitRenameat2              = "sys_exit_renameat2"
+	SensorProgSysExitRmdir                  = "sys_exit_rmdir"
+	SensorProgSysExitSetgid                 = "sys_exit_setgid"
+	SensorProgSysExitSetregid               = "sys_exit_setregid"
+	SensorProgSysExitSetresgid              = "sys_exit_setresgid"
+	SensorProgSysExitSetresuid              = "sys_exit_setresuid"
+	SensorProgSysExitSetreuid               = "sys_exit_setreuid"
+	SensorProgSysExitSetuid                 = "sys_exit_setuid"
+	SensorProgSysExitSetxattr               = "sys_exit_setxattr"
+	SensorProgSysExitSetxattrat             = "sys_exit_setxattrat"
+	SensorProgSysExitSymlink                = "sys_exit_symlink"
+	SensorProgSysExitSymlinkat              = "sys_exit_symlinkat"
+	SensorProgSysExitUnlink                 = "sys_exit_unlink"
+	SensorProgSysExitUnlinkat               = "sys_exit_unlinkat"
+	SensorVarAbi                            = "abi"
+	SensorVarAgentTgid                      = "agent_tgid"
+	SensorVarWantedKinds                    = "wanted_kinds"
 )
 
 // LoadSensor returns the embedded CollectionSpec for Sensor.
@@ -381,121 +631,204 @@ type SensorSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorProgramSpecs struct {
-	FentryFileOpen      *ebpf.ProgramSpec `ebpf:"fentry_file_open"`
-	FentryInodeLink     *ebpf.ProgramSpec `ebpf:"fentry_inode_link"`
-	FentryInodeMkdir    *ebpf.ProgramSpec `ebpf:"fentry_inode_mkdir"`
-	FentryInodeMknod    *ebpf.ProgramSpec `ebpf:"fentry_inode_mknod"`
-	FentryInodeRename   *ebpf.ProgramSpec `ebpf:"fentry_inode_rename"`
-	FentryInodeRmdir    *ebpf.ProgramSpec `ebpf:"fentry_inode_rmdir"`
-	FentryInodeSymlink  *ebpf.ProgramSpec `ebpf:"fentry_inode_symlink"`
-	FentryInodeUnlink   *ebpf.ProgramSpec `ebpf:"fentry_inode_unlink"`
-	FentryPathLink      *ebpf.ProgramSpec `ebpf:"fentry_path_link"`
-	FentryPathMkdir     *ebpf.ProgramSpec `ebpf:"fentry_path_mkdir"`
-	FentryPathMknod     *ebpf.ProgramSpec `ebpf:"fentry_path_mknod"`
-	FentryPathRename    *ebpf.ProgramSpec `ebpf:"fentry_path_rename"`
-	FentryPathRmdir     *ebpf.ProgramSpec `ebpf:"fentry_path_rmdir"`
-	FentryPathSymlink   *ebpf.ProgramSpec `ebpf:"fentry_path_symlink"`
-	FentryPathUnlink    *ebpf.ProgramSpec `ebpf:"fentry_path_unlink"`
-	FentrySockGraft     *ebpf.ProgramSpec `ebpf:"fentry_sock_graft"`
-	FentrySocketBind    *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
-	FentrySocketConnect *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
-	FentrySocketListen  *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
-	KprobeFileOpen      *ebpf.ProgramSpec `ebpf:"kprobe_file_open"`
-	KprobeInodeLink     *ebpf.ProgramSpec `ebpf:"kprobe_inode_link"`
-	KprobeInodeMkdir    *ebpf.ProgramSpec `ebpf:"kprobe_inode_mkdir"`
-	KprobeInodeMknod    *ebpf.ProgramSpec `ebpf:"kprobe_inode_mknod"`
-	KprobeInodeRename   *ebpf.ProgramSpec `ebpf:"kprobe_inode_rename"`
-	KprobeInodeRmdir    *ebpf.ProgramSpec `ebpf:"kprobe_inode_rmdir"`
-	KprobeInodeSymlink  *ebpf.ProgramSpec `ebpf:"kprobe_inode_symlink"`
-	KprobeInodeUnlink   *ebpf.ProgramSpec `ebpf:"kprobe_inode_unlink"`
-	KprobePathLink      *ebpf.ProgramSpec `ebpf:"kprobe_path_link"`
-	KprobePathMkdir     *ebpf.ProgramSpec `ebpf:"kprobe_path_mkdir"`
-	KprobePathMknod     *ebpf.ProgramSpec `ebpf:"kprobe_path_mknod"`
-	KprobePathRename    *ebpf.ProgramSpec `ebpf:"kprobe_path_rename"`
-	KprobePathRmdir     *ebpf.ProgramSpec `ebpf:"kprobe_path_rmdir"`
-	KprobePathSymlink   *ebpf.ProgramSpec `ebpf:"kprobe_path_symlink"`
-	KprobePathUnlink    *ebpf.ProgramSpec `ebpf:"kprobe_path_unlink"`
-	KprobeSockGraft     *ebpf.ProgramSpec `ebpf:"kprobe_sock_graft"`
-	KprobeSocketBind    *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
-	KprobeSocketConnect *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
-	KprobeSocketListen  *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
-	LsmFileOpen         *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
-	LsmInodeLink        *ebpf.ProgramSpec `ebpf:"lsm_inode_link"`
-	LsmInodeMkdir       *ebpf.ProgramSpec `ebpf:"lsm_inode_mkdir"`
-	LsmInodeMknod       *ebpf.ProgramSpec `ebpf:"lsm_inode_mknod"`
-	LsmInodeRename      *ebpf.ProgramSpec `ebpf:"lsm_inode_rename"`
-	LsmInodeRmdir       *ebpf.ProgramSpec `ebpf:"lsm_inode_rmdir"`
-	LsmInodeSymlink     *ebpf.ProgramSpec `ebpf:"lsm_inode_symlink"`
-	LsmInodeUnlink      *ebpf.ProgramSpec `ebpf:"lsm_inode_unlink"`
-	LsmPathLink         *ebpf.ProgramSpec `ebpf:"lsm_path_link"`
-	LsmPathMkdir        *ebpf.ProgramSpec `ebpf:"lsm_path_mkdir"`
-	LsmPathMknod        *ebpf.ProgramSpec `ebpf:"lsm_path_mknod"`
-	LsmPathRename       *ebpf.ProgramSpec `ebpf:"lsm_path_rename"`
-	LsmPathRmdir        *ebpf.ProgramSpec `ebpf:"lsm_path_rmdir"`
-	LsmPathSymlink      *ebpf.ProgramSpec `ebpf:"lsm_path_symlink"`
-	LsmPathUnlink       *ebpf.ProgramSpec `ebpf:"lsm_path_unlink"`
-	LsmSockGraft        *ebpf.ProgramSpec `ebpf:"lsm_sock_graft"`
-	LsmSocketBind       *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
-	LsmSocketConnect    *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
-	LsmSocketListen     *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
-	ProcessExec         *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit         *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork         *ebpf.ProgramSpec `ebpf:"process_fork"`
-	SysEnterBind        *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
-	SysEnterConnect     *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
-	SysEnterLink        *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
-	SysEnterLinkat      *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
-	SysEnterListen      *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
-	SysEnterMkdir       *ebpf.ProgramSpec `ebpf:"sys_enter_mkdir"`
-	SysEnterMkdirat     *ebpf.ProgramSpec `ebpf:"sys_enter_mkdirat"`
-	SysEnterMknod       *ebpf.ProgramSpec `ebpf:"sys_enter_mknod"`
-	SysEnterMknodat     *ebpf.ProgramSpec `ebpf:"sys_enter_mknodat"`
-	SysEnterRename      *ebpf.ProgramSpec `ebpf:"sys_enter_rename"`
-	SysEnterRenameat    *ebpf.ProgramSpec `ebpf:"sys_enter_renameat"`
-	SysEnterRenameat2   *ebpf.ProgramSpec `ebpf:"sys_enter_renameat2"`
-	SysEnterRmdir       *ebpf.ProgramSpec `ebpf:"sys_enter_rmdir"`
-	SysEnterSymlink     *ebpf.ProgramSpec `ebpf:"sys_enter_symlink"`
-	SysEnterSymlinkat   *ebpf.ProgramSpec `ebpf:"sys_enter_symlinkat"`
-	SysEnterUnlink      *ebpf.ProgramSpec `ebpf:"sys_enter_unlink"`
-	SysEnterUnlinkat    *ebpf.ProgramSpec `ebpf:"sys_enter_unlinkat"`
-	SysExitAccept       *ebpf.ProgramSpec `ebpf:"sys_exit_accept"`
-	SysExitAccept4      *ebpf.ProgramSpec `ebpf:"sys_exit_accept4"`
-	SysExitBind         *ebpf.ProgramSpec `ebpf:"sys_exit_bind"`
-	SysExitConnect      *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
-	SysExitCreat        *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
-	SysExitLink         *ebpf.ProgramSpec `ebpf:"sys_exit_link"`
-	SysExitLinkat       *ebpf.ProgramSpec `ebpf:"sys_exit_linkat"`
-	SysExitListen       *ebpf.ProgramSpec `ebpf:"sys_exit_listen"`
-	SysExitMkdir        *ebpf.ProgramSpec `ebpf:"sys_exit_mkdir"`
-	SysExitMkdirat      *ebpf.ProgramSpec `ebpf:"sys_exit_mkdirat"`
-	SysExitMknod        *ebpf.ProgramSpec `ebpf:"sys_exit_mknod"`
-	SysExitMknodat      *ebpf.ProgramSpec `ebpf:"sys_exit_mknodat"`
-	SysExitOpen         *ebpf.ProgramSpec `ebpf:"sys_exit_open"`
-	SysExitOpenat       *ebpf.ProgramSpec `ebpf:"sys_exit_openat"`
-	SysExitOpenat2      *ebpf.ProgramSpec `ebpf:"sys_exit_openat2"`
-	SysExitRename       *ebpf.ProgramSpec `ebpf:"sys_exit_rename"`
-	SysExitRenameat     *ebpf.ProgramSpec `ebpf:"sys_exit_renameat"`
-	SysExitRenameat2    *ebpf.ProgramSpec `ebpf:"sys_exit_renameat2"`
-	SysExitRmdir        *ebpf.ProgramSpec `ebpf:"sys_exit_rmdir"`
-	SysExitSymlink      *ebpf.ProgramSpec `ebpf:"sys_exit_symlink"`
-	SysExitSymlinkat    *ebpf.ProgramSpec `ebpf:"sys_exit_symlinkat"`
-	SysExitUnlink       *ebpf.ProgramSpec `ebpf:"sys_exit_unlink"`
-	SysExitUnlinkat     *ebpf.ProgramSpec `ebpf:"sys_exit_unlinkat"`
+	CgroupPacketLeaves            *ebpf.ProgramSpec `ebpf:"cgroup_packet_leaves"`
+	FentryFileOpen                *ebpf.ProgramSpec `ebpf:"fentry_file_open"`
+	FentryInodeLink               *ebpf.ProgramSpec `ebpf:"fentry_inode_link"`
+	FentryInodeMkdir              *ebpf.ProgramSpec `ebpf:"fentry_inode_mkdir"`
+	FentryInodeMknod              *ebpf.ProgramSpec `ebpf:"fentry_inode_mknod"`
+	FentryInodeRename             *ebpf.ProgramSpec `ebpf:"fentry_inode_rename"`
+	FentryInodeRmdir              *ebpf.ProgramSpec `ebpf:"fentry_inode_rmdir"`
+	FentryInodeSymlink            *ebpf.ProgramSpec `ebpf:"fentry_inode_symlink"`
+	FentryInodeUnlink             *ebpf.ProgramSpec `ebpf:"fentry_inode_unlink"`
+	FentryMmapFile                *ebpf.ProgramSpec `ebpf:"fentry_mmap_file"`
+	FentryPathChmod               *ebpf.ProgramSpec `ebpf:"fentry_path_chmod"`
+	FentryPathChown               *ebpf.ProgramSpec `ebpf:"fentry_path_chown"`
+	FentryPathLink                *ebpf.ProgramSpec `ebpf:"fentry_path_link"`
+	FentryPathMkdir               *ebpf.ProgramSpec `ebpf:"fentry_path_mkdir"`
+	FentryPathMknod               *ebpf.ProgramSpec `ebpf:"fentry_path_mknod"`
+	FentryPathRename              *ebpf.ProgramSpec `ebpf:"fentry_path_rename"`
+	FentryPathRmdir               *ebpf.ProgramSpec `ebpf:"fentry_path_rmdir"`
+	FentryPathSymlink             *ebpf.ProgramSpec `ebpf:"fentry_path_symlink"`
+	FentryPathUnlink              *ebpf.ProgramSpec `ebpf:"fentry_path_unlink"`
+	FentryPtraceAccessCheck       *ebpf.ProgramSpec `ebpf:"fentry_ptrace_access_check"`
+	FentrySockGraft               *ebpf.ProgramSpec `ebpf:"fentry_sock_graft"`
+	FentrySocketBind              *ebpf.ProgramSpec `ebpf:"fentry_socket_bind"`
+	FentrySocketConnect           *ebpf.ProgramSpec `ebpf:"fentry_socket_connect"`
+	FentrySocketListen            *ebpf.ProgramSpec `ebpf:"fentry_socket_listen"`
+	FentryTaskFixSetgid           *ebpf.ProgramSpec `ebpf:"fentry_task_fix_setgid"`
+	FentryTaskFixSetuid           *ebpf.ProgramSpec `ebpf:"fentry_task_fix_setuid"`
+	FentryUdpSendmsg              *ebpf.ProgramSpec `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"fentry_udpv6_sendmsg"`
+	InjectSysEnterProcessVmWritev *ebpf.ProgramSpec `ebpf:"inject_sys_enter_process_vm_writev"`
+	InjectSysEnterPtrace          *ebpf.ProgramSpec `ebpf:"inject_sys_enter_ptrace"`
+	InjectSysExitProcessVmWritev  *ebpf.ProgramSpec `ebpf:"inject_sys_exit_process_vm_writev"`
+	InjectSysExitPtrace           *ebpf.ProgramSpec `ebpf:"inject_sys_exit_ptrace"`
+	KprobeFileOpen                *ebpf.ProgramSpec `ebpf:"kprobe_file_open"`
+	KprobeInodeLink               *ebpf.ProgramSpec `ebpf:"kprobe_inode_link"`
+	KprobeInodeMkdir              *ebpf.ProgramSpec `ebpf:"kprobe_inode_mkdir"`
+	KprobeInodeMknod              *ebpf.ProgramSpec `ebpf:"kprobe_inode_mknod"`
+	KprobeInodeRename             *ebpf.ProgramSpec `ebpf:"kprobe_inode_rename"`
+	KprobeInodeRmdir              *ebpf.ProgramSpec `ebpf:"kprobe_inode_rmdir"`
+	KprobeInodeSymlink            *ebpf.ProgramSpec `ebpf:"kprobe_inode_symlink"`
+	KprobeInodeUnlink             *ebpf.ProgramSpec `ebpf:"kprobe_inode_unlink"`
+	KprobeMmapFile                *ebpf.ProgramSpec `ebpf:"kprobe_mmap_file"`
+	KprobePathChmod               *ebpf.ProgramSpec `ebpf:"kprobe_path_chmod"`
+	KprobePathChown               *ebpf.ProgramSpec `ebpf:"kprobe_path_chown"`
+	KprobePathLink                *ebpf.ProgramSpec `ebpf:"kprobe_path_link"`
+	KprobePathMkdir               *ebpf.ProgramSpec `ebpf:"kprobe_path_mkdir"`
+	KprobePathMknod               *ebpf.ProgramSpec `ebpf:"kprobe_path_mknod"`
+	KprobePathRename              *ebpf.ProgramSpec `ebpf:"kprobe_path_rename"`
+	KprobePathRmdir               *ebpf.ProgramSpec `ebpf:"kprobe_path_rmdir"`
+	KprobePathSymlink             *ebpf.ProgramSpec `ebpf:"kprobe_path_symlink"`
+	KprobePathUnlink              *ebpf.ProgramSpec `ebpf:"kprobe_path_unlink"`
+	KprobePtraceAccessCheck       *ebpf.ProgramSpec `ebpf:"kprobe_ptrace_access_check"`
+	KprobeSockGraft               *ebpf.ProgramSpec `ebpf:"kprobe_sock_graft"`
+	KprobeSocketBind              *ebpf.ProgramSpec `ebpf:"kprobe_socket_bind"`
+	KprobeSocketConnect           *ebpf.ProgramSpec `ebpf:"kprobe_socket_connect"`
+	KprobeSocketListen            *ebpf.ProgramSpec `ebpf:"kprobe_socket_listen"`
+	KprobeTaskFixSetgid           *ebpf.ProgramSpec `ebpf:"kprobe_task_fix_setgid"`
+	KprobeTaskFixSetuid           *ebpf.ProgramSpec `ebpf:"kprobe_task_fix_setuid"`
+	KprobeUdpSendmsg              *ebpf.ProgramSpec `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg            *ebpf.ProgramSpec `ebpf:"kprobe_udpv6_sendmsg"`
+	LsmFileOpen                   *ebpf.ProgramSpec `ebpf:"lsm_file_open"`
+	LsmInodeLink                  *ebpf.ProgramSpec `ebpf:"lsm_inode_link"`
+	LsmInodeMkdir                 *ebpf.ProgramSpec `ebpf:"lsm_inode_mkdir"`
+	LsmInodeMknod                 *ebpf.ProgramSpec `ebpf:"lsm_inode_mknod"`
+	LsmInodeRename                *ebpf.ProgramSpec `ebpf:"lsm_inode_rename"`
+	LsmInodeRmdir                 *ebpf.ProgramSpec `ebpf:"lsm_inode_rmdir"`
+	LsmInodeSymlink               *ebpf.ProgramSpec `ebpf:"lsm_inode_symlink"`
+	LsmInodeUnlink                *ebpf.ProgramSpec `ebpf:"lsm_inode_unlink"`
+	LsmMmapFile                   *ebpf.ProgramSpec `ebpf:"lsm_mmap_file"`
+	LsmPathChmod                  *ebpf.ProgramSpec `ebpf:"lsm_path_chmod"`
+	LsmPathChown                  *ebpf.ProgramSpec `ebpf:"lsm_path_chown"`
+	LsmPathLink                   *ebpf.ProgramSpec `ebpf:"lsm_path_link"`
+	LsmPathMkdir                  *ebpf.ProgramSpec `ebpf:"lsm_path_mkdir"`
+	LsmPathMknod                  *ebpf.ProgramSpec `ebpf:"lsm_path_mknod"`
+	LsmPathRename                 *ebpf.ProgramSpec `ebpf:"lsm_path_rename"`
+	LsmPathRmdir                  *ebpf.ProgramSpec `ebpf:"lsm_path_rmdir"`
+	LsmPathSymlink                *ebpf.ProgramSpec `ebpf:"lsm_path_symlink"`
+	LsmPathUnlink                 *ebpf.ProgramSpec `ebpf:"lsm_path_unlink"`
+	LsmPtraceAccessCheck          *ebpf.ProgramSpec `ebpf:"lsm_ptrace_access_check"`
+	LsmSockGraft                  *ebpf.ProgramSpec `ebpf:"lsm_sock_graft"`
+	LsmSocketBind                 *ebpf.ProgramSpec `ebpf:"lsm_socket_bind"`
+	LsmSocketConnect              *ebpf.ProgramSpec `ebpf:"lsm_socket_connect"`
+	LsmSocketListen               *ebpf.ProgramSpec `ebpf:"lsm_socket_listen"`
+	LsmTaskFixSetgid              *ebpf.ProgramSpec `ebpf:"lsm_task_fix_setgid"`
+	LsmTaskFixSetuid              *ebpf.ProgramSpec `ebpf:"lsm_task_fix_setuid"`
+	ModuleFree                    *ebpf.ProgramSpec `ebpf:"module_free"`
+	ModuleLoad                    *ebpf.ProgramSpec `ebpf:"module_load"`
+	ProcessExec                   *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit                   *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork                   *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SysEnterBind                  *ebpf.ProgramSpec `ebpf:"sys_enter_bind"`
+	SysEnterChmod                 *ebpf.ProgramSpec `ebpf:"sys_enter_chmod"`
+	SysEnterChown                 *ebpf.ProgramSpec `ebpf:"sys_enter_chown"`
+	SysEnterConnect               *ebpf.ProgramSpec `ebpf:"sys_enter_connect"`
+	SysEnterFchmod                *ebpf.ProgramSpec `ebpf:"sys_enter_fchmod"`
+	SysEnterFchmodat              *ebpf.ProgramSpec `ebpf:"sys_enter_fchmodat"`
+	SysEnterFchmodat2             *ebpf.ProgramSpec `ebpf:"sys_enter_fchmodat2"`
+	SysEnterFchown                *ebpf.ProgramSpec `ebpf:"sys_enter_fchown"`
+	SysEnterFchownat              *ebpf.ProgramSpec `ebpf:"sys_enter_fchownat"`
+	SysEnterFinitModule           *ebpf.ProgramSpec `ebpf:"sys_enter_finit_module"`
+	SysEnterFsetxattr             *ebpf.ProgramSpec `ebpf:"sys_enter_fsetxattr"`
+	SysEnterInitModule            *ebpf.ProgramSpec `ebpf:"sys_enter_init_module"`
+	SysEnterLchown                *ebpf.ProgramSpec `ebpf:"sys_enter_lchown"`
+	SysEnterLink                  *ebpf.ProgramSpec `ebpf:"sys_enter_link"`
+	SysEnterLinkat                *ebpf.ProgramSpec `ebpf:"sys_enter_linkat"`
+	SysEnterListen                *ebpf.ProgramSpec `ebpf:"sys_enter_listen"`
+	SysEnterLsetxattr             *ebpf.ProgramSpec `ebpf:"sys_enter_lsetxattr"`
+	SysEnterMkdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_mkdir"`
+	SysEnterMkdirat               *ebpf.ProgramSpec `ebpf:"sys_enter_mkdirat"`
+	SysEnterMknod                 *ebpf.ProgramSpec `ebpf:"sys_enter_mknod"`
+	SysEnterMknodat               *ebpf.ProgramSpec `ebpf:"sys_enter_mknodat"`
+	SysEnterMmap                  *ebpf.ProgramSpec `ebpf:"sys_enter_mmap"`
+	SysEnterPidfdGetfd            *ebpf.ProgramSpec `ebpf:"sys_enter_pidfd_getfd"`
+	SysEnterProcessVmReadv        *ebpf.ProgramSpec `ebpf:"sys_enter_process_vm_readv"`
+	SysEnterPtrace                *ebpf.ProgramSpec `ebpf:"sys_enter_ptrace"`
+	SysEnterRename                *ebpf.ProgramSpec `ebpf:"sys_enter_rename"`
+	SysEnterRenameat              *ebpf.ProgramSpec `ebpf:"sys_enter_renameat"`
+	SysEnterRenameat2             *ebpf.ProgramSpec `ebpf:"sys_enter_renameat2"`
+	SysEnterRmdir                 *ebpf.ProgramSpec `ebpf:"sys_enter_rmdir"`
+	SysEnterSetgid                *ebpf.ProgramSpec `ebpf:"sys_enter_setgid"`
+	SysEnterSetregid              *ebpf.ProgramSpec `ebpf:"sys_enter_setregid"`
+	SysEnterSetresgid             *ebpf.ProgramSpec `ebpf:"sys_enter_setresgid"`
+	SysEnterSetresuid             *ebpf.ProgramSpec `ebpf:"sys_enter_setresuid"`
+	SysEnterSetreuid              *ebpf.ProgramSpec `ebpf:"sys_enter_setreuid"`
+	SysEnterSetuid                *ebpf.ProgramSpec `ebpf:"sys_enter_setuid"`
+	SysEnterSetxattr              *ebpf.ProgramSpec `ebpf:"sys_enter_setxattr"`
+	SysEnterSetxattrat            *ebpf.ProgramSpec `ebpf:"sys_enter_setxattrat"`
+	SysEnterSymlink               *ebpf.ProgramSpec `ebpf:"sys_enter_symlink"`
+	SysEnterSymlinkat             *ebpf.ProgramSpec `ebpf:"sys_enter_symlinkat"`
+	SysEnterUnlink                *ebpf.ProgramSpec `ebpf:"sys_enter_unlink"`
+	SysEnterUnlinkat              *ebpf.ProgramSpec `ebpf:"sys_enter_unlinkat"`
+	SysExitAccept                 *ebpf.ProgramSpec `ebpf:"sys_exit_accept"`
+	SysExitAccept4                *ebpf.ProgramSpec `ebpf:"sys_exit_accept4"`
+	SysExitBind                   *ebpf.ProgramSpec `ebpf:"sys_exit_bind"`
+	SysExitChmod                  *ebpf.ProgramSpec `ebpf:"sys_exit_chmod"`
+	SysExitChown                  *ebpf.ProgramSpec `ebpf:"sys_exit_chown"`
+	SysExitConnect                *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
+	SysExitCreat                  *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
+	SysExitFchmod                 *ebpf.ProgramSpec `ebpf:"sys_exit_fchmod"`
+	SysExitFchmodat               *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat"`
+	SysExitFchmodat2              *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat2"`
+	SysExitFchown                 *ebpf.ProgramSpec `ebpf:"sys_exit_fchown"`
+	SysExitFchownat               *ebpf.ProgramSpec `ebpf:"sys_exit_fchownat"`
+	SysExitFsetxattr              *ebpf.ProgramSpec `ebpf:"sys_exit_fsetxattr"`
+	SysExitLchown                 *ebpf.ProgramSpec `ebpf:"sys_exit_lchown"`
+	SysExitLink                   *ebpf.ProgramSpec `ebpf:"sys_exit_link"`
+	SysExitLinkat                 *ebpf.ProgramSpec `ebpf:"sys_exit_linkat"`
+	SysExitListen                 *ebpf.ProgramSpec `ebpf:"sys_exit_listen"`
+	SysExitLsetxattr              *ebpf.ProgramSpec `ebpf:"sys_exit_lsetxattr"`
+	SysExitMkdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_mkdir"`
+	SysExitMkdirat                *ebpf.ProgramSpec `ebpf:"sys_exit_mkdirat"`
+	SysExitMknod                  *ebpf.ProgramSpec `ebpf:"sys_exit_mknod"`
+	SysExitMknodat                *ebpf.ProgramSpec `ebpf:"sys_exit_mknodat"`
+	SysExitOpen                   *ebpf.ProgramSpec `ebpf:"sys_exit_open"`
+	SysExitOpenat                 *ebpf.ProgramSpec `ebpf:"sys_exit_openat"`
+	SysExitOpenat2                *ebpf.ProgramSpec `ebpf:"sys_exit_openat2"`
+	SysExitPidfdGetfd             *ebpf.ProgramSpec `ebpf:"sys_exit_pidfd_getfd"`
+	SysExitProcessVmReadv         *ebpf.ProgramSpec `ebpf:"sys_exit_process_vm_readv"`
+	SysExitPtrace                 *ebpf.ProgramSpec `ebpf:"sys_exit_ptrace"`
+	SysExitRename                 *ebpf.ProgramSpec `ebpf:"sys_exit_rename"`
+	SysExitRenameat               *ebpf.ProgramSpec `ebpf:"sys_exit_renameat"`
+	SysExitRenameat2              *ebpf.ProgramSpec `ebpf:"sys_exit_renameat2"`
+	SysExitRmdir                  *ebpf.ProgramSpec `ebpf:"sys_exit_rmdir"`
+	SysExitSetgid                 *ebpf.ProgramSpec `ebpf:"sys_exit_setgid"`
+	SysExitSetregid               *ebpf.ProgramSpec `ebpf:"sys_exit_setregid"`
+	SysExitSetresgid              *ebpf.ProgramSpec `ebpf:"sys_exit_setresgid"`
+	SysExitSetresuid              *ebpf.ProgramSpec `ebpf:"sys_exit_setresuid"`
+	SysExitSetreuid               *ebpf.ProgramSpec `ebpf:"sys_exit_setreuid"`
+	SysExitSetuid                 *ebpf.ProgramSpec `ebpf:"sys_exit_setuid"`
+	SysExitSetxattr               *ebpf.ProgramSpec `ebpf:"sys_exit_setxattr"`
+	SysExitSetxattrat             *ebpf.ProgramSpec `ebpf:"sys_exit_setxattrat"`
+	SysExitSymlink                *ebpf.ProgramSpec `ebpf:"sys_exit_symlink"`
+	SysExitSymlinkat              *ebpf.ProgramSpec `ebpf:"sys_exit_symlinkat"`
+	SysExitUnlink                 *ebpf.ProgramSpec `ebpf:"sys_exit_unlink"`
+	SysExitUnlinkat               *ebpf.ProgramSpec `ebpf:"sys_exit_unlinkat"`
 }
 
 // SensorMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SensorMapSpecs struct {
-	ActivityRing   *ebpf.MapSpec `ebpf:"activity_ring"`
-	ExecScratches  *ebpf.MapSpec `ebpf:"exec_scratches"`
-	FileScratches  *ebpf.MapSpec `ebpf:"file_scratches"`
-	Losses         *ebpf.MapSpec `ebpf:"losses"`
-	PathBuffers    *ebpf.MapSpec `ebpf:"path_buffers"`
-	PendingCalls   *ebpf.MapSpec `ebpf:"pending_calls"`
-	PendingMounts  *ebpf.MapSpec `ebpf:"pending_mounts"`
-	PendingSockets *ebpf.MapSpec `ebpf:"pending_sockets"`
-	ProcessRing    *ebpf.MapSpec `ebpf:"process_ring"`
+	AccessesTold       *ebpf.MapSpec `ebpf:"accesses_told"`
+	ActivityRing       *ebpf.MapSpec `ebpf:"activity_ring"`
+	AttributeScratches *ebpf.MapSpec `ebpf:"attribute_scratches"`
+	ExecScratches      *ebpf.MapSpec `ebpf:"exec_scratches"`
+	FileScratches      *ebpf.MapSpec `ebpf:"file_scratches"`
+	Losses             *ebpf.MapSpec `ebpf:"losses"`
+	ModuleScratches    *ebpf.MapSpec `ebpf:"module_scratches"`
+	PathBuffers        *ebpf.MapSpec `ebpf:"path_buffers"`
+	PendingAccesses    *ebpf.MapSpec `ebpf:"pending_accesses"`
+	PendingAttributes  *ebpf.MapSpec `ebpf:"pending_attributes"`
+	PendingCalls       *ebpf.MapSpec `ebpf:"pending_calls"`
+	PendingIds         *ebpf.MapSpec `ebpf:"pending_ids"`
+	PendingModules     *ebpf.MapSpec `ebpf:"pending_modules"`
+	PendingMounts      *ebpf.MapSpec `ebpf:"pending_mounts"`
+	PendingSockets     *ebpf.MapSpec `ebpf:"pending_sockets"`
+	ProcessRing        *ebpf.MapSpec `ebpf:"process_ring"`
+	WatchFilter        *ebpf.MapSpec `ebpf:"watch_filter"`
+	WatchedFiles       *ebpf.MapSpec `ebpf:"watched_files"`
 }
 
 // SensorVariableSpecs contains global variables before they are loaded into the kernel.
@@ -527,28 +860,46 @@ func (o *SensorObjects) Close() error {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorMaps struct {
-	ActivityRing   *ebpf.Map `ebpf:"activity_ring"`
-	ExecScratches  *ebpf.Map `ebpf:"exec_scratches"`
-	FileScratches  *ebpf.Map `ebpf:"file_scratches"`
-	Losses         *ebpf.Map `ebpf:"losses"`
-	PathBuffers    *ebpf.Map `ebpf:"path_buffers"`
-	PendingCalls   *ebpf.Map `ebpf:"pending_calls"`
-	PendingMounts  *ebpf.Map `ebpf:"pending_mounts"`
-	PendingSockets *ebpf.Map `ebpf:"pending_sockets"`
-	ProcessRing    *ebpf.Map `ebpf:"process_ring"`
+	AccessesTold       *ebpf.Map `ebpf:"accesses_told"`
+	ActivityRing       *ebpf.Map `ebpf:"activity_ring"`
+	AttributeScratches *ebpf.Map `ebpf:"attribute_scratches"`
+	ExecScratches      *ebpf.Map `ebpf:"exec_scratches"`
+	FileScratches      *ebpf.Map `ebpf:"file_scratches"`
+	Losses             *ebpf.Map `ebpf:"losses"`
+	ModuleScratches    *ebpf.Map `ebpf:"module_scratches"`
+	PathBuffers        *ebpf.Map `ebpf:"path_buffers"`
+	PendingAccesses    *ebpf.Map `ebpf:"pending_accesses"`
+	PendingAttributes  *ebpf.Map `ebpf:"pending_attributes"`
+	PendingCalls       *ebpf.Map `ebpf:"pending_calls"`
+	PendingIds         *ebpf.Map `ebpf:"pending_ids"`
+	PendingModules     *ebpf.Map `ebpf:"pending_modules"`
+	PendingMounts      *ebpf.Map `ebpf:"pending_mounts"`
+	PendingSockets     *ebpf.Map `ebpf:"pending_sockets"`
+	ProcessRing        *ebpf.Map `ebpf:"process_ring"`
+	WatchFilter        *ebpf.Map `ebpf:"watch_filter"`
+	WatchedFiles       *ebpf.Map `ebpf:"watched_files"`
 }
 
 func (m *SensorMaps) Close() error {
 	return _SensorClose(
+		m.AccessesTold,
 		m.ActivityRing,
+		m.AttributeScratches,
 		m.ExecScratches,
 		m.FileScratches,
 		m.Losses,
+		m.ModuleScratches,
 		m.PathBuffers,
+		m.PendingAccesses,
+		m.PendingAttributes,
 		m.PendingCalls,
+		m.PendingIds,
+		m.PendingModules,
 		m.PendingMounts,
 		m.PendingSockets,
 		m.ProcessRing,
+		m.WatchFilter,
+		m.WatchedFiles,
 	)
 }
 
@@ -565,110 +916,185 @@ type SensorVariables struct {
 //
 // It can be passed to LoadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SensorPrograms struct {
-	FentryFileOpen      *ebpf.Program `ebpf:"fentry_file_open"`
-	FentryInodeLink     *ebpf.Program `ebpf:"fentry_inode_link"`
-	FentryInodeMkdir    *ebpf.Program `ebpf:"fentry_inode_mkdir"`
-	FentryInodeMknod    *ebpf.Program `ebpf:"fentry_inode_mknod"`
-	FentryInodeRename   *ebpf.Program `ebpf:"fentry_inode_rename"`
-	FentryInodeRmdir    *ebpf.Program `ebpf:"fentry_inode_rmdir"`
-	FentryInodeSymlink  *ebpf.Program `ebpf:"fentry_inode_symlink"`
-	FentryInodeUnlink   *ebpf.Program `ebpf:"fentry_inode_unlink"`
-	FentryPathLink      *ebpf.Program `ebpf:"fentry_path_link"`
-	FentryPathMkdir     *ebpf.Program `ebpf:"fentry_path_mkdir"`
-	FentryPathMknod     *ebpf.Program `ebpf:"fentry_path_mknod"`
-	FentryPathRename    *ebpf.Program `ebpf:"fentry_path_rename"`
-	FentryPathRmdir     *ebpf.Program `ebpf:"fentry_path_rmdir"`
-	FentryPathSymlink   *ebpf.Program `ebpf:"fentry_path_symlink"`
-	FentryPathUnlink    *ebpf.Program `ebpf:"fentry_path_unlink"`
-	FentrySockGraft     *ebpf.Program `ebpf:"fentry_sock_graft"`
-	FentrySocketBind    *ebpf.Program `ebpf:"fentry_socket_bind"`
-	FentrySocketConnect *ebpf.Program `ebpf:"fentry_socket_connect"`
-	FentrySocketListen  *ebpf.Program `ebpf:"fentry_socket_listen"`
-	KprobeFileOpen      *ebpf.Program `ebpf:"kprobe_file_open"`
-	KprobeInodeLink     *ebpf.Program `ebpf:"kprobe_inode_link"`
-	KprobeInodeMkdir    *ebpf.Program `ebpf:"kprobe_inode_mkdir"`
-	KprobeInodeMknod    *ebpf.Program `ebpf:"kprobe_inode_mknod"`
-	KprobeInodeRename   *ebpf.Program `ebpf:"kprobe_inode_rename"`
-	KprobeInodeRmdir    *ebpf.Program `ebpf:"kprobe_inode_rmdir"`
-	KprobeInodeSymlink  *ebpf.Program `ebpf:"kprobe_inode_symlink"`
-	KprobeInodeUnlink   *ebpf.Program `ebpf:"kprobe_inode_unlink"`
-	KprobePathLink      *ebpf.Program `ebpf:"kprobe_path_link"`
-	KprobePathMkdir     *ebpf.Program `ebpf:"kprobe_path_mkdir"`
-	KprobePathMknod     *ebpf.Program `ebpf:"kprobe_path_mknod"`
-	KprobePathRename    *ebpf.Program `ebpf:"kprobe_path_rename"`
-	KprobePathRmdir     *ebpf.Program `ebpf:"kprobe_path_rmdir"`
-	KprobePathSymlink   *ebpf.Program `ebpf:"kprobe_path_symlink"`
-	KprobePathUnlink    *ebpf.Program `ebpf:"kprobe_path_unlink"`
-	KprobeSockGraft     *ebpf.Program `ebpf:"kprobe_sock_graft"`
-	KprobeSocketBind    *ebpf.Program `ebpf:"kprobe_socket_bind"`
-	KprobeSocketConnect *ebpf.Program `ebpf:"kprobe_socket_connect"`
-	KprobeSocketListen  *ebpf.Program `ebpf:"kprobe_socket_listen"`
-	LsmFileOpen         *ebpf.Program `ebpf:"lsm_file_open"`
-	LsmInodeLink        *ebpf.Program `ebpf:"lsm_inode_link"`
-	LsmInodeMkdir       *ebpf.Program `ebpf:"lsm_inode_mkdir"`
-	LsmInodeMknod       *ebpf.Program `ebpf:"lsm_inode_mknod"`
-	LsmInodeRename      *ebpf.Program `ebpf:"lsm_inode_rename"`
-	LsmInodeRmdir       *ebpf.Program `ebpf:"lsm_inode_rmdir"`
-	LsmInodeSymlink     *ebpf.Program `ebpf:"lsm_inode_symlink"`
-	LsmInodeUnlink      *ebpf.Program `ebpf:"lsm_inode_unlink"`
-	LsmPathLink         *ebpf.Program `ebpf:"lsm_path_link"`
-	LsmPathMkdir        *ebpf.Program `ebpf:"lsm_path_mkdir"`
-	LsmPathMknod        *ebpf.Program `ebpf:"lsm_path_mknod"`
-	LsmPathRename       *ebpf.Program `ebpf:"lsm_path_rename"`
-	LsmPathRmdir        *ebpf.Program `ebpf:"lsm_path_rmdir"`
-	LsmPathSymlink      *ebpf.Program `ebpf:"lsm_path_symlink"`
-	LsmPathUnlink       *ebpf.Program `ebpf:"lsm_path_unlink"`
-	LsmSockGraft        *ebpf.Program `ebpf:"lsm_sock_graft"`
-	LsmSocketBind       *ebpf.Program `ebpf:"lsm_socket_bind"`
-	LsmSocketConnect    *ebpf.Program `ebpf:"lsm_socket_connect"`
-	LsmSocketListen     *ebpf.Program `ebpf:"lsm_socket_listen"`
-	ProcessExec         *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit         *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork         *ebpf.Program `ebpf:"process_fork"`
-	SysEnterBind        *ebpf.Program `ebpf:"sys_enter_bind"`
-	SysEnterConnect     *ebpf.Program `ebpf:"sys_enter_connect"`
-	SysEnterLink        *ebpf.Program `ebpf:"sys_enter_link"`
-	SysEnterLinkat      *ebpf.Program `ebpf:"sys_enter_linkat"`
-	SysEnterListen      *ebpf.Program `ebpf:"sys_enter_listen"`
-	SysEnterMkdir       *ebpf.Program `ebpf:"sys_enter_mkdir"`
-	SysEnterMkdirat     *ebpf.Program `ebpf:"sys_enter_mkdirat"`
-	SysEnterMknod       *ebpf.Program `ebpf:"sys_enter_mknod"`
-	SysEnterMknodat     *ebpf.Program `ebpf:"sys_enter_mknodat"`
-	SysEnterRename      *ebpf.Program `ebpf:"sys_enter_rename"`
-	SysEnterRenameat    *ebpf.Program `ebpf:"sys_enter_renameat"`
-	SysEnterRenameat2   *ebpf.Program `ebpf:"sys_enter_renameat2"`
-	SysEnterRmdir       *ebpf.Program `ebpf:"sys_enter_rmdir"`
-	SysEnterSymlink     *ebpf.Program `ebpf:"sys_enter_symlink"`
-	SysEnterSymlinkat   *ebpf.Program `ebpf:"sys_enter_symlinkat"`
-	SysEnterUnlink      *ebpf.Program `ebpf:"sys_enter_unlink"`
-	SysEnterUnlinkat    *ebpf.Program `ebpf:"sys_enter_unlinkat"`
-	SysExitAccept       *ebpf.Program `ebpf:"sys_exit_accept"`
-	SysExitAccept4      *ebpf.Program `ebpf:"sys_exit_accept4"`
-	SysExitBind         *ebpf.Program `ebpf:"sys_exit_bind"`
-	SysExitConnect      *ebpf.Program `ebpf:"sys_exit_connect"`
-	SysExitCreat        *ebpf.Program `ebpf:"sys_exit_creat"`
-	SysExitLink         *ebpf.Program `ebpf:"sys_exit_link"`
-	SysExitLinkat       *ebpf.Program `ebpf:"sys_exit_linkat"`
-	SysExitListen       *ebpf.Program `ebpf:"sys_exit_listen"`
-	SysExitMkdir        *ebpf.Program `ebpf:"sys_exit_mkdir"`
-	SysExitMkdirat      *ebpf.Program `ebpf:"sys_exit_mkdirat"`
-	SysExitMknod        *ebpf.Program `ebpf:"sys_exit_mknod"`
-	SysExitMknodat      *ebpf.Program `ebpf:"sys_exit_mknodat"`
-	SysExitOpen         *ebpf.Program `ebpf:"sys_exit_open"`
-	SysExitOpenat       *ebpf.Program `ebpf:"sys_exit_openat"`
-	SysExitOpenat2      *ebpf.Program `ebpf:"sys_exit_openat2"`
-	SysExitRename       *ebpf.Program `ebpf:"sys_exit_rename"`
-	SysExitRenameat     *ebpf.Program `ebpf:"sys_exit_renameat"`
-	SysExitRenameat2    *ebpf.Program `ebpf:"sys_exit_renameat2"`
-	SysExitRmdir        *ebpf.Program `ebpf:"sys_exit_rmdir"`
-	SysExitSymlink      *ebpf.Program `ebpf:"sys_exit_symlink"`
-	SysExitSymlinkat    *ebpf.Program `ebpf:"sys_exit_symlinkat"`
-	SysExitUnlink       *ebpf.Program `ebpf:"sys_exit_unlink"`
-	SysExitUnlinkat     *ebpf.Program `ebpf:"sys_exit_unlinkat"`
+	CgroupPacketLeaves            *ebpf.Program `ebpf:"cgroup_packet_leaves"`
+	FentryFileOpen                *ebpf.Program `ebpf:"fentry_file_open"`
+	FentryInodeLink               *ebpf.Program `ebpf:"fentry_inode_link"`
+	FentryInodeMkdir              *ebpf.Program `ebpf:"fentry_inode_mkdir"`
+	FentryInodeMknod              *ebpf.Program `ebpf:"fentry_inode_mknod"`
+	FentryInodeRename             *ebpf.Program `ebpf:"fentry_inode_rename"`
+	FentryInodeRmdir              *ebpf.Program `ebpf:"fentry_inode_rmdir"`
+	FentryInodeSymlink            *ebpf.Program `ebpf:"fentry_inode_symlink"`
+	FentryInodeUnlink             *ebpf.Program `ebpf:"fentry_inode_unlink"`
+	FentryMmapFile                *ebpf.Program `ebpf:"fentry_mmap_file"`
+	FentryPathChmod               *ebpf.Program `ebpf:"fentry_path_chmod"`
+	FentryPathChown               *ebpf.Program `ebpf:"fentry_path_chown"`
+	FentryPathLink                *ebpf.Program `ebpf:"fentry_path_link"`
+	FentryPathMkdir               *ebpf.Program `ebpf:"fentry_path_mkdir"`
+	FentryPathMknod               *ebpf.Program `ebpf:"fentry_path_mknod"`
+	FentryPathRename              *ebpf.Program `ebpf:"fentry_path_rename"`
+	FentryPathRmdir               *ebpf.Program `ebpf:"fentry_path_rmdir"`
+	FentryPathSymlink             *ebpf.Program `ebpf:"fentry_path_symlink"`
+	FentryPathUnlink              *ebpf.Program `ebpf:"fentry_path_unlink"`
+	FentryPtraceAccessCheck       *ebpf.Program `ebpf:"fentry_ptrace_access_check"`
+	FentrySockGraft               *ebpf.Program `ebpf:"fentry_sock_graft"`
+	FentrySocketBind              *ebpf.Program `ebpf:"fentry_socket_bind"`
+	FentrySocketConnect           *ebpf.Program `ebpf:"fentry_socket_connect"`
+	FentrySocketListen            *ebpf.Program `ebpf:"fentry_socket_listen"`
+	FentryTaskFixSetgid           *ebpf.Program `ebpf:"fentry_task_fix_setgid"`
+	FentryTaskFixSetuid           *ebpf.Program `ebpf:"fentry_task_fix_setuid"`
+	FentryUdpSendmsg              *ebpf.Program `ebpf:"fentry_udp_sendmsg"`
+	FentryUdpv6Sendmsg            *ebpf.Program `ebpf:"fentry_udpv6_sendmsg"`
+	InjectSysEnterProcessVmWritev *ebpf.Program `ebpf:"inject_sys_enter_process_vm_writev"`
+	InjectSysEnterPtrace          *ebpf.Program `ebpf:"inject_sys_enter_ptrace"`
+	InjectSysExitProcessVmWritev  *ebpf.Program `ebpf:"inject_sys_exit_process_vm_writev"`
+	InjectSysExitPtrace           *ebpf.Program `ebpf:"inject_sys_exit_ptrace"`
+	KprobeFileOpen                *ebpf.Program `ebpf:"kprobe_file_open"`
+	KprobeInodeLink               *ebpf.Program `ebpf:"kprobe_inode_link"`
+	KprobeInodeMkdir              *ebpf.Program `ebpf:"kprobe_inode_mkdir"`
+	KprobeInodeMknod              *ebpf.Program `ebpf:"kprobe_inode_mknod"`
+	KprobeInodeRename             *ebpf.Program `ebpf:"kprobe_inode_rename"`
+	KprobeInodeRmdir              *ebpf.Program `ebpf:"kprobe_inode_rmdir"`
+	KprobeInodeSymlink            *ebpf.Program `ebpf:"kprobe_inode_symlink"`
+	KprobeInodeUnlink             *ebpf.Program `ebpf:"kprobe_inode_unlink"`
+	KprobeMmapFile                *ebpf.Program `ebpf:"kprobe_mmap_file"`
+	KprobePathChmod               *ebpf.Program `ebpf:"kprobe_path_chmod"`
+	KprobePathChown               *ebpf.Program `ebpf:"kprobe_path_chown"`
+	KprobePathLink                *ebpf.Program `ebpf:"kprobe_path_link"`
+	KprobePathMkdir               *ebpf.Program `ebpf:"kprobe_path_mkdir"`
+	KprobePathMknod               *ebpf.Program `ebpf:"kprobe_path_mknod"`
+	KprobePathRename              *ebpf.Program `ebpf:"kprobe_path_rename"`
+	KprobePathRmdir               *ebpf.Program `ebpf:"kprobe_path_rmdir"`
+	KprobePathSymlink             *ebpf.Program `ebpf:"kprobe_path_symlink"`
+	KprobePathUnlink              *ebpf.Program `ebpf:"kprobe_path_unlink"`
+	KprobePtraceAccessCheck       *ebpf.Program `ebpf:"kprobe_ptrace_access_check"`
+	KprobeSockGraft               *ebpf.Program `ebpf:"kprobe_sock_graft"`
+	KprobeSocketBind              *ebpf.Program `ebpf:"kprobe_socket_bind"`
+	KprobeSocketConnect           *ebpf.Program `ebpf:"kprobe_socket_connect"`
+	KprobeSocketListen            *ebpf.Program `ebpf:"kprobe_socket_listen"`
+	KprobeTaskFixSetgid           *ebpf.Program `ebpf:"kprobe_task_fix_setgid"`
+	KprobeTaskFixSetuid           *ebpf.Program `ebpf:"kprobe_task_fix_setuid"`
+	KprobeUdpSendmsg              *ebpf.Program `ebpf:"kprobe_udp_sendmsg"`
+	KprobeUdpv6Sendmsg            *ebpf.Program `ebpf:"kprobe_udpv6_sendmsg"`
+	LsmFileOpen                   *ebpf.Program `ebpf:"lsm_file_open"`
+	LsmInodeLink                  *ebpf.Program `ebpf:"lsm_inode_link"`
+	LsmInodeMkdir                 *ebpf.Program `ebpf:"lsm_inode_mkdir"`
+	LsmInodeMknod                 *ebpf.Program `ebpf:"lsm_inode_mknod"`
+	LsmInodeRename                *ebpf.Program `ebpf:"lsm_inode_rename"`
+	LsmInodeRmdir                 *ebpf.Program `ebpf:"lsm_inode_rmdir"`
+	LsmInodeSymlink               *ebpf.Program `ebpf:"lsm_inode_symlink"`
+	LsmInodeUnlink                *ebpf.Program `ebpf:"lsm_inode_unlink"`
+	LsmMmapFile                   *ebpf.Program `ebpf:"lsm_mmap_file"`
+	LsmPathChmod                  *ebpf.Program `ebpf:"lsm_path_chmod"`
+	LsmPathChown                  *ebpf.Program `ebpf:"lsm_path_chown"`
+	LsmPathLink                   *ebpf.Program `ebpf:"lsm_path_link"`
+	LsmPathMkdir                  *ebpf.Program `ebpf:"lsm_path_mkdir"`
+	LsmPathMknod                  *ebpf.Program `ebpf:"lsm_path_mknod"`
+	LsmPathRename                 *ebpf.Program `ebpf:"lsm_path_rename"`
+	LsmPathRmdir                  *ebpf.Program `ebpf:"lsm_path_rmdir"`
+	LsmPathSymlink                *ebpf.Program `ebpf:"lsm_path_symlink"`
+	LsmPathUnlink                 *ebpf.Program `ebpf:"lsm_path_unlink"`
+	LsmPtraceAccessCheck          *ebpf.Program `ebpf:"lsm_ptrace_access_check"`
+	LsmSockGraft                  *ebpf.Program `ebpf:"lsm_sock_graft"`
+	LsmSocketBind                 *ebpf.Program `ebpf:"lsm_socket_bind"`
+	LsmSocketConnect              *ebpf.Program `ebpf:"lsm_socket_connect"`
+	LsmSocketListen               *ebpf.Program `ebpf:"lsm_socket_listen"`
+	LsmTaskFixSetgid              *ebpf.Program `ebpf:"lsm_task_fix_setgid"`
+	LsmTaskFixSetuid              *ebpf.Program `ebpf:"lsm_task_fix_setuid"`
+	ModuleFree                    *ebpf.Program `ebpf:"module_free"`
+	ModuleLoad                    *ebpf.Program `ebpf:"module_load"`
+	ProcessExec                   *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit                   *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork                   *ebpf.Program `ebpf:"process_fork"`
+	SysEnterBind                  *ebpf.Program `ebpf:"sys_enter_bind"`
+	SysEnterChmod                 *ebpf.Program `ebpf:"sys_enter_chmod"`
+	SysEnterChown                 *ebpf.Program `ebpf:"sys_enter_chown"`
+	SysEnterConnect               *ebpf.Program `ebpf:"sys_enter_connect"`
+	SysEnterFchmod                *ebpf.Program `ebpf:"sys_enter_fchmod"`
+	SysEnterFchmodat              *ebpf.Program `ebpf:"sys_enter_fchmodat"`
+	SysEnterFchmodat2             *ebpf.Program `ebpf:"sys_enter_fchmodat2"`
+	SysEnterFchown                *ebpf.Program `ebpf:"sys_enter_fchown"`
+	SysEnterFchownat              *ebpf.Program `ebpf:"sys_enter_fchownat"`
+	SysEnterFinitModule           *ebpf.Program `ebpf:"sys_enter_finit_module"`
+	SysEnterFsetxattr             *ebpf.Program `ebpf:"sys_enter_fsetxattr"`
+	SysEnterInitModule            *ebpf.Program `ebpf:"sys_enter_init_module"`
+	SysEnterLchown                *ebpf.Program `ebpf:"sys_enter_lchown"`
+	SysEnterLink                  *ebpf.Program `ebpf:"sys_enter_link"`
+	SysEnterLinkat                *ebpf.Program `ebpf:"sys_enter_linkat"`
+	SysEnterListen                *ebpf.Program `ebpf:"sys_enter_listen"`
+	SysEnterLsetxattr             *ebpf.Program `ebpf:"sys_enter_lsetxattr"`
+	SysEnterMkdir                 *ebpf.Program `ebpf:"sys_enter_mkdir"`
+	SysEnterMkdirat               *ebpf.Program `ebpf:"sys_enter_mkdirat"`
+	SysEnterMknod                 *ebpf.Program `ebpf:"sys_enter_mknod"`
+	SysEnterMknodat               *ebpf.Program `ebpf:"sys_enter_mknodat"`
+	SysEnterMmap                  *ebpf.Program `ebpf:"sys_enter_mmap"`
+	SysEnterPidfdGetfd            *ebpf.Program `ebpf:"sys_enter_pidfd_getfd"`
+	SysEnterProcessVmReadv        *ebpf.Program `ebpf:"sys_enter_process_vm_readv"`
+	SysEnterPtrace                *ebpf.Program `ebpf:"sys_enter_ptrace"`
+	SysEnterRename                *ebpf.Program `ebpf:"sys_enter_rename"`
+	SysEnterRenameat              *ebpf.Program `ebpf:"sys_enter_renameat"`
+	SysEnterRenameat2             *ebpf.Program `ebpf:"sys_enter_renameat2"`
+	SysEnterRmdir                 *ebpf.Program `ebpf:"sys_enter_rmdir"`
+	SysEnterSetgid                *ebpf.Program `ebpf:"sys_enter_setgid"`
+	SysEnterSetregid              *ebpf.Program `ebpf:"sys_enter_setregid"`
+	SysEnterSetresgid             *ebpf.Program `ebpf:"sys_enter_setresgid"`
+	SysEnterSetresuid             *ebpf.Program `ebpf:"sys_enter_setresuid"`
+	SysEnterSetreuid              *ebpf.Program `ebpf:"sys_enter_setreuid"`
+	SysEnterSetuid                *ebpf.Program `ebpf:"sys_enter_setuid"`
+	SysEnterSetxattr              *ebpf.Program `ebpf:"sys_enter_setxattr"`
+	SysEnterSetxattrat            *ebpf.Program `ebpf:"sys_enter_setxattrat"`
+	SysEnterSymlink               *ebpf.Program `ebpf:"sys_enter_symlink"`
+	SysEnterSymlinkat             *ebpf.Program `ebpf:"sys_enter_symlinkat"`
+	SysEnterUnlink                *ebpf.Program `ebpf:"sys_enter_unlink"`
+	SysEnterUnlinkat              *ebpf.Program `ebpf:"sys_enter_unlinkat"`
+	SysExitAccept                 *ebpf.Program `ebpf:"sys_exit_accept"`
+	SysExitAccept4                *ebpf.Program `ebpf:"sys_exit_accept4"`
+	SysExitBind                   *ebpf.Program `ebpf:"sys_exit_bind"`
+	SysExitChmod                  *ebpf.Program `ebpf:"sys_exit_chmod"`
+	SysExitChown                  *ebpf.Program `ebpf:"sys_exit_chown"`
+	SysExitConnect                *ebpf.Program `ebpf:"sys_exit_connect"`
+	SysExitCreat                  *ebpf.Program `ebpf:"sys_exit_creat"`
+	SysExitFchmod                 *ebpf.Program `ebpf:"sys_exit_fchmod"`
+	SysExitFchmodat               *ebpf.Program `ebpf:"sys_exit_fchmodat"`
+	SysExitFchmodat2              *ebpf.Program `ebpf:"sys_exit_fchmodat2"`
+	SysExitFchown                 *ebpf.Program `ebpf:"sys_exit_fchown"`
+	SysExitFchownat               *ebpf.Program `ebpf:"sys_exit_fchownat"`
+	SysExitFsetxattr              *ebpf.Program `ebpf:"sys_exit_fsetxattr"`
+	SysExitLchown                 *ebpf.Program `ebpf:"sys_exit_lchown"`
+	SysExitLink                   *ebpf.Program `ebpf:"sys_exit_link"`
+	SysExitLinkat                 *ebpf.Program `ebpf:"sys_exit_linkat"`
+	SysExitListen                 *ebpf.Program `ebpf:"sys_exit_listen"`
+	SysExitLsetxattr              *ebpf.Program `ebpf:"sys_exit_lsetxattr"`
+	SysExitMkdir                  *ebpf.Program `ebpf:"sys_exit_mkdir"`
+	SysExitMkdirat                *ebpf.Program `ebpf:"sys_exit_mkdirat"`
+	SysExitMknod                  *ebpf.Program `ebpf:"sys_exit_mknod"`
+	SysExitMknodat                *ebpf.Program `ebpf:"sys_exit_mknodat"`
+	SysExitOpen                   *ebpf.Program `ebpf:"sys_exit_open"`
+	SysExitOpenat                 *ebpf.Program `ebpf:"sys_exit_openat"`
+	SysExitOpenat2                *ebpf.Program `ebpf:"sys_exit_openat2"`
+	SysExitPidfdGetfd             *ebpf.Program `ebpf:"sys_exit_pidfd_getfd"`
+	SysExitProcessVmReadv         *ebpf.Program `ebpf:"sys_exit_process_vm_readv"`
+	SysExitPtrace                 *ebpf.Program `ebpf:"sys_exit_ptrace"`
+	SysExitRename                 *ebpf.Program `ebpf:"sys_exit_rename"`
+	SysExitRenameat               *ebpf.Program `ebpf:"sys_exit_renameat"`
+	SysExitRenameat2              *ebpf.Program `ebpf:"sys_exit_renameat2"`
+	SysExitRmdir                  *ebpf.Program `ebpf:"sys_exit_rmdir"`
+	SysExitSetgid                 *ebpf.Program `ebpf:"sys_exit_setgid"`
+	SysExitSetregid               *ebpf.Program `ebpf:"sys_exit_setregid"`
+	SysExitSetresgid              *ebpf.Program `ebpf:"sys_exit_setresgid"`
+	SysExitSetresuid              *ebpf.Program `ebpf:"sys_exit_setresuid"`
+	SysExitSetreuid               *ebpf.Program `ebpf:"sys_exit_setreuid"`
+	SysExitSetuid                 *ebpf.Program `ebpf:"sys_exit_setuid"`
+	SysExitSetxattr               *ebpf.Program `ebpf:"sys_exit_setxattr"`
+	SysExitSetxattrat             *ebpf.Program `ebpf:"sys_exit_setxattrat"`
+	SysExitSymlink                *ebpf.Program `ebpf:"sys_exit_symlink"`
+	SysExitSymlinkat              *ebpf.Program `ebpf:"sys_exit_symlinkat"`
+	SysExitUnlink                 *ebpf.Program `ebpf:"sys_exit_unlink"`
+	SysExitUnlinkat               *ebpf.Program `ebpf:"sys_exit_unlinkat"`
 }
 
 func (p *SensorPrograms) Close() error {
 	return _SensorClose(
+		p.CgroupPacketLeaves,
 		p.FentryFileOpen,
 		p.FentryInodeLink,
 		p.FentryInodeMkdir,
@@ -677,6 +1103,9 @@ func (p *SensorPrograms) Close() error {
 		p.FentryInodeRmdir,
 		p.FentryInodeSymlink,
 		p.FentryInodeUnlink,
+		p.FentryMmapFile,
+		p.FentryPathChmod,
+		p.FentryPathChown,
 		p.FentryPathLink,
 		p.FentryPathMkdir,
 		p.FentryPathMknod,
@@ -684,10 +1113,19 @@ func (p *SensorPrograms) Close() error {
 		p.FentryPathRmdir,
 		p.FentryPathSymlink,
 		p.FentryPathUnlink,
+		p.FentryPtraceAccessCheck,
 		p.FentrySockGraft,
 		p.FentrySocketBind,
 		p.FentrySocketConnect,
 		p.FentrySocketListen,
+		p.FentryTaskFixSetgid,
+		p.FentryTaskFixSetuid,
+		p.FentryUdpSendmsg,
+		p.FentryUdpv6Sendmsg,
+		p.InjectSysEnterProcessVmWritev,
+		p.InjectSysEnterPtrace,
+		p.InjectSysExitProcessVmWritev,
+		p.InjectSysExitPtrace,
 		p.KprobeFileOpen,
 		p.KprobeInodeLink,
 		p.KprobeInodeMkdir,
@@ -696,6 +1134,9 @@ func (p *SensorPrograms) Close() error {
 		p.KprobeInodeRmdir,
 		p.KprobeInodeSymlink,
 		p.KprobeInodeUnlink,
+		p.KprobeMmapFile,
+		p.KprobePathChmod,
+		p.KprobePathChown,
 		p.KprobePathLink,
 		p.KprobePathMkdir,
 		p.KprobePathMknod,
@@ -703,10 +1144,15 @@ func (p *SensorPrograms) Close() error {
 		p.KprobePathRmdir,
 		p.KprobePathSymlink,
 		p.KprobePathUnlink,
+		p.KprobePtraceAccessCheck,
 		p.KprobeSockGraft,
 		p.KprobeSocketBind,
 		p.KprobeSocketConnect,
 		p.KprobeSocketListen,
+		p.KprobeTaskFixSetgid,
+		p.KprobeTaskFixSetuid,
+		p.KprobeUdpSendmsg,
+		p.KprobeUdpv6Sendmsg,
 		p.LsmFileOpen,
 		p.LsmInodeLink,
 		p.LsmInodeMkdir,
@@ -715,6 +1161,9 @@ func (p *SensorPrograms) Close() error {
 		p.LsmInodeRmdir,
 		p.LsmInodeSymlink,
 		p.LsmInodeUnlink,
+		p.LsmMmapFile,
+		p.LsmPathChmod,
+		p.LsmPathChown,
 		p.LsmPathLink,
 		p.LsmPathMkdir,
 		p.LsmPathMknod,
@@ -722,26 +1171,55 @@ func (p *SensorPrograms) Close() error {
 		p.LsmPathRmdir,
 		p.LsmPathSymlink,
 		p.LsmPathUnlink,
+		p.LsmPtraceAccessCheck,
 		p.LsmSockGraft,
 		p.LsmSocketBind,
 		p.LsmSocketConnect,
 		p.LsmSocketListen,
+		p.LsmTaskFixSetgid,
+		p.LsmTaskFixSetuid,
+		p.ModuleFree,
+		p.ModuleLoad,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
 		p.SysEnterBind,
+		p.SysEnterChmod,
+		p.SysEnterChown,
 		p.SysEnterConnect,
+		p.SysEnterFchmod,
+		p.SysEnterFchmodat,
+		p.SysEnterFchmodat2,
+		p.SysEnterFchown,
+		p.SysEnterFchownat,
+		p.SysEnterFinitModule,
+		p.SysEnterFsetxattr,
+		p.SysEnterInitModule,
+		p.SysEnterLchown,
 		p.SysEnterLink,
 		p.SysEnterLinkat,
 		p.SysEnterListen,
+		p.SysEnterLsetxattr,
 		p.SysEnterMkdir,
 		p.SysEnterMkdirat,
 		p.SysEnterMknod,
 		p.SysEnterMknodat,
+		p.SysEnterMmap,
+		p.SysEnterPidfdGetfd,
+		p.SysEnterProcessVmReadv,
+		p.SysEnterPtrace,
 		p.SysEnterRename,
 		p.SysEnterRenameat,
 		p.SysEnterRenameat2,
 		p.SysEnterRmdir,
+		p.SysEnterSetgid,
+		p.SysEnterSetregid,
+		p.SysEnterSetresgid,
+		p.SysEnterSetresuid,
+		p.SysEnterSetreuid,
+		p.SysEnterSetuid,
+		p.SysEnterSetxattr,
+		p.SysEnterSetxattrat,
 		p.SysEnterSymlink,
 		p.SysEnterSymlinkat,
 		p.SysEnterUnlink,
@@ -749,11 +1227,21 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitAccept,
 		p.SysExitAccept4,
 		p.SysExitBind,
+		p.SysExitChmod,
+		p.SysExitChown,
 		p.SysExitConnect,
 		p.SysExitCreat,
+		p.SysExitFchmod,
+		p.SysExitFchmodat,
+		p.SysExitFchmodat2,
+		p.SysExitFchown,
+		p.SysExitFchownat,
+		p.SysExitFsetxattr,
+		p.SysExitLchown,
 		p.SysExitLink,
 		p.SysExitLinkat,
 		p.SysExitListen,
+		p.SysExitLsetxattr,
 		p.SysExitMkdir,
 		p.SysExitMkdirat,
 		p.SysExitMknod,
@@ -761,10 +1249,21 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitOpen,
 		p.SysExitOpenat,
 		p.SysExitOpenat2,
+		p.SysExitPidfdGetfd,
+		p.SysExitProcessVmReadv,
+		p.SysExitPtrace,
 		p.SysExitRename,
 		p.SysExitRenameat,
 		p.SysExitRenameat2,
 		p.SysExitRmdir,
+		p.SysExitSetgid,
+		p.SysExitSetregid,
+		p.SysExitSetresgid,
+		p.SysExitSetresuid,
+		p.SysExitSetreuid,
+		p.SysExitSetuid,
+		p.SysExitSetxattr,
+		p.SysExitSetxattrat,
 		p.SysExitSymlink,
 		p.SysExitSymlinkat,
 		p.SysExitUnlink,

@@ -22,7 +22,16 @@ enum event_kind {
 	EVENT_NET_ACCEPT = 9,
 	EVENT_NET_BIND = 10,
 	EVENT_NET_LISTEN = 11,
-	EVENT_KINDS = 12,
+	EVENT_DNS_QUERY = 12,
+	EVENT_MODULE_LOAD = 13,
+	EVENT_MODULE_UNLOAD = 14,
+	EVENT_PROCESS_ACCESS = 15,
+	EVENT_PROCESS_INJECT = 16,
+	EVENT_FILE_ACCESS = 17,
+	EVENT_PROCESS_SETID = 18,
+	EVENT_FILE_ATTRIBUTES = 19,
+	EVENT_IMAGE_LOAD = 20, /* a file record */
+	EVENT_KINDS = 21,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -150,11 +159,115 @@ struct file_event {
 	struct event_string base2;
 };
 
+/* A file, or a directory with all that is in it, whose readers are told. */
+struct watched_file {
+	u64 inode;
+	u32 device;
+	u32 reserved;
+};
+
+#define WATCHED_WORDS 64
+
+struct watched_bits {
+	u64 words[WATCHED_WORDS];
+};
+
 struct net_event {
 	struct event_head head;
 	struct event_address address;
 	s32 ret;
 	u32 flags; /* FILE_ATTEMPT */
+};
+
+/* A datagram to a port of name resolution that is no answer. */
+struct dns_event {
+	struct event_head head;
+	struct event_address address;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
+	struct event_string message; /* as it was sent */
+};
+
+struct event_ids {
+	u32 uid;
+	u32 euid;
+	u32 suid;
+	u32 gid;
+	u32 egid;
+	u32 sgid;
+};
+
+struct setid_event {
+	struct event_head head;
+	struct event_ids before;
+	struct event_ids now;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
+};
+
+enum attribute_change {
+	ATTRIBUTE_MODE = 1,
+	ATTRIBUTE_OWNER = 2,
+	ATTRIBUTE_XATTR = 3,
+};
+
+struct attribute_event {
+	struct event_head head;
+	u64 inode;
+	u32 device;
+	u32 mode; /* before; 0 where only the path is known */
+	u32 change;
+	u32 new_mode; /* permissions, of ATTRIBUTE_MODE */
+	u32 uid; /* of ATTRIBUTE_OWNER, ~0: stays */
+	u32 gid;
+	u32 flags;
+	u32 reserved;
+	struct event_string path;
+	struct event_string base; /* directory path is relative to */
+	struct event_string name; /* of ATTRIBUTE_XATTR */
+};
+
+/* How a process got at another. */
+enum access_call {
+	ACCESS_PTRACE_ATTACH = 1,
+	ACCESS_PTRACE_SEIZE = 2,
+	ACCESS_VM_READ = 3,
+	ACCESS_VM_WRITE = 4,
+	ACCESS_PIDFD_GETFD = 5,
+	ACCESS_MEM_READ = 6, /* an open of /proc/PID/mem */
+	ACCESS_MEM_WRITE = 7,
+	ACCESS_PTRACE_POKE = 8,
+	ACCESS_PTRACE_SETREGS = 9,
+};
+
+struct access_target {
+	u64 start_time;
+	u32 tgid;
+	u32 euid;
+};
+
+struct access_event {
+	struct event_head head;
+	struct access_target target;
+	u32 call;
+	s32 ret;
+	u32 flags; /* FILE_ATTEMPT */
+	u32 reserved;
+};
+
+enum module_origin {
+	MODULE_ORIGIN_UNKNOWN = 0,
+	MODULE_FROM_FILE = 1,
+	MODULE_FROM_MEMORY = 2,
+};
+
+struct module_event {
+	struct event_head head;
+	u64 taints; /* a bit for each of the kernel's TAINT_ numbers that the module causes */
+	char name[64];
+	u32 origin;
+	u32 reserved;
+	struct event_string path; /* of a module from a file */
 };
 
 #endif

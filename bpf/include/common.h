@@ -14,7 +14,7 @@
 const volatile u32 agent_tgid = 0;
 
 /* A bit for each event kind: what nobody asked for is dropped before it is looked at closely. */
-const volatile u32 wanted_kinds = ~0U;
+const volatile u64 wanted_kinds = ~0ULL;
 
 /* Process lifecycle has its own ring, so that a flood of file events cannot evict it. */
 struct {
@@ -58,6 +58,11 @@ enum scratch_slot {
 	SLOT_MKNOD,
 	SLOT_SYMLINK,
 	SLOT_LINK,
+	SLOT_MODULE,
+	SLOT_IMAGE,
+	SLOT_CHMOD, /* the last three have scratch space of their own */
+	SLOT_CHOWN,
+	SLOT_ATTRIBUTES,
 	SLOTS,
 };
 
@@ -90,7 +95,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SLOTS);
+	__uint(max_entries, SLOT_CHMOD);
 	__type(key, u32);
 	__type(value, struct file_scratch);
 } file_scratches SEC(".maps");
@@ -158,7 +163,7 @@ static __always_inline void fill_parent(struct event_parent *parent, struct task
 
 static __always_inline bool wanted(u32 kind)
 {
-	return wanted_kinds & 1U << kind;
+	return wanted_kinds & 1ULL << kind;
 }
 
 static __always_inline bool is_agent(void)

@@ -29,6 +29,17 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long cx;
 	unsigned long r8;
+	unsigned long bx;
+	unsigned long orig_ax;
+};
+
+/* Kernels that have it leave room for it below a stack's end. */
+struct fred_info {
+	unsigned int edata;
+};
+
+struct thread_info {
+	u32 status;
 };
 
 typedef struct {
@@ -59,6 +70,14 @@ struct inode {
 	unsigned int i_nlink;
 	u32 i_rdev;
 	struct super_block *i_sb;
+	void *i_private;
+};
+
+struct pid;
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
 };
 
 struct dentry {
@@ -114,15 +133,45 @@ struct mm_struct {
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t suid;
+	kgid_t sgid;
 	kuid_t euid;
 	kgid_t egid;
 };
 
+struct xarray {
+	void *xa_head;
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct pid_namespace {
+	struct idr idr;
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 
@@ -178,6 +227,15 @@ struct task_struct {
 	struct signal_struct *signal;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct thread_info thread_info;
+	void *stack;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
+};
+
+struct module {
+	char name[56];
+	unsigned long taints;
 };
 
 struct linux_binprm {
@@ -209,6 +267,38 @@ struct sock {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+enum iter_type {
+	ITER_IOVEC = 100,
+	ITER_UBUF = 101,
+};
+
+struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
+	u64 nr_segs;
+	const struct iovec *__iov;
+	void *ubuf;
+};
+
+/* Until 5.13 the type has the direction in its lowest bit; until 6.3 the segments have another name. */
+struct iov_iter___5_13 {
+	unsigned int type;
+};
+
+struct iov_iter___6_3 {
+	const struct iovec *iov;
+};
+
+struct msghdr {
+	void *msg_name;
+	struct iov_iter msg_iter;
 };
 
 #pragma clang attribute pop
@@ -250,6 +340,9 @@ struct sys_exit_args {
 #define AF_INET 2
 #define AF_INET6 10
 
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 
@@ -277,6 +370,19 @@ struct sys_exit_args {
 
 #define PIPEFS_MAGIC 0x50495045
 #define TMPFS_MAGIC 0x01021994
+#define PROC_SUPER_MAGIC 0x9fa0
+#define PID_FS_MAGIC 0x50494446
+
+#define PTRACE_MODE_ATTACH 0x2
+#define PTRACE_POKETEXT 4
+#define PTRACE_POKEDATA 5
+#define PTRACE_SETREGS 13
+#define PTRACE_ATTACH 16
+#define PTRACE_SETREGSET 0x4205
+#define PTRACE_SEIZE 0x4206
+
+#define THREAD_SIZE 16384
+#define TS_COMPAT 0x2
 
 #define TTYAUX_MAJOR 5
 #define TTY_MAJOR 4

@@ -136,7 +136,7 @@ func TestBrokenConfiguration(t *testing.T) {
 		_, stderr, err := execute(t, host("CAP_SYS_ADMIN"), args...)
 		require.Error(t, err)
 		assert.Equal(t, path+":3: receivers::ebpf has no key \"colour\"; expected one of: "+
-			"activity_ring_size, events, poll_interval, process_ring_size, tiers\n", stderr)
+			"activity_ring_size, events, poll_interval, process_ring_size, tiers, watch_reads\n", stderr)
 	}
 }
 

@@ -32,6 +32,8 @@ type KindTier struct {
 	Tier string `json:"tier,omitempty"`
 	// Reason is why no tier serves the kind.
 	Reason string `json:"reason,omitempty"`
+	// Absent is why nothing of the kind can ever happen on this kernel.
+	Absent string `json:"absent,omitempty"`
 	// Rejected are the better tiers that do not work here.
 	Rejected []Rejection `json:"rejected,omitempty"`
 }
@@ -141,7 +143,10 @@ func eventChecks(facts kernel.Facts, events []KindTier, err error) []Check {
 	var checks []Check
 	for _, event := range events {
 		check := Check{Section: section, Name: event.Kind, Status: OK, Found: event.Tier}
-		if event.Tier == "" {
+		switch {
+		case event.Absent != "":
+			check.Status, check.Found, check.Reason = Info, "cannot happen", event.Absent
+		case event.Tier == "":
 			check.Status, check.Found, check.Reason = Limited, "not seen", event.Reason
 			check.Remedy = rightsRemedy(facts)
 			if slices.Contains(mainKinds, event.Kind) {

@@ -112,6 +112,7 @@ func hosts() map[string]Host {
 				{Kind: "process.exec", Tier: "tracepoint"},
 				{Kind: "process.fork", Tier: "tracepoint"},
 				{Kind: "network.connect", Reason: "no tier works"},
+				{Kind: "kernel.module_load", Absent: "this kernel has no loadable modules"},
 				{Kind: "file.open", Reason: "no tier works"},
 			}, nil
 		}},

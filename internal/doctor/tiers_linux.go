@@ -21,6 +21,7 @@ var kinds = []struct {
 	{sensor.KindFork, event.KindProcessFork},
 	{sensor.KindExit, event.KindProcessExit},
 	{sensor.KindOpen, event.KindFileOpen},
+	{sensor.KindFileAccess, event.KindFileAccess},
 	{sensor.KindCreate, event.KindFileCreate},
 	{sensor.KindDelete, event.KindFileDelete},
 	{sensor.KindRename, event.KindFileRename},
@@ -28,6 +29,14 @@ var kinds = []struct {
 	{sensor.KindAccept, event.KindNetworkAccept},
 	{sensor.KindBind, event.KindNetworkBind},
 	{sensor.KindListen, event.KindNetworkListen},
+	{sensor.KindDNS, event.KindDNSQuery},
+	{sensor.KindAttributes, event.KindFileAttributes},
+	{sensor.KindAccess, event.KindProcessAccess},
+	{sensor.KindInject, event.KindProcessInject},
+	{sensor.KindSetID, event.KindProcessSetid},
+	{sensor.KindImageLoad, event.KindProcessImageLoad},
+	{sensor.KindModuleLoad, event.KindKernelModuleLoad},
+	{sensor.KindModuleUnload, event.KindKernelModuleUnload},
 }
 
 // ringSize is enough for a sensor whose events nobody reads.
@@ -67,10 +76,11 @@ func worse(a, b sensor.KindTier) sensor.KindTier {
 }
 
 func describe(name string, t sensor.KindTier) KindTier {
-	out := KindTier{Kind: name}
-	if t.Err != nil {
+	out := KindTier{Kind: name, Absent: t.Absent}
+	switch {
+	case t.Err != nil:
 		out.Reason = t.Err.Error()
-	} else {
+	case t.Absent == "":
 		out.Tier = t.Tier.String()
 	}
 	for _, r := range t.Rejected {

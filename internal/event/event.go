@@ -25,7 +25,7 @@ const (
 // Kind describes one kind of event.
 type Kind struct {
 	Name       string   // the OTel EventName, such as process.exec
-	Class      string   // process, file, network, alert or enforcement; names the data stream
+	Class      string   // process, file, network, kernel, alert or enforcement; names the data stream
 	Meaning    string   // one sentence
 	ECS        ECSEvent // how ECS classifies it
 	Sigma      []string // Sigma logsource categories it serves; none for alerts and responses

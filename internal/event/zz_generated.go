@@ -10,14 +10,23 @@ const (
 	KindProcessFork        = "process.fork"
 	KindProcessExit        = "process.exit"
 	KindProcessRemoteStdio = "process.remote_stdio"
+	KindProcessAccess      = "process.access"
+	KindProcessInject      = "process.inject"
+	KindProcessSetid       = "process.setid"
+	KindProcessImageLoad   = "process.image_load"
 	KindFileOpen           = "file.open"
+	KindFileAccess         = "file.access"
 	KindFileCreate         = "file.create"
 	KindFileDelete         = "file.delete"
 	KindFileRename         = "file.rename"
+	KindFileAttributes     = "file.attributes"
 	KindNetworkConnect     = "network.connect"
 	KindNetworkAccept      = "network.accept"
 	KindNetworkBind        = "network.bind"
 	KindNetworkListen      = "network.listen"
+	KindDNSQuery           = "dns.query"
+	KindKernelModuleLoad   = "kernel.module_load"
+	KindKernelModuleUnload = "kernel.module_unload"
 	KindSecurityAlert      = "security.alert"
 	KindResponseAction     = "response.action"
 )
@@ -60,13 +69,27 @@ const (
 	AttrProcessIORelayPID               = "process.io.relay.pid"
 	AttrProcessIORelayExecutablePath    = "process.io.relay.executable.path"
 	AttrProcessIORelayCommandLine       = "process.io.relay.command_line"
+	AttrProcessTargetEntityID           = "process.target.entity_id"
+	AttrProcessTargetPID                = "process.target.pid"
+	AttrProcessTargetExecutablePath     = "process.target.executable.path"
+	AttrProcessTargetCommandLine        = "process.target.command_line"
+	AttrProcessTargetUserID             = "process.target.user.id"
+	AttrProcessTargetUserName           = "process.target.user.name"
+	AttrProcessAccessCall               = "process.access.call"
+	AttrEventOutcome                    = "event.outcome"
+	AttrProcessSavedUserID              = "process.saved_user.id"
+	AttrProcessSavedGroupID             = "process.saved_group.id"
+	AttrProcessOldUserID                = "process.old_user.id"
+	AttrProcessOldUserName              = "process.old_user.name"
+	AttrProcessOldRealUserID            = "process.old_real_user.id"
+	AttrProcessOldGroupID               = "process.old_group.id"
+	AttrProcessOldRealGroupID           = "process.old_real_group.id"
 	AttrFilePath                        = "file.path"
 	AttrFileName                        = "file.name"
 	AttrFileDirectory                   = "file.directory"
 	AttrFileType                        = "file.type"
 	AttrFileInode                       = "file.inode"
 	AttrFilePathTruncated               = "file.path.truncated"
-	AttrEventOutcome                    = "event.outcome"
 	AttrNetworkTransport                = "network.transport"
 	AttrNetworkType                     = "network.type"
 	AttrNetworkDirection                = "network.direction"
@@ -117,6 +140,21 @@ const (
 	AttrFileFlags                       = "file.flags"
 	AttrFileOriginalPath                = "file.original.path"
 	AttrFileTargetPath                  = "file.target_path"
+	AttrNetworkProtocolName             = "network.protocol.name"
+	AttrDNSQuestionName                 = "dns.question.name"
+	AttrDNSQuestionType                 = "dns.question.type"
+	AttrDNSID                           = "dns.id"
+	AttrDllName                         = "dll.name"
+	AttrDllPath                         = "dll.path"
+	AttrKernelModuleOrigin              = "kernel.module.origin"
+	AttrKernelModuleTaints              = "kernel.module.taints"
+	AttrFileChange                      = "file.change"
+	AttrFileMode                        = "file.mode"
+	AttrFilePrivilegeBits               = "file.privilege_bits"
+	AttrFileOwnerID                     = "file.owner.id"
+	AttrFileOwnerName                   = "file.owner.name"
+	AttrFileGroupID                     = "file.group.id"
+	AttrFileXattrName                   = "file.xattr.name"
 	AttrHostName                        = "host.name"
 	AttrHostID                          = "host.id"
 	AttrHostBootID                      = "host.boot.id"
@@ -285,11 +323,173 @@ var kinds = []Kind{
 		},
 	},
 	{
+		Name:    KindProcessAccess,
+		Class:   "process",
+		Meaning: "A process came to control or read another one. Told once in ten seconds for a process, its target and the way.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"access"}, Action: "access"},
+		Sigma:   []string{"process_access", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessInject,
+		Class:   "process",
+		Meaning: "A process wrote into the memory or the registers of another one, or opened its memory for writing. Told once in ten seconds for a process, its target and the way.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"change"}, Action: "inject"},
+		Sigma:   []string{"create_remote_thread", "process_tampering", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessSetid,
+		Class:   "process",
+		Meaning: "A process changed its real or saved user or group, or its effective one to one that it did not have. The users and groups are those after the change. Programs that are set-user-id change theirs by process.exec.",
+		ECS:     ECSEvent{Category: []string{"process"}, Type: []string{"change"}, Action: "setid"},
+		Sigma:   []string{"process_setid", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrProcessRealUserID,
+			AttrProcessSavedUserID,
+			AttrProcessGroupID,
+			AttrProcessRealGroupID,
+			AttrProcessSavedGroupID,
+			AttrProcessOldUserID,
+			AttrProcessOldUserName,
+			AttrProcessOldRealUserID,
+			AttrProcessOldGroupID,
+			AttrProcessOldRealGroupID,
+			AttrEventOutcome,
+		},
+	},
+	{
+		Name:    KindProcessImageLoad,
+		Class:   "process",
+		Meaning: "A process mapped a file to execute it that is not its program, mostly a library.",
+		ECS:     ECSEvent{Category: []string{"library"}, Type: []string{"start"}, Action: "image_load"},
+		Sigma:   []string{"image_load"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+			AttrDllPath,
+		},
+	},
+	{
 		Name:    KindFileOpen,
 		Class:   "file",
 		Meaning: "An existing file was opened for writing.",
 		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "open"},
 		Sigma:   []string{"file_event", "file_change", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrEventOutcome,
+			AttrFileFlags,
+		},
+	},
+	{
+		Name:    KindFileAccess,
+		Class:   "file",
+		Meaning: "An existing file was opened for reading that is watched, or is in a watched directory.",
+		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"access"}, Action: "access"},
+		Sigma:   []string{"file_access", "auditd"},
 		Attributes: []string{
 			AttrProcessEntityID,
 			AttrProcessPID,
@@ -415,6 +615,45 @@ var kinds = []Kind{
 			AttrFilePathTruncated,
 			AttrEventOutcome,
 			AttrFileOriginalPath,
+		},
+	},
+	{
+		Name:    KindFileAttributes,
+		Class:   "file",
+		Meaning: "The mode, the owner or a security attribute of a file was changed.",
+		ECS:     ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "attributes"},
+		Sigma:   []string{"file_attributes", "file_change", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrEventOutcome,
+			AttrFileChange,
+			AttrFileMode,
+			AttrFilePrivilegeBits,
+			AttrFileOwnerID,
+			AttrFileOwnerName,
+			AttrFileGroupID,
+			AttrFileXattrName,
 		},
 	},
 	{
@@ -558,6 +797,100 @@ var kinds = []Kind{
 		},
 	},
 	{
+		Name:    KindDNSQuery,
+		Class:   "network",
+		Meaning: "A process asked a name server by UDP, by multicast DNS or LLMNR too. One event for each question. Answers and questions over TCP, TLS and HTTPS are not seen.",
+		ECS:     ECSEvent{Category: []string{"network"}, Type: []string{"protocol", "info"}, Action: "dns_query"},
+		Sigma:   []string{"dns_query", "dns"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrNetworkTransport,
+			AttrNetworkType,
+			AttrNetworkDirection,
+			AttrNetworkInitiated,
+			AttrSourceAddress,
+			AttrSourcePort,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrErrorType,
+			AttrEventOutcome,
+			AttrNetworkProtocolName,
+			AttrDNSQuestionName,
+			AttrDNSQuestionType,
+			AttrDNSID,
+		},
+	},
+	{
+		Name:    KindKernelModuleLoad,
+		Class:   "kernel",
+		Meaning: "A kernel module was loaded. The process is the one that handed it to the kernel; modprobe, where the kernel asked for it.",
+		ECS:     ECSEvent{Category: []string{"driver"}, Type: []string{"start"}, Action: "module_load"},
+		Sigma:   []string{"driver_load", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+			AttrDllPath,
+			AttrKernelModuleOrigin,
+			AttrKernelModuleTaints,
+		},
+	},
+	{
+		Name:    KindKernelModuleUnload,
+		Class:   "kernel",
+		Meaning: "A kernel module was removed, or failed to start.",
+		ECS:     ECSEvent{Category: []string{"driver"}, Type: []string{"end"}, Action: "module_unload"},
+		Sigma:   []string{"driver_unload", "auditd"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrDllName,
+		},
+	},
+	{
 		Name:    KindSecurityAlert,
 		Class:   "alert",
 		Meaning: "A detection rule matched an event. Carries every field of that event too.",
@@ -625,23 +958,43 @@ var kindIndex = map[string]int{
 	KindProcessFork:        1,
 	KindProcessExit:        2,
 	KindProcessRemoteStdio: 3,
-	KindFileOpen:           4,
-	KindFileCreate:         5,
-	KindFileDelete:         6,
-	KindFileRename:         7,
-	KindNetworkConnect:     8,
-	KindNetworkAccept:      9,
-	KindNetworkBind:        10,
-	KindNetworkListen:      11,
-	KindSecurityAlert:      12,
-	KindResponseAction:     13,
+	KindProcessAccess:      4,
+	KindProcessInject:      5,
+	KindProcessSetid:       6,
+	KindProcessImageLoad:   7,
+	KindFileOpen:           8,
+	KindFileAccess:         9,
+	KindFileCreate:         10,
+	KindFileDelete:         11,
+	KindFileRename:         12,
+	KindFileAttributes:     13,
+	KindNetworkConnect:     14,
+	KindNetworkAccept:      15,
+	KindNetworkBind:        16,
+	KindNetworkListen:      17,
+	KindDNSQuery:           18,
+	KindKernelModuleLoad:   19,
+	KindKernelModuleUnload: 20,
+	KindSecurityAlert:      21,
+	KindResponseAction:     22,
 }
 
 var ecsPlan = []ECSField{
+	{Path: "Target.process.command_line", Attribute: AttrProcessTargetCommandLine, Type: String},
+	{Path: "Target.process.entity_id", Attribute: AttrProcessTargetEntityID, Type: String},
+	{Path: "Target.process.executable", Attribute: AttrProcessTargetExecutablePath, Type: String},
+	{Path: "Target.process.pid", Attribute: AttrProcessTargetPID, Type: Int},
+	{Path: "Target.process.user.id", Attribute: AttrProcessTargetUserID, Type: Int},
+	{Path: "Target.process.user.name", Attribute: AttrProcessTargetUserName, Type: String},
 	{Path: "container.id", Attribute: AttrContainerID, Type: String},
 	{Path: "container.runtime", Attribute: AttrContainerRuntimeName, Type: String},
 	{Path: "destination.ip", Attribute: AttrDestinationAddress, Type: String},
 	{Path: "destination.port", Attribute: AttrDestinationPort, Type: Int},
+	{Path: "dll.name", Attribute: AttrDllName, Type: String},
+	{Path: "dll.path", Attribute: AttrDllPath, Type: String},
+	{Path: "dns.id", Attribute: AttrDNSID, Type: String},
+	{Path: "dns.question.name", Attribute: AttrDNSQuestionName, Type: String},
+	{Path: "dns.question.type", Attribute: AttrDNSQuestionType, Type: String},
 	{Path: "error.code", Attribute: AttrErrorType, Type: String},
 	{Path: "event.id", Attribute: AttrEventID, Type: String},
 	{Path: "event.kind", Attribute: AttrEventKind, Type: String},
@@ -649,11 +1002,15 @@ var ecsPlan = []ECSField{
 	{Path: "event.risk_score", Attribute: AttrEventRiskScore, Type: Int},
 	{Path: "file.Ext.original.path", Attribute: AttrFileOriginalPath, Type: String},
 	{Path: "file.directory", Attribute: AttrFileDirectory, Type: String},
+	{Path: "file.gid", Attribute: AttrFileGroupID, Type: String},
 	{Path: "file.inode", Attribute: AttrFileInode, Type: String},
+	{Path: "file.mode", Attribute: AttrFileMode, Type: String},
 	{Path: "file.name", Attribute: AttrFileName, Type: String},
+	{Path: "file.owner", Attribute: AttrFileOwnerName, Type: String},
 	{Path: "file.path", Attribute: AttrFilePath, Type: String},
 	{Path: "file.target_path", Attribute: AttrFileTargetPath, Type: String},
 	{Path: "file.type", Attribute: AttrFileType, Type: String},
+	{Path: "file.uid", Attribute: AttrFileOwnerID, Type: String},
 	{Path: "host.boot.id", Attribute: AttrHostBootID, Type: String},
 	{Path: "host.id", Attribute: AttrHostID, Type: String},
 	{Path: "host.name", Attribute: AttrHostName, Type: String},
@@ -661,6 +1018,7 @@ var ecsPlan = []ECSField{
 	{Path: "host.os.type", Attribute: AttrOSType, Type: String},
 	{Path: "host.risk.calculated_score", Attribute: AttrHostRiskCalculatedScore, Type: Int},
 	{Path: "network.direction", Attribute: AttrNetworkDirection, Type: String},
+	{Path: "network.protocol", Attribute: AttrNetworkProtocolName, Type: String},
 	{Path: "network.transport", Attribute: AttrNetworkTransport, Type: String},
 	{Path: "network.type", Attribute: AttrNetworkType, Type: String},
 	{Path: "process.Ext.ancestry", Attribute: AttrProcessAncestry, Type: Strings},
@@ -679,6 +1037,8 @@ var ecsPlan = []ECSField{
 	{Path: "process.pid", Attribute: AttrProcessPID, Type: Int},
 	{Path: "process.real_group.id", Attribute: AttrProcessRealGroupID, Type: Int},
 	{Path: "process.real_user.id", Attribute: AttrProcessRealUserID, Type: Int},
+	{Path: "process.saved_group.id", Attribute: AttrProcessSavedGroupID, Type: Int},
+	{Path: "process.saved_user.id", Attribute: AttrProcessSavedUserID, Type: Int},
 	{Path: "process.session_leader.pid", Attribute: AttrProcessSessionLeaderPID, Type: Int},
 	{Path: "process.start", Attribute: AttrProcessCreationTime, Type: Time},
 	{Path: "process.user.id", Attribute: AttrProcessUserID, Type: Int},
@@ -756,13 +1116,27 @@ var types = map[string]Type{
 	AttrProcessIORelayPID:               Int,
 	AttrProcessIORelayExecutablePath:    String,
 	AttrProcessIORelayCommandLine:       String,
+	AttrProcessTargetEntityID:           String,
+	AttrProcessTargetPID:                Int,
+	AttrProcessTargetExecutablePath:     String,
+	AttrProcessTargetCommandLine:        String,
+	AttrProcessTargetUserID:             Int,
+	AttrProcessTargetUserName:           String,
+	AttrProcessAccessCall:               String,
+	AttrEventOutcome:                    String,
+	AttrProcessSavedUserID:              Int,
+	AttrProcessSavedGroupID:             Int,
+	AttrProcessOldUserID:                Int,
+	AttrProcessOldUserName:              String,
+	AttrProcessOldRealUserID:            Int,
+	AttrProcessOldGroupID:               Int,
+	AttrProcessOldRealGroupID:           Int,
 	AttrFilePath:                        String,
 	AttrFileName:                        String,
 	AttrFileDirectory:                   String,
 	AttrFileType:                        String,
 	AttrFileInode:                       String,
 	AttrFilePathTruncated:               Bool,
-	AttrEventOutcome:                    String,
 	AttrNetworkTransport:                String,
 	AttrNetworkType:                     String,
 	AttrNetworkDirection:                String,
@@ -813,6 +1187,21 @@ var types = map[string]Type{
 	AttrFileFlags:                       Strings,
 	AttrFileOriginalPath:                String,
 	AttrFileTargetPath:                  String,
+	AttrNetworkProtocolName:             String,
+	AttrDNSQuestionName:                 String,
+	AttrDNSQuestionType:                 String,
+	AttrDNSID:                           String,
+	AttrDllName:                         String,
+	AttrDllPath:                         String,
+	AttrKernelModuleOrigin:              String,
+	AttrKernelModuleTaints:              Strings,
+	AttrFileChange:                      String,
+	AttrFileMode:                        String,
+	AttrFilePrivilegeBits:               Strings,
+	AttrFileOwnerID:                     String,
+	AttrFileOwnerName:                   String,
+	AttrFileGroupID:                     String,
+	AttrFileXattrName:                   String,
 	AttrHostName:                        String,
 	AttrHostID:                          String,
 	AttrHostBootID:                      String,
@@ -832,6 +1221,12 @@ var resourceAttributes = []string{
 }
 
 var sigmaFields = map[string][]sigmaAttribute{
+	"AccessCall": {
+		{attribute: AttrProcessAccessCall, categories: []string{"*"}},
+	},
+	"Change": {
+		{attribute: AttrFileChange, categories: []string{"*"}},
+	},
 	"CommandLine": {
 		{attribute: AttrProcessCommandLine, categories: []string{"*"}},
 	},
@@ -859,8 +1254,14 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"ExitSignal": {
 		{attribute: AttrProcessExitSignal, categories: []string{"*"}},
 	},
+	"ExtendedAttribute": {
+		{attribute: AttrFileXattrName, categories: []string{"*"}},
+	},
 	"FileType": {
 		{attribute: AttrFileType, categories: []string{"*"}},
+	},
+	"GrantedAccess": {
+		{attribute: AttrProcessAccessCall, categories: []string{"process_access"}},
 	},
 	"GroupId": {
 		{attribute: AttrProcessGroupID, categories: []string{"*"}},
@@ -868,6 +1269,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"Image": {
 		{attribute: AttrProcessExecutablePath, categories: []string{"*"}},
 		{attribute: AttrProcessInvokedPath, categories: []string{"*"}},
+	},
+	"ImageLoaded": {
+		{attribute: AttrDllPath, categories: []string{"*"}},
 	},
 	"Initiated": {
 		{attribute: AttrNetworkInitiated, categories: []string{"network_connection"}},
@@ -878,11 +1282,44 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"LogonId": {
 		{attribute: AttrProcessSessionLeaderPID, categories: []string{"*"}},
 	},
+	"Mode": {
+		{attribute: AttrFileMode, categories: []string{"*"}},
+	},
+	"ModuleName": {
+		{attribute: AttrDllName, categories: []string{"*"}},
+	},
+	"OldGroupId": {
+		{attribute: AttrProcessOldGroupID, categories: []string{"*"}},
+	},
+	"OldRealGroupId": {
+		{attribute: AttrProcessOldRealGroupID, categories: []string{"*"}},
+	},
+	"OldRealUserId": {
+		{attribute: AttrProcessOldRealUserID, categories: []string{"*"}},
+	},
+	"OldUser": {
+		{attribute: AttrProcessOldUserName, categories: []string{"*"}},
+	},
+	"OldUserId": {
+		{attribute: AttrProcessOldUserID, categories: []string{"*"}},
+	},
 	"OpenFlags": {
 		{attribute: AttrFileFlags, categories: []string{"*"}},
 	},
+	"Origin": {
+		{attribute: AttrKernelModuleOrigin, categories: []string{"driver_load"}},
+	},
 	"Outcome": {
 		{attribute: AttrEventOutcome, categories: []string{"*"}},
+	},
+	"Owner": {
+		{attribute: AttrFileOwnerName, categories: []string{"*"}},
+	},
+	"OwnerGroupId": {
+		{attribute: AttrFileGroupID, categories: []string{"*"}},
+	},
+	"OwnerId": {
+		{attribute: AttrFileOwnerID, categories: []string{"*"}},
 	},
 	"ParentCommandLine": {
 		{attribute: AttrProcessParentCommandLine, categories: []string{"*"}},
@@ -899,6 +1336,9 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"PathTruncated": {
 		{attribute: AttrFilePathTruncated, categories: []string{"*"}},
 	},
+	"PrivilegeBits": {
+		{attribute: AttrFilePrivilegeBits, categories: []string{"*"}},
+	},
 	"ProcessGuid": {
 		{attribute: AttrProcessEntityID, categories: []string{"*"}},
 	},
@@ -907,6 +1347,12 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"Protocol": {
 		{attribute: AttrNetworkTransport, categories: []string{"*"}},
+	},
+	"QueryName": {
+		{attribute: AttrDNSQuestionName, categories: []string{"*"}},
+	},
+	"QueryType": {
+		{attribute: AttrDNSQuestionType, categories: []string{"*"}},
 	},
 	"RealUserId": {
 		{attribute: AttrProcessRealUserID, categories: []string{"*"}},
@@ -923,14 +1369,33 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"RelayProcessId": {
 		{attribute: AttrProcessIORelayPID, categories: []string{"process_remote_stdio"}},
 	},
+	"SavedUserId": {
+		{attribute: AttrProcessSavedUserID, categories: []string{"*"}},
+	},
+	"SourceCommandLine": {
+		{attribute: AttrProcessCommandLine, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
 	"SourceFilename": {
 		{attribute: AttrFileOriginalPath, categories: []string{"*"}},
+	},
+	"SourceImage": {
+		{attribute: AttrProcessExecutablePath, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+		{attribute: AttrProcessInvokedPath, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
 	},
 	"SourceIp": {
 		{attribute: AttrSourceAddress, categories: []string{"*"}},
 	},
 	"SourcePort": {
 		{attribute: AttrSourcePort, categories: []string{"*"}},
+	},
+	"SourceProcessGUID": {
+		{attribute: AttrProcessEntityID, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
+	"SourceProcessId": {
+		{attribute: AttrProcessPID, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
+	},
+	"SourceUser": {
+		{attribute: AttrProcessUserName, categories: []string{"process_access", "create_remote_thread", "process_tampering"}},
 	},
 	"StderrPeer": {
 		{attribute: AttrProcessIOStderrPeer, categories: []string{"*"}},
@@ -950,8 +1415,29 @@ var sigmaFields = map[string][]sigmaAttribute{
 	"StdoutType": {
 		{attribute: AttrProcessIOStdout, categories: []string{"*"}},
 	},
+	"Taints": {
+		{attribute: AttrKernelModuleTaints, categories: []string{"driver_load"}},
+	},
+	"TargetCommandLine": {
+		{attribute: AttrProcessTargetCommandLine, categories: []string{"*"}},
+	},
 	"TargetFilename": {
 		{attribute: AttrFilePath, categories: []string{"*"}},
+	},
+	"TargetImage": {
+		{attribute: AttrProcessTargetExecutablePath, categories: []string{"*"}},
+	},
+	"TargetProcessGUID": {
+		{attribute: AttrProcessTargetEntityID, categories: []string{"*"}},
+	},
+	"TargetProcessId": {
+		{attribute: AttrProcessTargetPID, categories: []string{"*"}},
+	},
+	"TargetUser": {
+		{attribute: AttrProcessTargetUserName, categories: []string{"*"}},
+	},
+	"TargetUserId": {
+		{attribute: AttrProcessTargetUserID, categories: []string{"*"}},
 	},
 	"Tty": {
 		{attribute: AttrProcessTTY, categories: []string{"*"}},
@@ -985,6 +1471,7 @@ var sigmaFields = map[string][]sigmaAttribute{
 		{attribute: AttrProcessInvokedPath, categories: []string{"auditd"}},
 		{attribute: AttrFilePath, categories: []string{"auditd"}},
 		{attribute: AttrFileOriginalPath, categories: []string{"auditd"}},
+		{attribute: AttrDllName, categories: []string{"auditd"}},
 	},
 	"pid": {
 		{attribute: AttrProcessPID, categories: []string{"auditd"}},
@@ -994,6 +1481,12 @@ var sigmaFields = map[string][]sigmaAttribute{
 	},
 	"proctitle": {
 		{attribute: AttrProcessCommandLine, categories: []string{"auditd"}},
+	},
+	"query": {
+		{attribute: AttrDNSQuestionName, categories: []string{"dns"}},
+	},
+	"record_type": {
+		{attribute: AttrDNSQuestionType, categories: []string{"dns"}},
 	},
 	"tty": {
 		{attribute: AttrProcessTTY, categories: []string{"auditd"}},

@@ -47,7 +47,11 @@ func newAuditPlan(slots map[string]engine.Slot, kind string) *auditPlan {
 
 func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
 	attrs := log.Attributes()
-	record, _ := logsource.Audit(p.kind, attribute(attrs, event.AttrFileType))
+	what := event.AttrFileType
+	if p.kind == event.KindFileAttributes {
+		what = event.AttrFileChange
+	}
+	record, _ := logsource.Audit(p.kind, attribute(attrs, what))
 	p.addAll(s, logsource.AuditType, record.Types)
 	p.addAll(s, logsource.AuditCall, record.Calls)
 	if slot, ok := p.slots[logsource.AuditNumber]; ok {

@@ -94,6 +94,15 @@ var auditRecords = map[string]AuditRecord{
 	event.KindNetworkAccept:  {[]string{"SYSCALL", "SOCKADDR", "PROCTITLE"}, []string{"accept", "accept4"}, []int64{43, 288}},
 	event.KindNetworkBind:    {[]string{"SYSCALL", "SOCKADDR", "PROCTITLE"}, []string{"bind"}, []int64{49}},
 	event.KindNetworkListen:  {[]string{"SYSCALL", "PROCTITLE"}, []string{"listen"}, []int64{50}},
+	event.KindFileAccess:     {[]string{"SYSCALL", "CWD", "PATH", "PROCTITLE"}, []string{"open", "openat", "openat2"}, []int64{2, 257, 437}},
+	event.KindFileAttributes: {[]string{"SYSCALL", "CWD", "PATH", "PROCTITLE"}, nil, nil},
+	event.KindProcessAccess:  {[]string{"SYSCALL", "OBJ_PID", "PROCTITLE"}, []string{"ptrace", "process_vm_readv", "pidfd_getfd"}, []int64{101, 310, 438}},
+	event.KindProcessInject:  {[]string{"SYSCALL", "OBJ_PID", "PROCTITLE"}, []string{"ptrace", "process_vm_writev"}, []int64{101, 311}},
+	event.KindProcessSetid: {[]string{"SYSCALL", "PROCTITLE"},
+		[]string{"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid"},
+		[]int64{105, 106, 113, 114, 117, 119, 122, 123}},
+	event.KindKernelModuleLoad:   {[]string{"SYSCALL", "KERN_MODULE", "PROCTITLE"}, []string{"init_module", "finit_module"}, []int64{175, 313}},
+	event.KindKernelModuleUnload: {[]string{"SYSCALL", "KERN_MODULE", "PROCTITLE"}, []string{"delete_module"}, []int64{176}},
 }
 
 // created are the calls that make a file, by what they make.
@@ -107,11 +116,20 @@ var created = map[string]AuditRecord{
 	"file":    {Calls: []string{"open", "openat", "openat2", "creat"}, Numbers: []int64{2, 257, 437, 85}},
 }
 
-// Audit returns what the audit system would write of an event; ok is false where it would write nothing.
-func Audit(kind, fileType string) (record AuditRecord, ok bool) {
+// changed are the calls that change what a file is beside its content, by what they change.
+var changed = map[string]AuditRecord{
+	"mode":  {Calls: []string{"chmod", "fchmod", "fchmodat", "fchmodat2"}, Numbers: []int64{90, 91, 268, 452}},
+	"owner": {Calls: []string{"chown", "fchown", "lchown", "fchownat"}, Numbers: []int64{92, 93, 94, 260}},
+	"xattr": {Calls: []string{"setxattr", "lsetxattr", "fsetxattr"}, Numbers: []int64{188, 189, 190}},
+}
+
+// Audit returns what the audit system would write of an event; ok is false where it would write nothing. what
+// is the type of a file that came into being, or what of a file was changed.
+func Audit(kind, what string) (record AuditRecord, ok bool) {
 	record, ok = auditRecords[kind]
-	if made, known := created[fileType]; known && kind == event.KindFileCreate {
-		record.Calls, record.Numbers = made.Calls, made.Numbers
+	calls := map[string]map[string]AuditRecord{event.KindFileCreate: created, event.KindFileAttributes: changed}[kind]
+	if special, known := calls[what]; known {
+		record.Calls, record.Numbers = special.Calls, special.Numbers
 	}
 	return record, ok
 }
@@ -119,7 +137,7 @@ func Audit(kind, fileType string) (record AuditRecord, ok bool) {
 // AuditCalls are the names of all calls that some event stands for.
 func AuditCalls() map[string]bool {
 	calls := map[string]bool{}
-	for _, records := range []map[string]AuditRecord{auditRecords, created} {
+	for _, records := range []map[string]AuditRecord{auditRecords, created, changed} {
 		for _, record := range records {
 			for _, call := range record.Calls {
 				calls[call] = true

@@ -66,7 +66,7 @@ func TestAttributes(t *testing.T) {
 		{audit, "a01", []string{"a01"}, false},
 		{audit, "type", []string{AuditType, "type"}, true},
 		{audit, "exe", []string{event.AttrProcessExecutablePath, "exe"}, true},
-		{audit, "name", []string{event.AttrProcessExecutablePath, event.AttrProcessInvokedPath, event.AttrFilePath, event.AttrFileOriginalPath, "name"}, true},
+		{audit, "name", []string{event.AttrProcessExecutablePath, event.AttrProcessInvokedPath, event.AttrFilePath, event.AttrFileOriginalPath, event.AttrDllName, "name"}, true},
 	} {
 		names, known := tc.binding.Attributes(tc.field)
 		assert.Equal(t, tc.want, names, tc.field)

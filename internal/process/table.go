@@ -241,6 +241,17 @@ func (t *Table) Get(head *bpf.SensorEventHead) *Process {
 	return p
 }
 
+// SetIDs gives a process its new user and group; the record's head may be of the time before.
+func (t *Table) SetIDs(e *bpf.SensorSetidEvent) *Process {
+	p := t.Get(&e.Head)
+	p.UID, p.EUID, p.GID, p.EGID = e.Now.Uid, e.Now.Euid, e.Now.Gid, e.Now.Egid
+	return p
+}
+
+// Other gives a process that a record is about besides the one that acted, by its id and start time
+// in nanoseconds since boot; nil where nothing is known of it.
+func (t *Table) Other(pid uint32, startNanos uint64) *Process { return t.find(KeyOf(pid, startNanos)) }
+
 func (t *Table) find(key Key) *Process {
 	if p := t.byKey[key]; p != nil {
 		return p

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,6 +61,29 @@ func lsmList() (string, error) {
 	defer f.Close()
 	list, err := io.ReadAll(f)
 	return strings.TrimSpace(string(list)), err
+}
+
+// attachCgroup attaches a program to the root of the cgroups of version 2, which exist whether or not
+// the host has them mounted.
+func attachCgroup(prog *ebpf.Program) (link.Link, error) {
+	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open cgroup2: %w", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("create a cgroup2 instance: %w", err)
+	}
+	root, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("mount cgroup2 privately: %w", err)
+	}
+	defer unix.Close(root)
+	return link.AttachCgroup(link.CgroupOptions{
+		Path:    "/proc/self/fd/" + strconv.Itoa(root),
+		Attach:  ebpf.AttachCGroupInetEgress,
+		Program: prog,
+	})
 }
 
 const tracefsPath = "/sys/kernel/tracing"

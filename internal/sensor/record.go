@@ -24,7 +24,9 @@ var ErrMalformed = errors.New("malformed record")
 // tail is any of the ABI's fixed parts; each begins with the head.
 type tail interface {
 	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
-		bpf.SensorNetEvent | bpf.SensorEventHead
+		bpf.SensorNetEvent | bpf.SensorDnsEvent |
+		bpf.SensorModuleEvent | bpf.SensorAccessEvent |
+		bpf.SensorSetidEvent | bpf.SensorAttributeEvent | bpf.SensorEventHead
 }
 
 // view reads the fixed part of a record in place. The memory of a record is aligned: see Parse.
@@ -69,6 +71,26 @@ func (r Record) Exit() (*bpf.SensorExitEvent, error) { return view[bpf.SensorExi
 // Net views a network record.
 func (r Record) Net() (*bpf.SensorNetEvent, error) { return view[bpf.SensorNetEvent](r.raw) }
 
+// Access views a process.access or process.inject record.
+func (r Record) Access() (*bpf.SensorAccessEvent, error) { return view[bpf.SensorAccessEvent](r.raw) }
+
+// SetID views a process.setid record.
+func (r Record) SetID() (*bpf.SensorSetidEvent, error) { return view[bpf.SensorSetidEvent](r.raw) }
+
+// AttributeStrings are the strings of a file.attributes record.
+type AttributeStrings struct{ Path, Base, Name []byte }
+
+// Attributes views a file.attributes record. The strings point into the record.
+func (r Record) Attributes() (*bpf.SensorAttributeEvent, AttributeStrings, error) {
+	var s AttributeStrings
+	e, err := view[bpf.SensorAttributeEvent](r.raw)
+	if err != nil {
+		return nil, s, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&s.Path, e.Path}, described{&s.Base, e.Base}, described{&s.Name, e.Name})
+	return e, s, err
+}
+
 // ExecStrings are the strings of a process.exec record.
 type ExecStrings struct{ Exe, Filename, Cwd, Args []byte }
 
@@ -97,6 +119,24 @@ func (r Record) File() (*bpf.SensorFileEvent, FileStrings, error) {
 	err = r.strings(int(unsafe.Sizeof(*e)),
 		described{&s.Path, e.Path}, described{&s.Path2, e.Path2}, described{&s.Base, e.Base}, described{&s.Base2, e.Base2})
 	return e, s, err
+}
+
+// DNS views a dns.query record. The message points into the record.
+func (r Record) DNS() (e *bpf.SensorDnsEvent, message []byte, err error) {
+	if e, err = view[bpf.SensorDnsEvent](r.raw); err != nil {
+		return nil, nil, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&message, e.Message})
+	return e, message, err
+}
+
+// Module views a kernel.module_load or kernel.module_unload record. The path points into the record.
+func (r Record) Module() (e *bpf.SensorModuleEvent, path []byte, err error) {
+	if e, err = view[bpf.SensorModuleEvent](r.raw); err != nil {
+		return nil, nil, err
+	}
+	err = r.strings(int(unsafe.Sizeof(*e)), described{&path, e.Path})
+	return e, path, err
 }
 
 type described struct {

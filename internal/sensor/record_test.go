@@ -45,6 +45,11 @@ func TestABI(t *testing.T) {
 		"net":         {unsafe.Sizeof(netw), 104},
 		"net.address": {unsafe.Offsetof(netw.Address), 56},
 		"net.ret":     {unsafe.Offsetof(netw.Ret), 96},
+		"access":      {unsafe.Sizeof(bpf.SensorAccessEvent{}), 88},
+		"setid":       {unsafe.Sizeof(bpf.SensorSetidEvent{}), 112},
+		"attributes":  {unsafe.Sizeof(bpf.SensorAttributeEvent{}), 120},
+		"module":      {unsafe.Sizeof(bpf.SensorModuleEvent{}), 144},
+		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
 		assert.Equal(t, is[1], is[0], name)
 	}
@@ -100,6 +105,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(record(f, KindExec, 400))
 	f.Add(record(f, KindOpen, 200))
 	f.Add(record(f, KindConnect, 104))
+	f.Add(record(f, KindDNS, 200))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		raw := make([]byte, len(in)) // aligned
 		copy(raw, in)
@@ -113,7 +119,18 @@ func FuzzParse(f *testing.F) {
 		if _, s, err := r.File(); err == nil {
 			require.LessOrEqual(t, len(s.Path)+len(s.Path2)+len(s.Base)+len(s.Base2), len(raw))
 		}
+		if _, message, err := r.DNS(); err == nil {
+			require.LessOrEqual(t, len(message), len(raw))
+		}
+		if _, path, err := r.Module(); err == nil {
+			require.LessOrEqual(t, len(path), len(raw))
+		}
 		_, _ = r.Net()
+		if _, s, err := r.Attributes(); err == nil {
+			require.LessOrEqual(t, len(s.Path)+len(s.Base)+len(s.Name), len(raw))
+		}
+		_, _ = r.Access()
+		_, _ = r.SetID()
 		_, _ = r.Fork()
 		_, _ = r.Exit()
 	})

@@ -40,9 +40,11 @@ type Rejection struct {
 
 // KindTier is the outcome of choosing a tier for a kind.
 type KindTier struct {
-	Kind     Kind
-	Tier     Tier
-	Err      error // no tier serves the kind
+	Kind Kind
+	Tier Tier
+	Err  error // no tier serves the kind
+	// Absent says why nothing of the kind can ever happen on this kernel; then no tier is needed.
+	Absent   string
 	Rejected []Rejection
 }
 
@@ -56,6 +58,7 @@ type Sensor struct {
 	other   *ringbuf.Reader
 	tiers   []KindTier
 	carried []Record
+	watched map[FileID]bool
 }
 
 // Open loads and attaches the programs for opts.Kinds. A kind that no tier can serve is reported by
@@ -83,7 +86,7 @@ func Open(opts Options) (*Sensor, error) {
 }
 
 func configure(spec *ebpf.CollectionSpec, opts Options) error {
-	var wanted uint32
+	var wanted uint64
 	for _, kind := range opts.Kinds {
 		wanted |= 1 << kind
 	}
@@ -119,7 +122,7 @@ func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
 
 	attached := 0
 	for _, u := range units() {
-		if !slices.ContainsFunc(u.kinds, func(k Kind) bool { return slices.Contains(opts.Kinds, k) }) {
+		if !u.serves(opts.Kinds) {
 			continue
 		}
 		result := s.attachUnit(spec, u, opts)
@@ -148,7 +151,11 @@ func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
 // record notes the outcome for a unit's kinds. A kind that several units serve is as good as the
 // worst of them.
 func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
-	for _, kind := range u.kinds {
+	judged := u.kinds
+	if result.Err != nil {
+		judged = slices.Concat(u.kinds, u.also) // a part of them is not seen
+	}
+	for _, kind := range judged {
 		if !slices.Contains(wanted, kind) {
 			continue
 		}
@@ -165,8 +172,14 @@ func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
 
 func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) KindTier {
 	var result KindTier
+	if u.about.typeName != "" {
+		if _, err := s.kernel.AnyTypeByName(u.about.typeName); errors.Is(err, btf.ErrNotFound) {
+			result.Absent = u.about.missing
+			return result
+		}
+	}
 	for tier := LSM; tier < tierCount; tier++ {
-		if forced, ok := opts.Force[u.kinds[0]]; ok && forced != tier {
+		if forced, ok := u.forced(opts.Force); ok && forced != tier {
 			continue
 		}
 		programs := u.programs(tier)
@@ -252,7 +265,9 @@ func attachProgram(tier Tier, p program, prog *ebpf.Program) (link.Link, error) 
 	case tier == LSM:
 		return link.AttachLSM(link.LSMOptions{Program: prog})
 	case tier == Kprobe:
-		return link.Kprobe("security_"+p.target, prog, nil)
+		return link.Kprobe(p.target, prog, nil)
+	case tier == Cgroup:
+		return attachCgroup(prog)
 	case tier == Tracepoint && p.target != "":
 		return link.Tracepoint("syscalls", p.target, prog, nil)
 	default:

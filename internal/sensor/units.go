@@ -4,7 +4,11 @@
 
 package sensor
 
-import "github.com/vedette-sec/vedette/bpf"
+import (
+	"slices"
+
+	"github.com/vedette-sec/vedette/bpf"
+)
 
 // Kind is an event kind of the kernel ABI.
 type Kind = bpf.SensorEventKind
@@ -22,6 +26,16 @@ const (
 	KindAccept  = bpf.SensorEventKindEVENT_NET_ACCEPT
 	KindBind    = bpf.SensorEventKindEVENT_NET_BIND
 	KindListen  = bpf.SensorEventKindEVENT_NET_LISTEN
+	KindDNS     = bpf.SensorEventKindEVENT_DNS_QUERY
+
+	KindModuleLoad   = bpf.SensorEventKindEVENT_MODULE_LOAD
+	KindModuleUnload = bpf.SensorEventKindEVENT_MODULE_UNLOAD
+	KindFileAccess   = bpf.SensorEventKindEVENT_FILE_ACCESS
+	KindAccess       = bpf.SensorEventKindEVENT_PROCESS_ACCESS
+	KindSetID        = bpf.SensorEventKindEVENT_PROCESS_SETID
+	KindAttributes   = bpf.SensorEventKindEVENT_FILE_ATTRIBUTES
+	KindImageLoad    = bpf.SensorEventKindEVENT_IMAGE_LOAD
+	KindInject       = bpf.SensorEventKindEVENT_PROCESS_INJECT
 
 	kindCount = bpf.SensorEventKindEVENT_KINDS
 )
@@ -34,11 +48,12 @@ const (
 	LSM Tier = iota
 	Fentry
 	Kprobe
+	Cgroup
 	Tracepoint
 	tierCount
 )
 
-var tierNames = [tierCount]string{"lsm", "fentry", "kprobe", "tracepoint"}
+var tierNames = [tierCount]string{"lsm", "fentry", "kprobe", "cgroup", "tracepoint"}
 
 func (t Tier) String() string { return tierNames[t] }
 
@@ -56,19 +71,37 @@ func ParseTier(name string) (tier Tier, ok bool) {
 type unit struct {
 	name  string
 	kinds []Kind
+	// also are kinds that need the unit too, and that have a unit of their own by which they are judged.
+	also []Kind
+	// about is what the kernel may not have: then there is nothing to hook and nothing to see.
+	about feature
 	// hooks are security hooks: lsm_HOOK, fentry_HOOK and kprobe_HOOK.
 	hooks []string
+	// functions are functions of the kernel that are no hooks: fentry_FUNCTION and kprobe_FUNCTION.
+	functions []string
+	// cgroup are programs for the packets of all processes.
+	cgroup []string
 	// raw are BTF raw tracepoint programs.
 	raw []string
 	// enter and exit are system calls whose tracepoints are used. One that an architecture does
 	// not have is left out.
 	enter, exit []string
+	// prefix begins the names of those programs where another unit has some for the same calls.
+	prefix string
 }
+
+// feature is a part that kernels may be built without. The zero value is part of every kernel.
+type feature struct {
+	typeName string // a type that only kernels with it have
+	missing  string // what a kernel without it is said to be
+}
+
+var modules = feature{"btf_trace_module_load", "this kernel has no loadable modules"}
 
 func units() []unit {
 	names := func(calls ...string) unit { return unit{enter: calls, exit: calls} }
 
-	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate}, hooks: []string{"file_open"},
+	openUnit := unit{name: "open", kinds: []Kind{KindOpen, KindCreate, KindFileAccess}, also: []Kind{KindAccess, KindInject}, hooks: []string{"file_open"},
 		exit: []string{"open", "creat", "openat", "openat2"}}
 
 	makeUnit := names("mkdir", "mkdirat", "mknod", "mknodat", "link", "linkat", "symlink", "symlinkat")
@@ -84,6 +117,23 @@ func units() []unit {
 	renameUnit.name, renameUnit.kinds = "rename", []Kind{KindRename}
 	renameUnit.hooks = []string{"path_rename", "inode_rename"}
 
+	accessUnit := names("ptrace", "process_vm_readv", "pidfd_getfd")
+	accessUnit.name, accessUnit.kinds, accessUnit.hooks = "access", []Kind{KindAccess}, []string{"ptrace_access_check"}
+
+	injectUnit := names("ptrace", "process_vm_writev")
+	injectUnit.name, injectUnit.kinds, injectUnit.prefix = "inject", []Kind{KindInject}, "inject_"
+
+	setidUnit := names("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
+	setidUnit.name, setidUnit.kinds = "setid", []Kind{KindSetID}
+	setidUnit.hooks = []string{"task_fix_setuid", "task_fix_setgid"}
+
+	attributesUnit := names("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat")
+	attributesUnit.name, attributesUnit.kinds = "attributes", []Kind{KindAttributes}
+	attributesUnit.hooks = []string{"path_chmod", "path_chown"}
+
+	xattrUnit := names("setxattr", "lsetxattr", "fsetxattr", "setxattrat")
+	xattrUnit.name, xattrUnit.also = "extended attributes", []Kind{KindAttributes}
+
 	return []unit{
 		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
 		{name: "exec", kinds: []Kind{KindExec}, raw: []string{"process_exec"}},
@@ -97,13 +147,33 @@ func units() []unit {
 			enter: []string{"bind"}, exit: []string{"bind"}},
 		{name: "listen", kinds: []Kind{KindListen}, hooks: []string{"socket_listen"},
 			enter: []string{"listen"}, exit: []string{"listen"}},
+		{name: "dns", kinds: []Kind{KindDNS}, functions: []string{"udp_sendmsg", "udpv6_sendmsg"},
+			cgroup: []string{"cgroup_packet_leaves"}},
+		{name: "module load", kinds: []Kind{KindModuleLoad}, about: modules, raw: []string{"module_load"},
+			enter: []string{"init_module", "finit_module"}},
+		{name: "module unload", kinds: []Kind{KindModuleUnload}, about: modules, raw: []string{"module_free"}},
+		accessUnit, injectUnit, setidUnit, attributesUnit, xattrUnit,
+		{name: "image", kinds: []Kind{KindImageLoad}, hooks: []string{"mmap_file"}, enter: []string{"mmap"}},
 	}
+}
+
+// serves tells whether any of the kinds needs the unit.
+func (u unit) serves(kinds []Kind) bool {
+	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(u.kinds, k) || slices.Contains(u.also, k) })
+}
+
+// forced is the tier that is asked for; none for a unit by which no kind is judged.
+func (u unit) forced(by map[Kind]Tier) (tier Tier, ok bool) {
+	if len(u.kinds) > 0 {
+		tier, ok = by[u.kinds[0]]
+	}
+	return tier, ok
 }
 
 // program is one program of a unit in a tier and where it attaches.
 type program struct {
 	name     string
-	target   string // kernel function, hook or system call tracepoint
+	target   string // kernel function or system call tracepoint
 	optional bool
 }
 
@@ -113,7 +183,17 @@ func (u unit) programs(tier Tier) []program {
 	switch tier {
 	case LSM, Fentry, Kprobe:
 		for _, hook := range u.hooks {
-			out = append(out, program{name: tier.String() + "_" + hook, target: hook})
+			out = append(out, program{name: tier.String() + "_" + hook, target: "security_" + hook})
+		}
+		if tier == LSM {
+			break
+		}
+		for _, function := range u.functions {
+			out = append(out, program{name: tier.String() + "_" + function, target: function})
+		}
+	case Cgroup:
+		for _, name := range u.cgroup {
+			out = append(out, program{name: name})
 		}
 	case Tracepoint:
 		for _, name := range u.raw {
@@ -121,10 +201,10 @@ func (u unit) programs(tier Tier) []program {
 		}
 		// The exit first: a call that has begun when it is attached is only not reported.
 		for _, call := range u.exit {
-			out = append(out, program{name: "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
+			out = append(out, program{name: u.prefix + "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
 		}
 		for _, call := range u.enter {
-			out = append(out, program{name: "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
+			out = append(out, program{name: u.prefix + "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
 		}
 	}
 	return out

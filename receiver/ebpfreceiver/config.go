@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/bits"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,10 +20,10 @@ import (
 // Config is the receiver's configuration.
 type Config struct {
 	// Events are the event kinds to emit, such as process.exec. A kind that is not named costs
-	// nothing, unless another one is derived from it. Default: all.
+	// nothing, unless another one is derived from it. Default: all but process.image_load.
 	Events []string `mapstructure:"events"`
 
-	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe or tracepoint. A kind that is not
+	// Tiers fixes the way a kind is hooked: lsm, fentry, kprobe, cgroup or tracepoint. A kind that is not
 	// named gets the best that works. Default: none.
 	Tiers map[string]string `mapstructure:"tiers"`
 
@@ -31,6 +32,11 @@ type Config struct {
 	// least a page. Default: 8 MiB and 16 MiB.
 	ProcessRingSize  int `mapstructure:"process_ring_size"`
 	ActivityRingSize int `mapstructure:"activity_ring_size"`
+
+	// WatchReads are the files and directories whose readers file.access tells of: absolute paths, in
+	// which * and ? stand for parts of a name. A directory stands for the files that are directly in it.
+	// Default: accounts and keys.
+	WatchReads []string `mapstructure:"watch_reads"`
 
 	// PollInterval is how often the ring buffers are read; while nothing happens the receiver waits
 	// up to five times as long. It bounds the delay of an event and decides what an idle host
@@ -47,12 +53,33 @@ const (
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Events:           eventKinds(),
+		Events:           slices.DeleteFunc(eventKinds(), func(name string) bool { return slices.Contains(frequent, name) }),
 		ProcessRingSize:  8 << 20,
 		ActivityRingSize: 16 << 20,
+		WatchReads:       watchedByDefault(),
 		PollInterval:     20 * time.Millisecond,
 	}
 }
+
+// watchedByDefault are what an intruder reads to become somebody else.
+func watchedByDefault() []string {
+	paths := []string{
+		"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd",
+		"/etc/sudoers", "/etc/sudoers.d", "/etc/krb5.keytab",
+		"/etc/ssh/ssh_host_*_key", "/etc/kubernetes/*.conf", "/etc/kubernetes/pki",
+	}
+	for _, home := range []string{"/root", "/home/*"} {
+		for _, name := range []string{
+			".ssh", ".aws", ".azure", ".config/gcloud", ".kube", ".docker/config.json", ".git-credentials", ".netrc",
+		} {
+			paths = append(paths, home+"/"+name)
+		}
+	}
+	return paths
+}
+
+// frequent are the kinds that are emitted only where they are named: there are many and few are of use.
+var frequent = []string{event.KindProcessImageLoad}
 
 // eventKinds are the kinds this receiver can emit.
 func eventKinds() []string {
@@ -65,7 +92,7 @@ func eventKinds() []string {
 	return names
 }
 
-var tierNames = []string{"lsm", "fentry", "kprobe", "tracepoint"}
+var tierNames = []string{"lsm", "fentry", "kprobe", "cgroup", "tracepoint"}
 
 // Validate checks the configuration without touching the host.
 func (c *Config) Validate() error {
@@ -92,6 +119,11 @@ func (c *Config) Validate() error {
 		}
 	}
 	errs = append(errs, validateRing("process_ring_size", c.ProcessRingSize), validateRing("activity_ring_size", c.ActivityRingSize))
+	for _, pattern := range c.WatchReads {
+		if _, err := filepath.Match(pattern, ""); err != nil || !filepath.IsAbs(pattern) || filepath.Clean(pattern) != pattern {
+			errs = append(errs, fmt.Errorf("watch_reads: %q; expected an absolute path, in which * and ? may stand for parts of a name", pattern))
+		}
+	}
 	if c.PollInterval < minPoll || c.PollInterval > maxPoll {
 		errs = append(errs, fmt.Errorf("poll_interval: %s; expected %s to %s", c.PollInterval, minPoll, maxPoll))
 	}

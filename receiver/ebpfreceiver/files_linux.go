@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
@@ -18,29 +19,27 @@ import (
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
 
-func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.SensorFileEvent, s sensor.FileStrings) {
-	attrs, ok := b.record(kind, at, p)
-	if !ok {
-		return
-	}
-	name, other := text(s.Path), text(s.Path2)
+// namesOf gives the path of a file record, and what a rename or link came from or a link leads to, both
+// complete: a system call may pass them relative to a directory.
+func namesOf(e *bpf.SensorFileEvent, s sensor.FileStrings) (name, other string) {
+	name, other = text(s.Path), text(s.Path2)
 	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
 		name = join(text(s.Base), name)
 		if e.Mode&unix.S_IFMT != unix.S_IFLNK && other != "" {
 			other = join(text(s.Base2), other)
 		}
 	}
-	directory, base := path.Split(name)
-	attrs.PutStr(event.AttrFilePath, name)
-	attrs.PutStr(event.AttrFileName, base)
-	if len(directory) > 1 {
-		directory = strings.TrimSuffix(directory, "/")
+	return name, other
+}
+
+func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.SensorFileEvent, s sensor.FileStrings) {
+	attrs, ok := b.record(kind, at, p)
+	if !ok {
+		return
 	}
-	putString(attrs, event.AttrFileDirectory, directory)
+	name, other := namesOf(e, s)
+	putPath(attrs, name, e.Inode)
 	putString(attrs, event.AttrFileType, fileType(kind, e.Mode, other))
-	if e.Inode != 0 {
-		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(e.Inode, 10))
-	}
 	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
 		attrs.PutBool(event.AttrFilePathTruncated, true)
 	}
@@ -49,10 +48,24 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 	} else {
 		putString(attrs, event.AttrFileOriginalPath, other)
 	}
-	if kind == event.KindFileOpen || kind == event.KindFileCreate && e.OpenFlags != 0 {
+	if kind == event.KindFileOpen || kind == event.KindFileAccess || kind == event.KindFileCreate && e.OpenFlags != 0 {
 		putStrings(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+// putPath writes what a file is called and, where it is known, its inode.
+func putPath(attrs pcommon.Map, name string, inode uint64) {
+	directory, base := path.Split(name)
+	attrs.PutStr(event.AttrFilePath, name)
+	attrs.PutStr(event.AttrFileName, base)
+	if len(directory) > 1 {
+		directory = strings.TrimSuffix(directory, "/")
+	}
+	putString(attrs, event.AttrFileDirectory, directory)
+	if inode != 0 {
+		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(inode, 10))
+	}
 }
 
 // text makes an attribute of a name, which may be any bytes: attributes are UTF-8.

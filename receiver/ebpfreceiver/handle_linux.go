@@ -24,6 +24,18 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.exit(at, record)
 	case sensor.KindConnect, sensor.KindAccept, sensor.KindBind, sensor.KindListen:
 		err = r.network(at, record)
+	case sensor.KindDNS:
+		err = r.dns(at, record)
+	case sensor.KindModuleLoad, sensor.KindModuleUnload:
+		err = r.module(at, record)
+	case sensor.KindAccess, sensor.KindInject:
+		err = r.access(at, record)
+	case sensor.KindSetID:
+		err = r.setID(at, record)
+	case sensor.KindAttributes:
+		err = r.attributes(at, record)
+	case sensor.KindImageLoad:
+		err = r.imageLoad(at, record)
 	default:
 		err = r.file(at, record)
 	}
@@ -69,6 +81,10 @@ func (r *ebpfReceiver) file(at time.Time, record sensor.Record) error {
 	if err != nil {
 		return err
 	}
+	if r.reads != nil && record.Kind() != sensor.KindOpen && record.Kind() != sensor.KindFileAccess {
+		name, _ := namesOf(e, s)
+		r.reads.nameChanged(name)
+	}
 	r.builder.file(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, s)
 	return nil
 }
@@ -85,5 +101,60 @@ func (r *ebpfReceiver) network(at time.Time, record sensor.Record) error {
 		local, peer := process.Addresses(&e.Address)
 		r.table.Connected(p, e.Address.Protocol, local, peer, kind == sensor.KindAccept)
 	}
+	return nil
+}
+
+func (r *ebpfReceiver) dns(at time.Time, record sensor.Record) error {
+	e, message, err := record.DNS()
+	if err != nil {
+		return err
+	}
+	r.builder.dns(at, r.table.Get(&e.Head), e, message)
+	return nil
+}
+
+func (r *ebpfReceiver) module(at time.Time, record sensor.Record) error {
+	e, path, err := record.Module()
+	if err != nil {
+		return err
+	}
+	r.builder.module(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, path)
+	return nil
+}
+
+func (r *ebpfReceiver) access(at time.Time, record sensor.Record) error {
+	e, err := record.Access()
+	if err != nil {
+		return err
+	}
+	p, target := r.table.Get(&e.Head), r.table.Other(e.Target.Tgid, e.Target.StartTime)
+	r.builder.access(kindNames[record.Kind()], at, p, target, e)
+	return nil
+}
+
+func (r *ebpfReceiver) setID(at time.Time, record sensor.Record) error {
+	e, err := record.SetID()
+	if err != nil {
+		return err
+	}
+	r.builder.setID(at, r.table.SetIDs(e), e)
+	return nil
+}
+
+func (r *ebpfReceiver) attributes(at time.Time, record sensor.Record) error {
+	e, s, err := record.Attributes()
+	if err != nil {
+		return err
+	}
+	r.builder.attributes(at, r.table.Get(&e.Head), e, s)
+	return nil
+}
+
+func (r *ebpfReceiver) imageLoad(at time.Time, record sensor.Record) error {
+	e, s, err := record.File()
+	if err != nil {
+		return err
+	}
+	r.builder.imageLoad(at, r.table.Get(&e.Head), text(s.Path))
 	return nil
 }

@@ -38,6 +38,16 @@ var kindNames = map[sensor.Kind]string{
 	sensor.KindAccept:  event.KindNetworkAccept,
 	sensor.KindBind:    event.KindNetworkBind,
 	sensor.KindListen:  event.KindNetworkListen,
+	sensor.KindDNS:     event.KindDNSQuery,
+
+	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
+	sensor.KindModuleUnload: event.KindKernelModuleUnload,
+	sensor.KindFileAccess:   event.KindFileAccess,
+	sensor.KindAttributes:   event.KindFileAttributes,
+	sensor.KindSetID:        event.KindProcessSetid,
+	sensor.KindImageLoad:    event.KindProcessImageLoad,
+	sensor.KindAccess:       event.KindProcessAccess,
+	sensor.KindInject:       event.KindProcessInject,
 }
 
 func kindOf(name string) (sensor.Kind, bool) {
@@ -302,6 +312,24 @@ func (b *logBuilder) network(kind string, at time.Time, p *process.Process, e *b
 		putSide(attrs, event.AttrSourceAddress, event.AttrSourcePort, local)
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
+}
+
+// dns makes a record of each question.
+func (b *logBuilder) dns(at time.Time, p *process.Process, e *bpf.SensorDnsEvent, message []byte) {
+	id, questions := dnsQuestions(message)
+	local, peer := process.Addresses(&e.Address)
+	for _, q := range questions {
+		attrs, ok := b.record(event.KindDNSQuery, at, p)
+		if !ok {
+			return
+		}
+		putConnection(attrs, e.Address.Protocol, local, peer, false)
+		attrs.PutStr(event.AttrNetworkProtocolName, dnsProtocol(peer.Port()))
+		attrs.PutStr(event.AttrDNSQuestionName, q.name)
+		attrs.PutStr(event.AttrDNSQuestionType, q.record)
+		attrs.PutStr(event.AttrDNSID, strconv.Itoa(int(id)))
+		putOutcome(attrs, 0, e.Flags)
+	}
 }
 
 func putOutcome(attrs pcommon.Map, ret int32, flags uint32) {

@@ -40,6 +40,7 @@ type ebpfReceiver struct {
 	boot    time.Time
 	builder *logBuilder
 	losses  lossCounter
+	reads   *readWatch // nil where nobody asked for file.access
 
 	stop chan struct{}
 	done sync.WaitGroup
@@ -63,6 +64,11 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 		return startError(err)
 	}
 	r.tellTiers()
+	r.reads = nil
+	if slices.Contains(r.config.Events, event.KindFileAccess) {
+		r.reads = newReadWatch(r.config.WatchReads)
+		r.watchReads(time.Now())
+	}
 	proc := process.ProcFS{Root: "/proc"}
 	r.boot = bootTime()
 	r.table = process.NewTable(proc, host.bootID, r.boot)
@@ -80,6 +86,20 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 	return nil
 }
 
+// watchReads tells the kernel anew which files are watched, where it is time to.
+func (r *ebpfReceiver) watchReads(now time.Time) {
+	if r.reads == nil || !r.reads.due(now) {
+		return
+	}
+	files, err := r.reads.resolve(now)
+	if err == nil {
+		err = r.sensor.WatchReads(files)
+	}
+	if err != nil {
+		r.logger.Error("Not all reads that are to be watched can be", zap.Error(err))
+	}
+}
+
 // tellTiers says in one line what is watched how; every kind that is not watched has its own.
 func (r *ebpfReceiver) tellTiers() {
 	byTier := map[string][]string{}
@@ -87,6 +107,10 @@ func (r *ebpfReceiver) tellTiers() {
 		if t.Err != nil {
 			r.logger.Error("No way to hook the kernel serves this event; it will not be seen",
 				zap.String("event", kindNames[t.Kind]), zap.Error(t.Err))
+			continue
+		}
+		if t.Absent != "" {
+			r.logger.Info("This event cannot happen", zap.String("event", kindNames[t.Kind]), zap.String("reason", t.Absent))
 			continue
 		}
 		byTier[t.Tier.String()] = append(byTier[t.Tier.String()], kindNames[t.Kind])
@@ -194,6 +218,7 @@ func (r *ebpfReceiver) run() {
 			return
 		case <-timer.C:
 			r.cycle(&batch, r.sensor.Read)
+			r.watchReads(time.Now())
 			interval = r.nextPoll(interval, len(batch.Records) == 0)
 			timer.Reset(interval)
 		}

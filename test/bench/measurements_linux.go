@@ -44,6 +44,8 @@ func measurements() []measurement {
 			{"kernel_open_read", "kernel program: open for reading", "ns", atMost(100)},
 			{"kernel_open_write", "kernel program: open for writing", "ns", atMost(1000)},
 			{"kernel_connect", "kernel programs: connect", "ns", atMost(1000)},
+			{"kernel_send", "kernel program: datagram that asks nothing", "ns", atMost(100)},
+			{"kernel_question", "kernel program: question to a name server", "ns", atMost(1500)},
 		}},
 		{"detection", detection, []declaration{
 			{"detection", "records judged by the built-in rules", "/CPU s", atLeast(500000)},

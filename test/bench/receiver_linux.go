@@ -189,6 +189,8 @@ var programCostList = []programCost{
 	{"kernel_open_read", "open_read", regexp.MustCompile(`open`)},
 	{"kernel_open_write", "open_write", regexp.MustCompile(`open`)},
 	{"kernel_connect", "connect", regexp.MustCompile(`_conn`)},
+	{"kernel_send", "send", regexp.MustCompile(`^cgroup_packet|udp(v6)?_sendmsg`)},
+	{"kernel_question", "question", regexp.MustCompile(`^cgroup_packet|udp(v6)?_sendmsg`)},
 }
 
 // programCosts asks the kernel how long its programs ran.

@@ -43,6 +43,8 @@ var workloads = []workload{
 		return func() error { unix.Getppid(); return nil }, nil
 	}},
 	{name: "connect", ops: 10000, prepare: func(string) (func() error, error) { return connect, nil }},
+	{name: "send", ops: 20000, prepare: sendTo(9)},
+	{name: "question", ops: 10000, prepare: sendTo(53)},
 	{name: "files", ops: 5000, prepare: prepareFiles},
 }
 
@@ -121,6 +123,19 @@ func connect() error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
+}
+
+// sendTo sends a datagram, which is a DNS question, to a port where nobody listens.
+func sendTo(port int) func(string) (func() error, error) {
+	return func(string) (func() error, error) {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("make a socket: %w", err)
+		}
+		to := &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+		message := []byte("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x01\x00\x01")
+		return func() error { return unix.Sendto(fd, message, 0, to) }, nil
+	}
 }
 
 // prepareFiles makes an operation that creates a file, opens it for writing and deletes it.

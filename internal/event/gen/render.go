@@ -13,7 +13,7 @@ import (
 
 // initialisms are the segments that Go names spell in capitals.
 var initialisms = map[string]bool{
-	"id": true, "pid": true, "ip": true, "io": true, "os": true, "tty": true, "uuid": true,
+	"id": true, "pid": true, "ip": true, "io": true, "os": true, "tty": true, "uuid": true, "dns": true,
 }
 
 // goName derives a Go name from a dotted one: each word between dots and underscores begins
