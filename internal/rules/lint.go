@@ -8,6 +8,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
@@ -131,13 +132,14 @@ func (d doc) ruleTests(tests []sigma.TestEvent) {
 	}
 }
 
-// expressions finds regular expressions that must be tried on every value, because no text is certain to be in it.
+// expressions finds regular expressions that must be tried on almost every value, because no text is certain to be in what
+// they match, or only a letter or a digit.
 func (d doc) expressions(s *sigma.Selection) {
 	for _, alternative := range s.Alternatives {
 		for _, item := range alternative {
 			for _, v := range item.Values {
 				if slices.ContainsFunc(v.Matchers, withoutLiteral) {
-					d.warn(v.Line, v.Column, "the regular expression %q needs no certain text, so it is tried on every value, which costs", v.Text)
+					d.warn(v.Line, v.Column, "the regular expression %q needs no certain text, so it is tried on almost every value, which costs", v.Text)
 				}
 			}
 		}
@@ -146,7 +148,17 @@ func (d doc) expressions(s *sigma.Selection) {
 
 func withoutLiteral(m sigma.Matcher) bool {
 	expression, ok := m.(sigma.Regexp)
-	return ok && len(engine.Literals(expression.Source)) == 0 && !immediate(expression.Source)
+	if !ok || immediate(expression.Source) {
+		return false
+	}
+	texts := engine.Literals(expression.Source)
+	return len(texts) == 0 || slices.ContainsFunc(texts, common)
+}
+
+// common reports whether a text is in almost every value: a letter or a digit.
+func common(text string) bool {
+	runes := []rune(text)
+	return len(runes) == 1 && (unicode.IsLetter(runes[0]) || unicode.IsDigit(runes[0]))
 }
 
 // immediate reports whether an expression only asks for there being something, which its first step tells.
