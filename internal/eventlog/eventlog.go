@@ -55,11 +55,15 @@ func NewDecoder() *Decoder { return &Decoder{ecs: ecs.NewDecoder()} }
 func (d *Decoder) Decode(document []byte) ([]Record, error) {
 	var form struct {
 		ResourceLogs json.RawMessage `json:"resourceLogs"`
+		Timestamp    json.RawMessage `json:"@timestamp"`
 	}
 	if err := json.Unmarshal(document, &form); err != nil {
-		return nil, fmt.Errorf("found no JSON object, expected an ECS document or OTLP logs: %w", err)
+		return nil, fmt.Errorf("found no whole JSON object, expected an ECS document or OTLP logs on one line: %w", err)
 	}
-	if form.ResourceLogs == nil {
+	switch {
+	case form.ResourceLogs == nil && form.Timestamp == nil:
+		return nil, errors.New("found neither @timestamp nor resourceLogs, expected an ECS document or OTLP logs")
+	case form.ResourceLogs == nil:
 		logs, err := d.ecs.Decode(document)
 		if err != nil {
 			return nil, err

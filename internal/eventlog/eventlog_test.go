@@ -26,6 +26,7 @@ const log = `{"@timestamp":"2026-03-04T05:06:07Z","event":{"action":"exec","data
 [1]
 {"resourceLogs":7}
 {"@timestamp":7}
+{"a":1}
 `
 
 func read(t *testing.T, from io.Reader) (found, faults []string) {
@@ -42,11 +43,12 @@ func read(t *testing.T, from io.Reader) (found, faults []string) {
 func TestRead(t *testing.T) {
 	found, faults := read(t, strings.NewReader(log))
 	assert.Equal(t, []string{"process.exec on web", "file.open on db", "file.delete on db"}, found)
-	require.Len(t, faults, 4)
-	assert.Contains(t, faults[0], "x.jsonl:3: found no JSON object, expected an ECS document or OTLP logs: ")
-	assert.Contains(t, faults[1], "x.jsonl:5: found no JSON object")
+	require.Len(t, faults, 5)
+	assert.Contains(t, faults[0], "x.jsonl:3: found no whole JSON object, expected an ECS document or OTLP logs on one line: ")
+	assert.Contains(t, faults[1], "x.jsonl:5: found no whole JSON object")
 	assert.Contains(t, faults[2], "x.jsonl:6: not OTLP logs: ")
 	assert.Contains(t, faults[3], "x.jsonl:7: @timestamp: found 7")
+	assert.Equal(t, "x.jsonl:8: found neither @timestamp nor resourceLogs, expected an ECS document or OTLP logs", faults[4])
 }
 
 func TestReadCompressed(t *testing.T) {
@@ -64,7 +66,7 @@ func TestReadCompressed(t *testing.T) {
 		whole := bytes.Clone(compressed.Bytes())
 		found, faults := read(t, compressed)
 		assert.Len(t, found, 3)
-		assert.Len(t, faults, 4)
+		assert.Len(t, faults, 5)
 		_, faults = read(t, bytes.NewReader(whole[:len(whole)-9]))
 		assert.NotEmpty(t, faults, "it was cut off")
 	}

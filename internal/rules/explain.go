@@ -101,7 +101,7 @@ func explainOne(r *ruleset.Rule, text json.RawMessage) ([]*Explained, error) {
 		return nil, errors.New("found no object, expected a map of Sigma fields, an ECS document or OTLP logs")
 	}
 	has := func(name string) bool { _, ok := members[name]; return ok }
-	if !has("resourceLogs") && !has("@timestamp") && !has("ecs") {
+	if !has("resourceLogs") && !has("@timestamp") {
 		return explainFields(r, text, members)
 	}
 	records, err := eventlog.NewDecoder().Decode(text)
