@@ -117,7 +117,7 @@ func (c *rulesCommand) check() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			report := rules.Check(set, dirs)
+			report := rules.Check(set, c.named(dirs))
 			if err := c.report(cmd, report, report.WriteText); err != nil {
 				return err
 			}
@@ -126,6 +126,20 @@ func (c *rulesCommand) check() *cobra.Command {
 	}
 	command.Flags().BoolVar(&strict, "strict", false, "let warnings and degraded rules count for the exit status")
 	return command
+}
+
+// named are the places that a check is about: the directories with the exceptions, or everything where no directory is
+// named. Exceptions in a single file are told of by its directory.
+func (c *rulesCommand) named(dirs []string) rules.Scope {
+	if len(dirs) == 0 {
+		return nil
+	}
+	scope := slices.Concat(rules.Scope(dirs), c.exceptions)
+	for _, place := range c.exceptions {
+		dir, _ := filepath.Split(place)
+		scope = append(scope, dir)
+	}
+	return scope
 }
 
 // failedIf is the error of a command that has told what is wrong.

@@ -57,7 +57,7 @@ func TestRules(t *testing.T) {
 		"explain no match": {[]string{"explain", "scanner", `{"Image": "/usr/bin/ls"}`, goodRules}, false, "✗ Port scanner does not match"},
 		"bench":            {[]string{"bench", "--time", "1ms", "--top", "3", goodRules}, true, "events per CPU second"},
 		"replay":           {[]string{"replay", logFile, goodRules}, false, "6 events judged of"},
-		"replay one rule":  {[]string{"replay", logFile, goodRules, "--rule", "scanner"}, false, "4 matches of 1 rule"},
+		"replay one rule":  {[]string{"replay", logFile, goodRules, "--rule", "scanner"}, false, "2 alerts of 1 rule"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, ok := runRules(t, tc.args...)
@@ -69,6 +69,18 @@ func TestRules(t *testing.T) {
 	content, err := os.ReadFile(picture)
 	require.NoError(t, err)
 	assert.Contains(t, string(content), "<svg")
+}
+
+func TestRulesCheckTellsOfExceptions(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.yml")
+	text := "title: T\nlogsource: {product: linux}\nfilter:\n  rules: [no-such]\n  s: {User: x}\n  condition: not s\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	for _, place := range []string{dir, file} {
+		stdout, _, ok := runRules(t, "check", goodRules, "--exceptions", place)
+		assert.False(t, ok)
+		assert.Contains(t, stdout, file+":4:11: error: filter.rules: found \"no-such\"")
+	}
 }
 
 func TestRulesInJSON(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/alertmessage"
+	"github.com/vedette-sec/vedette/internal/dedup"
 	"github.com/vedette-sec/vedette/internal/ecs"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/eventlog"
@@ -30,11 +31,13 @@ type Raised struct {
 	Title   string      `json:"title"`
 	Kind    string      `json:"kind"` // rule or correlation
 	Level   sigma.Level `json:"level,omitempty"`
-	Count   int         `json:"count"` // of matches, before repeated alerts are folded
+	Matches int         `json:"matches"`
+	Alerts  int         `json:"alerts"` // matches without those that would have been folded into an alert before them
 	First   time.Time   `json:"first"`
 	Last    time.Time   `json:"last"`
 	Samples []string    `json:"samples"` // different messages, the first ones
 
+	header  *sigma.Header
 	message alertmessage.Message
 	silent  bool
 }
@@ -68,6 +71,7 @@ type Replay struct {
 	lateness   time.Duration
 	rules      []*Raised
 	composite  map[*sigma.Correlation]*Raised
+	memory     *dedup.Memory
 	encoder    *ecs.Encoder
 	known      *simplelru.LRU[[16]byte, struct{}] // events of alerts
 	report     ReplayReport
@@ -80,7 +84,7 @@ const mostKnown = 1 << 16
 
 // NewReplay prepares rules. With only, the id or title of a rule or correlation as Find takes it, nothing else is reported.
 func NewReplay(set *ruleset.Set, limits correlation.Limits, only string) (*Replay, error) {
-	p := &Replay{set: set, lateness: limits.Lateness, composite: map[*sigma.Correlation]*Raised{}, encoder: ecs.NewEncoder()}
+	p := &Replay{set: set, lateness: limits.Lateness, composite: map[*sigma.Correlation]*Raised{}, memory: dedup.New(), encoder: ecs.NewEncoder()}
 	if only != "" {
 		r, c, err := Find(set, only)
 		if err != nil {
@@ -107,13 +111,17 @@ func NewReplay(set *ruleset.Set, limits correlation.Limits, only string) (*Repla
 		p.rules = append(p.rules, raised("rule", &r.Header, r.Silent, alertmessage.OfRule(r.Rule)))
 	}
 	p.record = judge.New(set.Rules, func(r *ruleset.Rule) []string {
-		return slices.Concat(alertmessage.OfRule(r.Rule).Fields(), p.correlator.Fields(r.Rule))
+		fields := slices.Concat(alertmessage.OfRule(r.Rule).Fields(), p.correlator.Fields(r.Rule))
+		if r.Dedup != nil {
+			fields = append(fields, r.Dedup.Key...)
+		}
+		return fields
 	}).Acquire()
 	return p, nil
 }
 
 func raised(kind string, h *sigma.Header, silent bool, message alertmessage.Message) *Raised {
-	return &Raised{ID: h.ID, Title: h.Title, Kind: kind, Level: h.Level, message: message, silent: silent}
+	return &Raised{ID: h.ID, Title: h.Title, Kind: kind, Level: h.Level, Samples: []string{}, header: h, message: message, silent: silent}
 }
 
 // Broken notes a line that could not be read.
@@ -141,7 +149,7 @@ func (p *Replay) Take(record eventlog.Record) {
 	p.clock(log)
 	for _, number := range p.record.Matches(log, record.Resource.Attributes()) {
 		r, ev := p.set.Rules[number], p.record.Event(number)
-		p.rules[number].add(p.at, ev)
+		p.add(p.rules[number], p.at, ev, dedup.AncestryOf(log))
 		p.fired(p.correlator.Observe(r.Rule, p.at, ev, correlation.EventID{}))
 	}
 }
@@ -183,18 +191,30 @@ func (p *Replay) clock(log plog.LogRecord) {
 
 func (p *Replay) fired(firings []correlation.Firing) {
 	for i := range firings {
-		p.composite[firings[i].Correlation].add(firings[i].Time, &firings[i])
+		p.add(p.composite[firings[i].Correlation], firings[i].Time, &firings[i], nil)
 	}
 }
 
-func (r *Raised) add(at time.Time, ev correlation.Event) {
-	if r.Count == 0 || at.Before(r.First) {
+// add counts a match. One that is folded has no message, as the alert has none.
+func (p *Replay) add(r *Raised, at time.Time, ev correlation.Event, ancestry []string) {
+	if !p.reports(r) {
+		return
+	}
+	if r.Matches == 0 || at.Before(r.First) {
 		r.First = at.UTC()
 	}
 	if at.After(r.Last) {
 		r.Last = at.UTC()
 	}
-	r.Count++
+	r.Matches++
+	var window time.Duration
+	if r.header.Dedup != nil {
+		window = r.header.Dedup.Window
+	}
+	if !p.memory.Judge(dedup.Keys(r.header.Dedup, ev, ancestry), window, at).Passes {
+		return
+	}
+	r.Alerts++
 	if len(r.Samples) < mostSamples {
 		if message := r.message.Render(ev); !slices.Contains(r.Samples, message) {
 			r.Samples = append(r.Samples, message)
@@ -220,22 +240,29 @@ func (p *Replay) Report() *ReplayReport {
 	}
 	out := p.report
 	out.Raised = []*Raised{}
-	for i, r := range p.set.Rules {
-		p.keep(&out, p.rules[i], &r.Header)
+	for i := range p.set.Rules {
+		out.keep(p.rules[i])
 	}
 	for _, c := range p.set.Correlations {
-		p.keep(&out, p.composite[c.Correlation], &c.Header)
+		out.keep(p.composite[c.Correlation])
 	}
 	slices.SortStableFunc(out.Raised, func(a, b *Raised) int {
-		return cmp.Or(severityOf(b.Level)-severityOf(a.Level), b.Count-a.Count, strings.Compare(a.Title, b.Title))
+		return cmp.Or(severityOf(b.Level)-severityOf(a.Level), b.Alerts-a.Alerts, strings.Compare(a.Title, b.Title))
 	})
 	return &out
 }
 
-// keep takes into the report what would have alerted, or what alone was asked for.
-func (p *Replay) keep(out *ReplayReport, r *Raised, h *sigma.Header) {
-	if asked := p.only == h; r.Count > 0 && (asked || p.only == nil && !r.silent) {
-		out.Raised = append(out.Raised, r)
+// reports tells whether the report is about a rule: one that would have alerted, or the one that alone was asked for.
+func (p *Replay) reports(r *Raised) bool {
+	if p.only != nil {
+		return p.only == r.header
+	}
+	return !r.silent
+}
+
+func (r *ReplayReport) keep(one *Raised) {
+	if one.Matches > 0 {
+		r.Raised = append(r.Raised, one)
 	}
 }
 
@@ -251,8 +278,13 @@ func (r *ReplayReport) WriteText(w io.Writer, paint Paint) error {
 		width = max(width, len([]rune(one.Title)))
 	}
 	for _, one := range r.Raised {
-		total += one.Count
-		fmt.Fprintf(&b, "%s  %s  %7d  %s\n", paint.level(cmp.Or(one.Level, sigma.Medium), 13), paint.in(bold, padded(one.Title, width)), one.Count, between(one.First, one.Last))
+		total += one.Alerts
+		folded := ""
+		if one.Matches > one.Alerts {
+			folded = fmt.Sprintf("  (%d matches)", one.Matches)
+		}
+		fmt.Fprintf(&b, "%s  %s  %7d  %s%s\n", paint.level(cmp.Or(one.Level, sigma.Medium), 13), paint.in(bold, padded(one.Title, width)),
+			one.Alerts, between(one.First, one.Last), folded)
 		for _, sample := range one.Samples {
 			fmt.Fprintf(&b, "    %s\n", paint.in(dim, sample))
 		}
@@ -270,7 +302,7 @@ func (r *ReplayReport) WriteText(w io.Writer, paint Paint) error {
 	if !r.First.IsZero() {
 		fmt.Fprintf(&b, " of %s", between(r.First, r.Last))
 	}
-	fmt.Fprintf(&b, ": %s of %s", matchCount(total), plural(len(r.Raised), "rule"))
+	fmt.Fprintf(&b, ": %s of %s", plural(total, "alert"), plural(len(r.Raised), "rule"))
 	if r.Repeated > 0 {
 		fmt.Fprintf(&b, "; %s about an event judged before", plural(r.Repeated, "alert"))
 	}
@@ -280,13 +312,6 @@ func (r *ReplayReport) WriteText(w io.Writer, paint Paint) error {
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func matchCount(n int) string {
-	if n == 1 {
-		return "1 match"
-	}
-	return fmt.Sprintf("%d matches", n)
 }
 
 func between(first, last time.Time) string {

@@ -42,7 +42,8 @@ func TestReplayOfOneRule(t *testing.T) {
 	set := load(t, good)
 	report := replay(t, set, "port")
 	require.Len(t, report.Raised, 1)
-	assert.Equal(t, 4, report.Raised[0].Count, "it is silent, but asked for")
+	assert.Equal(t, 4, report.Raised[0].Matches, "it is silent, but asked for")
+	assert.Equal(t, 2, report.Raised[0].Alerts, "those of one user within ten minutes are one")
 	assert.Equal(t, []string{"ann scans with /usr/bin/nmap", `bob\x1b[31m scans with /usr/bin/nmap`}, report.Raised[0].Samples)
 
 	report = replay(t, set, "many")
@@ -67,5 +68,5 @@ func TestReplayOfNothing(t *testing.T) {
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, p.Report().WriteText(&out, false))
-	assert.Equal(t, "0 events judged: 0 matches of 0 rules\n", out.String())
+	assert.Equal(t, "0 events judged: 0 alerts of 0 rules\n", out.String())
 }

@@ -50,8 +50,8 @@ func (f *finding) write(out plog.LogRecord) {
 	}
 	f.describe(attrs)
 	f.putRisk(attrs)
-	if f.verdict.suppressed > 0 {
-		attrs.PutInt(event.AttrVedetteSuppressedCount, f.verdict.suppressed)
+	if f.verdict.Suppressed > 0 {
+		attrs.PutInt(event.AttrVedetteSuppressedCount, f.verdict.Suppressed)
 	}
 	if f.lossKnown {
 		attrs.PutInt(event.AttrVedetteEventsLost, f.lost)

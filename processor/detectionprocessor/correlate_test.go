@@ -126,7 +126,7 @@ func TestCorrelationAlertsWithoutAFurtherEvent(t *testing.T) {
 	cfg.Correlation.AllowedLateness = 3 * time.Second
 	sink := new(consumertest.LogsSink)
 	p := start(t, cfg, sink)
-	begin := time.Now().Sub(testTime)
+	begin := time.Since(testTime)
 	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t,
 		scan(begin-time.Second, "ann"), scan(begin-3*time.Second, "ann"), scan(begin-2*time.Second, "ann"))))
 	require.Eventually(t, func() bool { return sink.LogRecordCount() == 1 }, 30*time.Second, 50*time.Millisecond)

@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/dedup"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/judge"
 	"github.com/vedette-sec/vedette/pkg/sigma"
@@ -31,6 +32,13 @@ type finding struct {
 	scores     scores
 	lost       int64 // events lost since the alert before
 	lossKnown  bool
+}
+
+// verdict says whether an alert passes, and why not.
+type verdict struct {
+	dedup.Verdict
+	limited      bool  // held back by the rate limit
+	foldedByRate int64 // of those suppressed, the ones that the rate limit held back
 }
 
 // judge returns every finding in a batch, in the order of the records; what correlations make of them
@@ -82,7 +90,7 @@ func (b *batchJudge) matched(record *judge.Record, number int, resource plog.Res
 	}
 	f.match, _ = b.set.Rules[number].Evaluate(ev)
 	f.message = r.message.Render(ev)
-	f.keys = dedupKeys(r.Dedup, ev, ancestryOf(log))
+	f.keys = dedup.Keys(r.Dedup, ev, dedup.AncestryOf(log))
 	b.findings = append(b.findings, f)
 }
 
@@ -99,7 +107,7 @@ func (g *generation) fired(firings []correlation.Firing, known *contexts) []*fin
 		resource, scope, log := known.of(firing)
 		findings = append(findings, &finding{
 			resource: resource, scope: scope, log: log, rule: r, generation: g.number, firing: firing,
-			message: r.message.Render(firing), keys: dedupKeys(r.Dedup, firing, ancestryOf(log)),
+			message: r.message.Render(firing), keys: dedup.Keys(r.Dedup, firing, dedup.AncestryOf(log)),
 		})
 	}
 	return findings
@@ -115,13 +123,13 @@ func (d *detection) fold(findings []*finding) {
 		if f.rule.Dedup != nil {
 			window = f.rule.Dedup.Window
 		}
-		f.verdict = d.dedup.judge(f.keys, window, eventTime(f.log))
-		if f.verdict.passes {
+		f.verdict = verdict{Verdict: d.dedup.Judge(f.keys, window, eventTime(f.log))}
+		if f.verdict.Passes {
 			d.limit(f)
 		}
 	}
 	for _, f := range findings {
-		if !f.verdict.passes {
+		if !f.verdict.Passes {
 			continue
 		}
 		f.scores = d.risk.add(f, eventTime(f.log))
@@ -136,17 +144,17 @@ func (d *detection) fold(findings []*finding) {
 func (d *detection) limit(f *finding) {
 	passes, folded := d.limiter.judge(f.rule.name(), eventTime(f.log))
 	if !passes {
-		d.dedup.takeBack(f.verdict)
+		d.dedup.TakeBack(f.verdict.Verdict)
 		f.verdict = verdict{limited: true}
 		return
 	}
-	f.verdict.suppressed += folded
+	f.verdict.Suppressed += folded
 	f.verdict.foldedByRate = folded
 }
 
 func (d *detection) takeBack(findings []*finding) {
 	for _, f := range slices.Backward(findings) {
-		d.dedup.takeBack(f.verdict)
+		d.dedup.TakeBack(f.verdict.Verdict)
 		d.limiter.takeBack(f.rule.name(), f.verdict)
 		d.risk.takeBack(f.scores)
 		if f.lossKnown {

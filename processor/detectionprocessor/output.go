@@ -49,7 +49,7 @@ func onlyAlerts(findings []*finding) plog.Logs {
 	var scope plog.ScopeLogs
 	var before *finding
 	for _, f := range findings {
-		if !f.verdict.passes {
+		if !f.verdict.Passes {
 			continue
 		}
 		if before == nil || before.resource != f.resource {
@@ -86,7 +86,7 @@ func insert(records plog.LogRecordSlice, findings []*finding) {
 		log.MoveTo(moved)
 		for ; len(findings) > 0 && findings[0].log == log; findings = findings[1:] {
 			findings[0].log = moved
-			if findings[0].verdict.passes {
+			if findings[0].verdict.Passes {
 				findings[0].write(merged.AppendEmpty())
 			}
 		}
@@ -108,7 +108,7 @@ func annotateEvent(findings []*finding) {
 	attrs := findings[0].log.Attributes()
 	ids := attrs.PutEmptySlice(event.AttrVedetteMatchedRules)
 	for _, f := range findings {
-		f.verdict.passes = true
+		f.verdict.Passes = true
 		ids.AppendEmpty().SetStr(f.rule.ID)
 	}
 	slices.MaxFunc(findings, bySeverity).describe(attrs)

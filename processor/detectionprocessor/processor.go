@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/vedette-sec/vedette/internal/dedup"
 	"github.com/vedette-sec/vedette/internal/rulestatus"
 	"github.com/vedette-sec/vedette/processor/detectionprocessor/internal/metadata"
 )
@@ -34,7 +35,7 @@ type detection struct {
 	mu      sync.RWMutex
 	current *generation
 
-	dedup     *dedup
+	dedup     *dedup.Memory
 	limiter   *rateLimiter
 	risk      *riskScores
 	losses    *lossCounter
@@ -67,7 +68,7 @@ func newDetection(set processor.Settings, cfg *Config, next consumer.Logs) (*det
 		logger:   set.Logger,
 		next:     next,
 		tel:      tel,
-		dedup:    newDedup(),
+		dedup:    dedup.New(),
 		limiter:  newRateLimiter(cfg.RateLimit),
 		risk:     newRiskScores(cfg.Risk),
 		losses:   newLossCounter(),
@@ -143,7 +144,7 @@ func (d *detection) count(ctx context.Context, findings []*finding) {
 	for _, f := range findings {
 		f.rule.matches.Add(1)
 		level := metric.WithAttributes(attribute.String("level", f.rule.level.name))
-		if f.verdict.passes {
+		if f.verdict.Passes {
 			d.tel.ProcessorDetectionAlerts.Add(ctx, 1, level)
 		} else {
 			d.tel.ProcessorDetectionAlertsSuppressed.Add(ctx, 1, level)

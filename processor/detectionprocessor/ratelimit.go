@@ -61,7 +61,7 @@ func (l *rateLimiter) takeBack(rule string, v verdict) {
 	case r == nil:
 	case v.limited:
 		r.folded--
-	case v.passes:
+	case v.Passes:
 		r.passed--
 		r.folded += v.foldedByRate
 	}

@@ -72,9 +72,7 @@ func joined(faults []*sigma.Error) error {
 func (d *detection) replace(g *generation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, fault := range g.takeOver(d.current, d.cfg.Correlation.Limits()) {
-		g.set.Report.Faults = append(g.set.Report.Faults, fault)
-	}
+	g.set.Report.Faults = append(g.set.Report.Faults, g.takeOver(d.current, d.cfg.Correlation.Limits())...)
 	d.current = g
 }
 

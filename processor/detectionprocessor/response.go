@@ -49,7 +49,7 @@ func (r *responses) ask(findings []*finding) {
 		return
 	}
 	for _, f := range findings {
-		if !f.verdict.passes || f.asked || len(f.rule.Response) == 0 {
+		if !f.verdict.Passes || f.asked || len(f.rule.Response) == 0 {
 			continue
 		}
 		f.asked = true

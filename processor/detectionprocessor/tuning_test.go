@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 
+	"github.com/vedette-sec/vedette/internal/dedup"
 	"github.com/vedette-sec/vedette/internal/event"
 )
 
@@ -31,9 +32,9 @@ func TestRateLimiter(t *testing.T) {
 	assert.Equal(t, "false 0", judge(62*time.Second, "a"))
 
 	l.takeBack("a", verdict{limited: true})
-	l.takeBack("a", verdict{passes: true, foldedByRate: 5})
+	l.takeBack("a", verdict{Verdict: dedup.Verdict{Passes: true}, foldedByRate: 5})
 	assert.Equal(t, "true 5", judge(63*time.Second, "a"), "what was not delivered counts as not given")
-	l.takeBack("unknown", verdict{passes: true})
+	l.takeBack("unknown", verdict{Verdict: dedup.Verdict{Passes: true}})
 
 	none := newRateLimiter(RateLimitConfig{})
 	for range 1000 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package detectionprocessor
+// Package dedup folds the alerts that are one into the first of them. The processor and the command line share it.
+package dedup
 
 import (
 	"fmt"
@@ -24,8 +25,8 @@ const mostGroups = 10_000
 // processField is the key field that stands for a process and everything it started.
 const processField = "ProcessGuid"
 
-// dedup folds alerts of a group into the first one of a window.
-type dedup struct {
+// Memory folds alerts of a group into the first one of a window.
+type Memory struct {
 	mu     sync.Mutex
 	groups *simplelru.LRU[string, *group]
 }
@@ -36,68 +37,67 @@ type group struct {
 	folded int64
 }
 
-// verdict says whether an alert passes, and how to take that back.
-type verdict struct {
-	passes     bool
-	suppressed int64 // alerts folded since the last one that passed
-	key        string
-	before     *group
+// Verdict says whether an alert passes, and how to take that back.
+type Verdict struct {
+	Passes     bool
+	Suppressed int64 // alerts folded since the last one that passed
 
-	limited      bool  // held back by the rate limit
-	foldedByRate int64 // of suppressed, those that the rate limit held back
+	key    string
+	before *group
 }
 
-func newDedup() *dedup {
+// New returns a Memory of nothing.
+func New() *Memory {
 	groups, err := simplelru.NewLRU[string, *group](mostGroups, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &dedup{groups: groups}
+	return &Memory{groups: groups}
 }
 
-// judge decides on an alert. The keys are the ways to name its group, its own first; an alert
+// Judge decides on an alert. The keys are the ways to name its group, its own first; an alert
 // that passed under any of them within the window folds this one. Without keys it passes.
-func (d *dedup) judge(keys []string, window time.Duration, at time.Time) verdict {
+func (d *Memory) Judge(keys []string, window time.Duration, at time.Time) Verdict {
 	if len(keys) == 0 {
-		return verdict{passes: true}
+		return Verdict{Passes: true}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, key := range keys {
 		if g, ok := d.groups.Get(key); ok && at.Sub(g.passed).Abs() < window {
 			g.folded++
-			return verdict{key: key}
+			return Verdict{key: key}
 		}
 	}
-	v := verdict{passes: true, key: keys[0]}
+	v := Verdict{Passes: true, key: keys[0]}
 	if g, ok := d.groups.Peek(v.key); ok {
-		v.before, v.suppressed = g, g.folded
+		v.before, v.Suppressed = g, g.folded
 	}
 	d.groups.Add(v.key, &group{passed: at})
 	return v
 }
 
-// takeBack undoes a verdict on an alert that could not be delivered, so that a second try passes.
-func (d *dedup) takeBack(v verdict) {
+// TakeBack undoes a verdict on an alert that could not be delivered, so that a second try passes.
+func (d *Memory) TakeBack(v Verdict) {
 	if v.key == "" {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch g, ok := d.groups.Peek(v.key); {
-	case !v.passes && ok && g.folded > 0:
+	case !v.Passes && ok && g.folded > 0:
 		g.folded--
-	case v.passes && v.before != nil:
+	case v.Passes && v.before != nil:
 		d.groups.Add(v.key, v.before)
-	case v.passes:
+	case v.Passes:
 		d.groups.Remove(v.key)
 	}
 }
 
-// dedupKeys returns the ways to name the group of an alert: one with its own process and one with each
+// Keys returns the ways to name the group of an alert: one with its own process and one with each
 // of the process's ancestors, so that what a process starts counts as the process. An event
 // that lacks a field of the key belongs to no group.
-func dedupKeys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string {
+func Keys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string {
 	if d == nil {
 		return nil
 	}
@@ -122,8 +122,8 @@ func dedupKeys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string
 	return keys
 }
 
-// ancestryOf gives the identities of the ancestors of the process that acted.
-func ancestryOf(log plog.LogRecord) []string {
+// AncestryOf gives the identities of the ancestors of the process that acted.
+func AncestryOf(log plog.LogRecord) []string {
 	value, ok := log.Attributes().Get(event.AttrProcessAncestry)
 	if !ok || value.Type() != pcommon.ValueTypeSlice {
 		return nil

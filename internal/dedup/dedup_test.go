@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package detectionprocessor
+package dedup
 
 import (
 	"fmt"
@@ -14,11 +14,13 @@ import (
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
-func TestDedupJudge(t *testing.T) {
-	d := newDedup()
+var testTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestJudge(t *testing.T) {
+	d := New()
 	judge := func(after time.Duration, keys ...string) string {
-		v := d.judge(keys, time.Minute, testTime.Add(after))
-		return fmt.Sprint(v.passes, v.suppressed)
+		v := d.Judge(keys, time.Minute, testTime.Add(after))
+		return fmt.Sprint(v.Passes, v.Suppressed)
 	}
 	assert.Equal(t, "true 0", judge(0))
 	assert.Equal(t, "true 0", judge(0), "without keys everything passes")
@@ -32,40 +34,40 @@ func TestDedupJudge(t *testing.T) {
 	assert.Equal(t, "true 1", judge(2*time.Minute, "b"))
 }
 
-func TestDedupTakeBack(t *testing.T) {
-	d := newDedup()
+func TestTakeBack(t *testing.T) {
+	d := New()
 	at := testTime
-	judge := func() verdict { return d.judge([]string{"a"}, time.Minute, at) }
+	judge := func() Verdict { return d.Judge([]string{"a"}, time.Minute, at) }
 
 	first := judge()
 	folded := judge()
-	d.takeBack(folded)
-	d.takeBack(first)
-	assert.True(t, judge().passes, "the second try passes")
+	d.TakeBack(folded)
+	d.TakeBack(first)
+	assert.True(t, judge().Passes, "the second try passes")
 
 	judge()
 	at = at.Add(time.Hour)
 	next := judge()
-	assert.Equal(t, int64(1), next.suppressed)
-	d.takeBack(next)
+	assert.Equal(t, int64(1), next.Suppressed)
+	d.TakeBack(next)
 	next = judge()
-	assert.True(t, next.passes)
-	assert.Equal(t, int64(1), next.suppressed, "the count is not lost either")
+	assert.True(t, next.Passes)
+	assert.Equal(t, int64(1), next.Suppressed, "the count is not lost either")
 
-	d.takeBack(verdict{passes: true})
+	d.TakeBack(Verdict{Passes: true})
 }
 
-func TestDedupForgetsTheOldest(t *testing.T) {
-	d := newDedup()
+func TestForgetsTheOldest(t *testing.T) {
+	d := New()
 	for i := range mostGroups + 1 {
-		assert.True(t, d.judge([]string{fmt.Sprint(i)}, time.Hour, testTime).passes)
+		assert.True(t, d.Judge([]string{fmt.Sprint(i)}, time.Hour, testTime).Passes)
 	}
 	assert.Equal(t, mostGroups, d.groups.Len())
-	assert.True(t, d.judge([]string{"0"}, time.Hour, testTime).passes)
-	assert.False(t, d.judge([]string{fmt.Sprint(mostGroups)}, time.Hour, testTime).passes)
+	assert.True(t, d.Judge([]string{"0"}, time.Hour, testTime).Passes)
+	assert.False(t, d.Judge([]string{fmt.Sprint(mostGroups)}, time.Hour, testTime).Passes)
 }
 
-func TestDedupKeys(t *testing.T) {
+func TestKeys(t *testing.T) {
 	attrs := map[string]any{event.AttrProcessAncestry: []any{"e2", "e1"}}
 	cases := map[string]struct {
 		dedup *sigma.Dedup
@@ -83,19 +85,7 @@ func TestDedupKeys(t *testing.T) {
 			log := plog.NewLogRecord()
 			assert.NoError(t, log.Attributes().FromRaw(attrs))
 			ev := sigma.MapEvent(map[string]any{"ProcessGuid": "e3", "User": "ann", "Image": "a|b"})
-			assert.Equal(t, c.want, dedupKeys(c.dedup, ev, ancestryOf(log)))
+			assert.Equal(t, c.want, Keys(c.dedup, ev, AncestryOf(log)))
 		})
 	}
-}
-
-func TestLossCounter(t *testing.T) {
-	c := newLossCounter()
-	assert.Equal(t, int64(5), c.since("a", 5))
-	assert.Equal(t, int64(3), c.since("a", 8))
-	assert.Equal(t, int64(1), c.since("b", 1))
-	c.giveBack("a", 3)
-	assert.Equal(t, int64(4), c.since("a", 9))
-	assert.Equal(t, int64(2), c.since("a", 2), "the receiver began anew")
-	c.giveBack("unknown", 1)
-	assert.Equal(t, int64(0), c.since("a", 2))
 }
