@@ -4,9 +4,9 @@
 # Visitors, a monitor and a developer come from elsewhere: client-visits.sh NUMBER
 set -euo pipefail
 
-for page in / /info.php /api/load /static/version.txt; do
-  curl -sS -o /dev/null --interface 203.0.113.10 "http://web1.example$page"
-  curl -sSk -o /dev/null --interface 203.0.113.10 "https://web1.example$page"
+for page in / /info.php /cgi-bin/status.sh /api/load; do
+  curl -fsS -o /dev/null --interface 203.0.113.10 "http://web1.example$page"
+  curl -fsSk -o /dev/null --interface 203.0.113.10 "https://web1.example$page"
 done
 ab -q -n 50 -c 3 http://web1.example/ > /dev/null
 nc -z -w 5 web1.example 22
