@@ -21,14 +21,55 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+struct ended_process {
+	u64 start_time;
+	u32 tgid;
+	u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct ended_process);
+	__type(value, u8);
+} ended_processes SEC(".maps");
+
+/*
+ * Whether a process has, or had, more than one thread. A thread that has left the count before has
+ * added the time it ran to the process's, so the order of the two is what makes this right.
+ */
+static __always_inline bool has_threads(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) ||
+	       BPF_CORE_READ(task, signal, nr_threads) != 1 ||
+	       BPF_CORE_READ(task, signal, sum_sched_runtime) != 0;
+}
+
+/* False for all but the first of the threads that see the end of their process. */
+static __always_inline bool first_to_end(struct task_struct *task)
+{
+	struct ended_process key = {
+		.start_time = BPF_CORE_READ(task, group_leader, start_boottime),
+		.tgid = BPF_CORE_READ(task, tgid),
+	};
+	u8 value = 1;
+
+	return bpf_map_update_elem(&ended_processes, &key, &value, BPF_NOEXIST) != -EEXIST;
+}
+
 /* Some kernels pass a further argument; only the first is read. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	struct exit_event e = {};
 
-	/* The count of live threads was lowered before: zero means that this was the last. */
+	/*
+	 * The count of live threads was lowered before: zero means that this was the last. Several
+	 * that end at once may all come here after the last of them has lowered it.
+	 */
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	if (has_threads(task) && !first_to_end(task))
 		return 0;
 	fill_head(&e.head, EVENT_PROCESS_EXIT, task);
 	e.exit_code = BPF_CORE_READ(task, signal, group_exit_code);

@@ -103,6 +103,13 @@ type SensorDnsEvent struct {
 	Message  SensorEventString
 }
 
+type SensorEndedProcess struct {
+	_         structs.HostLayout
+	StartTime uint64
+	Tgid      uint32
+	Reserved  uint32
+}
+
 type SensorEventAddress struct {
 	_         structs.HostLayout
 	Family    uint8
@@ -395,6 +402,7 @@ const (
 	SensorMapAccessesTold                   = "accesses_told"
 	SensorMapActivityRing                   = "activity_ring"
 	SensorMapAttributeScratches             = "attribute_scratches"
+	SensorMapEndedProcesses                 = "ended_processes"
 	SensorMapExecScratches                  = "exec_scratches"
 	SensorMapFileScratches                  = "file_scratches"
 	SensorMapLosses                         = "losses"
@@ -814,6 +822,7 @@ type SensorMapSpecs struct {
 	AccessesTold       *ebpf.MapSpec `ebpf:"accesses_told"`
 	ActivityRing       *ebpf.MapSpec `ebpf:"activity_ring"`
 	AttributeScratches *ebpf.MapSpec `ebpf:"attribute_scratches"`
+	EndedProcesses     *ebpf.MapSpec `ebpf:"ended_processes"`
 	ExecScratches      *ebpf.MapSpec `ebpf:"exec_scratches"`
 	FileScratches      *ebpf.MapSpec `ebpf:"file_scratches"`
 	Losses             *ebpf.MapSpec `ebpf:"losses"`
@@ -863,6 +872,7 @@ type SensorMaps struct {
 	AccessesTold       *ebpf.Map `ebpf:"accesses_told"`
 	ActivityRing       *ebpf.Map `ebpf:"activity_ring"`
 	AttributeScratches *ebpf.Map `ebpf:"attribute_scratches"`
+	EndedProcesses     *ebpf.Map `ebpf:"ended_processes"`
 	ExecScratches      *ebpf.Map `ebpf:"exec_scratches"`
 	FileScratches      *ebpf.Map `ebpf:"file_scratches"`
 	Losses             *ebpf.Map `ebpf:"losses"`
@@ -885,6 +895,7 @@ func (m *SensorMaps) Close() error {
 		m.AccessesTold,
 		m.ActivityRing,
 		m.AttributeScratches,
+		m.EndedProcesses,
 		m.ExecScratches,
 		m.FileScratches,
 		m.Losses,

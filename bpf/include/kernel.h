@@ -188,6 +188,8 @@ struct tty_struct {
 
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
+	u64 sum_sched_runtime;
 	struct pid *pids[4];
 	struct tty_struct *tty;
 	int group_exit_code;
@@ -351,6 +353,7 @@ struct sys_exit_args {
 #define IPPROTO_UDPLITE 136
 #define IPPROTO_MPTCP 262
 
+#define EEXIST 17
 #define EINPROGRESS 115
 
 #define S_IFMT 00170000

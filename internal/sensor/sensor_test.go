@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +32,7 @@ var (
 	networkKinds = []Kind{KindConnect, KindAccept, KindBind, KindListen}
 )
 
-// subject makes the test binary a program that ends at once with the given status.
+// subject makes the test binary a program that ends at once with status 7, with many threads if asked to.
 const subject = "VEDETTE_TEST_EXIT"
 
 // waits makes it one that waits for the end of its standard input.
@@ -40,9 +42,6 @@ const waits = "VEDETTE_TEST_WAITS"
 const changesIDs = "VEDETTE_TEST_IDS"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(subject) != "" {
-		os.Exit(7)
-	}
 	if os.Getenv(waits) != "" {
 		wait()
 		os.Exit(0)
@@ -51,7 +50,27 @@ func TestMain(m *testing.M) {
 		changeIDs()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	switch os.Getenv(subject) {
+	case "":
+		os.Exit(m.Run())
+	case "threads":
+		haveThreads(32)
+	}
+	os.Exit(7)
+}
+
+// haveThreads returns when so many threads sleep in the kernel, whence a process's end wakes all at once.
+func haveThreads(n int) {
+	var started sync.WaitGroup
+	for range n {
+		started.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			started.Done()
+			_ = unix.Nanosleep(&unix.Timespec{Sec: 60}, nil)
+		}()
+	}
+	started.Wait()
 }
 
 // seen is a record in words.
@@ -310,6 +329,29 @@ func TestProcessLifecycle(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []Kind{KindFork, KindExec, KindExit}, order)
+}
+
+// Threads that end at the same time all see that none is left.
+func TestEndOfManyThreads(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: []Kind{KindExit}})
+	self, err := os.Executable()
+	require.NoError(t, err)
+	ends := map[uint32]int{}
+	for range 50 {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), subject+"=threads")
+		require.Error(t, cmd.Run())
+		ends[uint32(cmd.Process.Pid)] = 0
+	}
+	for _, e := range events(t, s) {
+		if _, mine := ends[e.pid]; mine {
+			ends[e.pid]++
+		}
+	}
+	for pid, n := range ends {
+		assert.Equal(t, 1, n, "ends of process %d", pid)
+	}
 }
 
 func TestExecFromMemory(t *testing.T) {
