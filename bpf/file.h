@@ -376,13 +376,6 @@ static __always_inline int open_exit(struct sys_exit_args *ctx)
 	return file ? file_opened(file, 0) : 0;
 }
 
-#define SYS_EXIT(call, handler)                                                                    \
-	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
-	int sys_exit_##call(struct sys_exit_args *ctx)                                             \
-	{                                                                                          \
-		return handler(ctx);                                                               \
-	}
-
 SYS_EXIT(open, open_exit)
 SYS_EXIT(creat, open_exit)
 SYS_EXIT(openat, open_exit)

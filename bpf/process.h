@@ -53,8 +53,10 @@ static __always_inline bool first_to_end(struct task_struct *task)
 		.tgid = BPF_CORE_READ(task, tgid),
 	};
 	u8 value = 1;
+	/* The loader calls the map's own function, whose answer has 32 bits. */
+	int failure = bpf_map_update_elem(&ended_processes, &key, &value, BPF_NOEXIST);
 
-	return bpf_map_update_elem(&ended_processes, &key, &value, BPF_NOEXIST) != -EEXIST;
+	return failure != -EEXIST;
 }
 
 /* Some kernels pass a further argument; only the first is read. */
@@ -163,5 +165,38 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	submit(&process_ring, &e->head, sizeof(*e) + (end & (DATA_CAP - 1)));
 	return 0;
 }
+
+/*
+ * A descriptor was copied. That it is a standard stream, and now a network socket, is asked first:
+ * almost no call gets beyond. The others are reported with it as they may have been moved before.
+ */
+static __always_inline int descriptor_copied(struct sys_exit_args *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct stdio_event e = {};
+	struct files_struct *files;
+	struct sock *sk;
+	u16 family;
+
+	if ((u64)ctx->ret > 2)
+		return 0;
+	sk = sock_of_fd(ctx->ret);
+	if (!sk)
+		return 0;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	fill_head(&e.head, EVENT_STDIO, task);
+	files = BPF_CORE_READ(task, files);
+	read_fd(&e.fds[0], files, 0);
+	read_fd(&e.fds[1], files, 1);
+	read_fd(&e.fds[2], files, 2);
+	submit(&process_ring, &e.head, sizeof(e));
+	return 0;
+}
+
+SYS_EXIT(dup, descriptor_copied)
+SYS_EXIT(dup2, descriptor_copied)
+SYS_EXIT(dup3, descriptor_copied)
 
 #endif

@@ -21,6 +21,7 @@ const struct {
 	enum file_flags file_flags;
 	struct fork_event fork_event;
 	struct exit_event exit_event;
+	struct stdio_event stdio_event;
 	struct net_event net_event;
 	struct dns_event dns_event;
 	enum module_origin module_origin;

@@ -183,7 +183,8 @@ const (
 	SensorEventKindEVENT_PROCESS_SETID   SensorEventKind = 18
 	SensorEventKindEVENT_FILE_ATTRIBUTES SensorEventKind = 19
 	SensorEventKindEVENT_IMAGE_LOAD      SensorEventKind = 20
-	SensorEventKindEVENT_KINDS           SensorEventKind = 21
+	SensorEventKindEVENT_STDIO           SensorEventKind = 21
+	SensorEventKindEVENT_KINDS           SensorEventKind = 22
 )
 
 type SensorEventParent struct {
@@ -299,7 +300,7 @@ const (
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [63]uint64
+	Lost [66]uint64
 }
 
 type SensorModuleEvent struct {
@@ -381,6 +382,12 @@ type SensorSetidEvent struct {
 	Now      SensorEventIds
 	Flags    uint32
 	Reserved uint32
+}
+
+type SensorStdioEvent struct {
+	_    structs.HostLayout
+	Head SensorEventHead
+	Fds  [3]SensorEventFd
 }
 
 type SensorWatchedBits struct {
@@ -555,6 +562,9 @@ const (
 	SensorProgSysExitChown                  = "sys_exit_chown"
 	SensorProgSysExitConnect                = "sys_exit_connect"
 	SensorProgSysExitCreat                  = "sys_exit_creat"
+	SensorProgSysExitDup                    = "sys_exit_dup"
+	SensorProgSysExitDup2                   = "sys_exit_dup2"
+	SensorProgSysExitDup3                   = "sys_exit_dup3"
 	SensorProgSysExitFchmod                 = "sys_exit_fchmod"
 	SensorProgSysExitFchmodat               = "sys_exit_fchmodat"
 	SensorProgSysExitFchmodat2              = "sys_exit_fchmodat2"
@@ -776,6 +786,9 @@ type SensorProgramSpecs struct {
 	SysExitChown                  *ebpf.ProgramSpec `ebpf:"sys_exit_chown"`
 	SysExitConnect                *ebpf.ProgramSpec `ebpf:"sys_exit_connect"`
 	SysExitCreat                  *ebpf.ProgramSpec `ebpf:"sys_exit_creat"`
+	SysExitDup                    *ebpf.ProgramSpec `ebpf:"sys_exit_dup"`
+	SysExitDup2                   *ebpf.ProgramSpec `ebpf:"sys_exit_dup2"`
+	SysExitDup3                   *ebpf.ProgramSpec `ebpf:"sys_exit_dup3"`
 	SysExitFchmod                 *ebpf.ProgramSpec `ebpf:"sys_exit_fchmod"`
 	SysExitFchmodat               *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat"`
 	SysExitFchmodat2              *ebpf.ProgramSpec `ebpf:"sys_exit_fchmodat2"`
@@ -1064,6 +1077,9 @@ type SensorPrograms struct {
 	SysExitChown                  *ebpf.Program `ebpf:"sys_exit_chown"`
 	SysExitConnect                *ebpf.Program `ebpf:"sys_exit_connect"`
 	SysExitCreat                  *ebpf.Program `ebpf:"sys_exit_creat"`
+	SysExitDup                    *ebpf.Program `ebpf:"sys_exit_dup"`
+	SysExitDup2                   *ebpf.Program `ebpf:"sys_exit_dup2"`
+	SysExitDup3                   *ebpf.Program `ebpf:"sys_exit_dup3"`
 	SysExitFchmod                 *ebpf.Program `ebpf:"sys_exit_fchmod"`
 	SysExitFchmodat               *ebpf.Program `ebpf:"sys_exit_fchmodat"`
 	SysExitFchmodat2              *ebpf.Program `ebpf:"sys_exit_fchmodat2"`
@@ -1242,6 +1258,9 @@ func (p *SensorPrograms) Close() error {
 		p.SysExitChown,
 		p.SysExitConnect,
 		p.SysExitCreat,
+		p.SysExitDup,
+		p.SysExitDup2,
+		p.SysExitDup3,
 		p.SysExitFchmod,
 		p.SysExitFchmodat,
 		p.SysExitFchmodat2,

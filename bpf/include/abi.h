@@ -31,7 +31,8 @@ enum event_kind {
 	EVENT_PROCESS_SETID = 18,
 	EVENT_FILE_ATTRIBUTES = 19,
 	EVENT_IMAGE_LOAD = 20, /* a file record */
-	EVENT_KINDS = 21,
+	EVENT_STDIO = 21,
+	EVENT_KINDS = 22,
 };
 
 /* Why a record was lost; the loss counters have a slot for each kind and cause. */
@@ -136,6 +137,12 @@ struct exec_event {
 	struct event_string filename; /* as handed to execve */
 	struct event_string cwd;
 	struct event_string args; /* each ended by a zero byte */
+};
+
+/* A standard stream was made a network socket: what all three are now. */
+struct stdio_event {
+	struct event_head head;
+	struct event_fd fds[3];
 };
 
 enum file_flags {

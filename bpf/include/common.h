@@ -161,6 +161,14 @@ static __always_inline void fill_parent(struct event_parent *parent, struct task
 	parent->reserved = 0;
 }
 
+/* A program that runs when a system call has ended. */
+#define SYS_EXIT(call, handler)                                                                    \
+	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
+	int sys_exit_##call(struct sys_exit_args *ctx)                                             \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}
+
 static __always_inline bool wanted(u32 kind)
 {
 	return wanted_kinds & 1ULL << kind;

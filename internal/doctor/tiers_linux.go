@@ -48,6 +48,7 @@ func eventTiers() (tiers []KindTier, err error) {
 	for _, k := range kinds {
 		opts.Kinds = append(opts.Kinds, k.kind)
 	}
+	opts.Kinds = append(opts.Kinds, sensor.KindStdio)
 	s, err := sensor.Open(opts)
 	if err != nil {
 		return nil, err
@@ -64,7 +65,11 @@ func eventTiers() (tiers []KindTier, err error) {
 	for _, k := range kinds {
 		tiers = append(tiers, describe(k.name, served[k.kind]))
 	}
-	return append(tiers, describe(event.KindProcessRemoteStdio, worse(served[sensor.KindConnect], served[sensor.KindAccept]))), nil
+	remote := worse(served[sensor.KindConnect], served[sensor.KindAccept])
+	if streams := served[sensor.KindStdio]; streams.Err != nil {
+		remote = streams
+	}
+	return append(tiers, describe(event.KindProcessRemoteStdio, remote)), nil
 }
 
 // worse is how an event is served that the receiver derives from both kinds.

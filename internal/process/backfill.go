@@ -27,7 +27,7 @@ func (t *Table) Backfill(pids []uint32) {
 		return cmp.Or(cmp.Compare(a.Key.Start, b.Key.Start), cmp.Compare(a.depth, b.depth))
 	}
 	for _, p := range slices.SortedFunc(maps.Values(t.byKey), older) {
-		t.report(p)
+		t.report(p, false)
 	}
 }
 

@@ -99,6 +99,14 @@ func (w world) start(parent, p who, program string, streams ...bpf.SensorEventFd
 	return w.exec(parent, p, program, streams...)
 }
 
+// move is a process that made network sockets of its streams, at a time after its start.
+func (w world) move(p who, after uint64, streams ...bpf.SensorEventFd) {
+	e := &bpf.SensorStdioEvent{Head: p.head()}
+	e.Head.Time += after
+	copy(e.Fds[:], streams)
+	w.Stdio(e)
+}
+
 func (w world) exit(p who) *Process { return w.exitAt(p, p.nanos()) }
 
 func (w world) exitAt(p who, nanos uint64) *Process {

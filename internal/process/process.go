@@ -72,7 +72,7 @@ func (t FDType) String() string {
 	return "other"
 }
 
-// FD is a standard stream at the time its process started its program.
+// FD is a standard stream at the time its process started its program, or last made one a network socket.
 type FD struct {
 	Type     FDType
 	Inode    uint64
@@ -179,7 +179,8 @@ type Process struct {
 	programs    int // how many it has run: tells whether what was derived from it is still right
 	children    []*Process
 	connections []connection
-	reported    []endpoints // connections its standard streams were reported to lead to
+	reported    []report // connections its standard streams were reported to lead to
+	movedAt     uint64   // when its streams became network sockets, until that is settled; else 0
 	lineage     lineage
 	exited      bool
 }

@@ -7,6 +7,7 @@ package process
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // RemoteStdio says that the standard input and output of a process lead to a network connection.
@@ -51,12 +52,12 @@ func (t *Table) Connected(p *Process, protocol uint8, local, peer netip.AddrPort
 	}
 	p.connections = append(p.connections, connection{endpoints{local, peer}, protocol, ingress, false})
 	for _, child := range p.children {
-		t.report(child)
+		t.report(child, false)
 	}
 	// Whoever writes into p's standard input may have its own input fed by p.
 	if in, ok := p.Streams[0].pipe(); ok {
 		for _, other := range t.writers[in] {
-			t.report(other)
+			t.report(other, false)
 		}
 	}
 }
@@ -113,24 +114,65 @@ func (m byPipe) remove(id pipe, p *Process) {
 	m[id] = rest
 }
 
+// report is a connection that a process's standard streams were reported to lead to.
+type report struct {
+	endpoints
+	// program counts the programs the process had run.
+	program int
+	// moved tells that the process moved its streams there, and was not started with them.
+	moved bool
+}
+
+// settleMoved is how long a process has, in nanoseconds, to run another program after it has moved its
+// streams. Most that do it only prepare that program's streams, and the program is what matters.
+const settleMoved = uint64(100 * time.Millisecond)
+
+// Settle looks at processes that moved their streams long enough before now (nanoseconds since boot).
+func (t *Table) Settle(now uint64) {
+	t.moved = slices.DeleteFunc(t.moved, func(p *Process) bool {
+		if p.exited || p.movedAt == 0 {
+			return true
+		}
+		if p.movedAt+settleMoved > now {
+			return false
+		}
+		p.movedAt = 0
+		t.report(p, true)
+		return true
+	})
+}
+
 // report notes where the process's streams lead, unless it or one it descends from was reported to
 // lead there: what a remote shell starts is not another remote shell.
-func (t *Table) report(p *Process) {
+func (t *Table) report(p *Process, moved bool) {
 	r, ok := t.remoteStdio(p)
 	if !ok {
 		return
 	}
 	ends := endpoints{r.Local, r.Peer}
 	for a, n := p, 0; a != nil && n < maxAncestors; a, n = a.Parent, n+1 {
-		if slices.Contains(a.reported, ends) {
+		if slices.ContainsFunc(a.reported, func(past report) bool { return past.endpoints == ends && past.covers(a, p) }) {
 			return
 		}
+		a.movedAt = 0 // it has moved them for this one
 	}
 	if len(p.reported) >= maxConnections {
 		p.reported = slices.Delete(p.reported, 0, 1)
 	}
-	p.reported = append(p.reported, ends)
+	p.reported = append(p.reported, report{ends, p.programs, moved})
 	t.found = append(t.found, r)
+}
+
+// covers tells whether the report on a process stands for one that descends from it, or is it. One that
+// only moved its streams need not be the one that is commanded: the programs that it runs are told as well.
+func (r report) covers(of, p *Process) bool {
+	if !r.moved {
+		return true
+	}
+	if of == p {
+		return r.program == p.programs
+	}
+	return p.programs == 0
 }
 
 func (t *Table) remoteStdio(p *Process) (RemoteStdio, bool) {

@@ -410,3 +410,82 @@ func TestRelayThatIsDoneWithItsConnection(t *testing.T) {
 	w.connect(relay, "192.0.2.1:40001", "198.51.100.7:4444")
 	assert.Equal(t, []told{{cat.pid, ViaPTY, relay.pid, false, 6, "192.0.2.1:40001", "198.51.100.7:4444"}}, takeAll(w))
 }
+
+// TestMovedStreams is about processes that make the connection their own streams.
+func TestMovedStreams(t *testing.T) {
+	socket := sink(here, there)
+	outward := func(list ...who) []told {
+		var want []told
+		for _, p := range list {
+			want = append(want, told{p.pid, ViaSocket, 0, false, 6, here, there})
+		}
+		return want
+	}
+	settle := func(w world) { w.Settle(shell.nanos() + 2*settleMoved) }
+	for name, tc := range map[string]struct {
+		happens func(w world)
+		want    []told
+	}{
+		"a loop over its own streams": {func(w world) {
+			w.move(shell, 0, socket, ttyFD(1), ttyFD(1))
+			w.move(shell, 1, socket, socket, ttyFD(1))
+			w.move(shell, 2, three(socket)...)
+			settle(w)
+		}, outward(shell)},
+		"only its input": {func(w world) {
+			w.move(shell, 0, socket, ttyFD(1), ttyFD(1))
+			settle(w)
+		}, nil},
+		"not long ago": {func(w world) {
+			w.move(shell, settleMoved+1, three(socket)...)
+			w.Settle(shell.nanos() + 2*settleMoved)
+		}, nil},
+		"it runs another program at once": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.exec(initial, shell, "/bin/sh", three(socket)...)
+			settle(w)
+		}, outward(shell)},
+		"it starts another program at once": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.start(shell, child, "/bin/sh", three(socket)...)
+			settle(w)
+			w.start(child, other, "/bin/id", three(socket)...)
+		}, outward(child)},
+		"a copy of a server prepares the streams of a program": {func(w world) {
+			w.fork(shell, child)
+			w.move(child, 0, three(socket)...)
+			w.exec(shell, child, "/bin/sh", three(socket)...)
+			w.Settle(child.nanos() + 2*settleMoved)
+		}, outward(child)},
+		"it ends at once": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.exit(shell)
+			settle(w)
+			w.move(shell, 0, three(socket)...)
+			settle(w)
+		}, nil},
+		"it runs other programs later, which may be what is commanded": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			settle(w)
+			w.start(shell, child, "/bin/sh", three(socket)...)
+			w.start(child, other, "/bin/id", three(socket)...)
+			w.exec(initial, shell, "/bin/sh", three(socket)...)
+			w.exec(initial, shell, "/bin/sh", three(socket)...)
+		}, outward(shell, child, shell)},
+		"a copy of it is not told": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			settle(w)
+			w.fork(shell, child)
+			w.move(child, 0, three(socket)...)
+			w.Settle(child.nanos() + 2*settleMoved)
+		}, outward(shell)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := withInit(t)
+			w.start(initial, shell, "/usr/bin/ruby", three(ttyFD(1))...)
+			w.connect(shell, here, there)
+			tc.happens(w)
+			assert.Equal(t, tc.want, takeAll(w))
+		})
+	}
+}

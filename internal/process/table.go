@@ -39,6 +39,7 @@ type Table struct {
 	gone       []gone
 	sweepAt    int
 	found      []RemoteStdio
+	moved      []*Process // whose streams became network sockets lately
 }
 
 type inContainer struct{ id, runtime string }
@@ -171,9 +172,28 @@ func (t *Table) Exec(e *bpf.SensorExecEvent, s ExecStrings) *Process {
 		p.connections[i].beforeExec = true
 	}
 	t.update(p, &e.Head)
+	p.movedAt = 0
 	t.index(p)
-	t.report(p)
+	t.report(p, false)
 	return p
+}
+
+// Stdio notes that a process made one of its standard streams a network socket. If it neither runs
+// another program soon nor ends, Settle tells where they lead.
+func (t *Table) Stdio(e *bpf.SensorStdioEvent) {
+	p := t.Get(&e.Head)
+	if p.exited {
+		return
+	}
+	t.unindex(p)
+	for i := range e.Fds {
+		p.Streams[i] = stream(&e.Fds[i])
+	}
+	t.index(p)
+	p.movedAt = e.Head.Time
+	if !slices.Contains(t.moved, p) {
+		t.moved = append(t.moved, p)
+	}
 }
 
 func executable(path string, flags uint32) string {

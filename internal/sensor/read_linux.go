@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settle is how old a record has to be before it is handed out: by then all that happened before it
+// Settle is how old a record has to be before it is handed out: by then all that happened before it
 // is in its ring, whichever processor it happened on.
-const settle = time.Millisecond
+const Settle = time.Millisecond
 
 // maxBatch bounds how many records of a ring one Read takes.
 const maxBatch = 16384
@@ -34,7 +34,7 @@ func (s *Sensor) Read(batch *Batch) (malformed int, err error) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return 0, fmt.Errorf("read the boot clock: %w", err)
 	}
-	return s.readUntil(batch, uint64(now.Nano())-uint64(settle))
+	return s.readUntil(batch, uint64(now.Nano())-uint64(Settle))
 }
 
 // Drain is Read for the end: it hands out records whether or not they are settled.

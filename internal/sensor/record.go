@@ -23,7 +23,7 @@ var ErrMalformed = errors.New("malformed record")
 
 // tail is any of the ABI's fixed parts; each begins with the head.
 type tail interface {
-	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorFileEvent |
+	bpf.SensorForkEvent | bpf.SensorExitEvent | bpf.SensorExecEvent | bpf.SensorStdioEvent | bpf.SensorFileEvent |
 		bpf.SensorNetEvent | bpf.SensorDnsEvent |
 		bpf.SensorModuleEvent | bpf.SensorAccessEvent |
 		bpf.SensorSetidEvent | bpf.SensorAttributeEvent | bpf.SensorEventHead
@@ -67,6 +67,9 @@ func (r Record) Fork() (*bpf.SensorForkEvent, error) { return view[bpf.SensorFor
 
 // Exit views a process.exit record.
 func (r Record) Exit() (*bpf.SensorExitEvent, error) { return view[bpf.SensorExitEvent](r.raw) }
+
+// Stdio views a record of standard streams that were moved.
+func (r Record) Stdio() (*bpf.SensorStdioEvent, error) { return view[bpf.SensorStdioEvent](r.raw) }
 
 // Net views a network record.
 func (r Record) Net() (*bpf.SensorNetEvent, error) { return view[bpf.SensorNetEvent](r.raw) }

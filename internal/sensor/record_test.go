@@ -49,6 +49,7 @@ func TestABI(t *testing.T) {
 		"setid":       {unsafe.Sizeof(bpf.SensorSetidEvent{}), 112},
 		"attributes":  {unsafe.Sizeof(bpf.SensorAttributeEvent{}), 120},
 		"module":      {unsafe.Sizeof(bpf.SensorModuleEvent{}), 144},
+		"stdio":       {unsafe.Sizeof(bpf.SensorStdioEvent{}), 56 + 3*64},
 		"dns":         {unsafe.Sizeof(bpf.SensorDnsEvent{}), 112},
 	} {
 		assert.Equal(t, is[1], is[0], name)
@@ -133,5 +134,6 @@ func FuzzParse(f *testing.F) {
 		_, _ = r.SetID()
 		_, _ = r.Fork()
 		_, _ = r.Exit()
+		_, _ = r.Stdio()
 	})
 }

@@ -354,6 +354,48 @@ func TestEndOfManyThreads(t *testing.T) {
 	}
 }
 
+// TestMovedStreams moves a socket onto standard input, and other things that are none of the sensor's business.
+func TestMovedStreams(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: []Kind{KindStdio}})
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	local, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(local)
+	kept, err := unix.Dup(0)
+	require.NoError(t, err)
+	defer unix.Close(kept)
+	const elsewhere = 900
+	require.NoError(t, unix.Dup2(fd, elsewhere))
+	require.NoError(t, unix.Close(elsewhere))
+	require.NoError(t, unix.Dup2(local, 0))
+	require.NoError(t, unix.Dup2(fd, 0))
+	require.NoError(t, unix.Dup3(fd, 0, 0))
+	require.NoError(t, unix.Close(0))
+	lowest, err := unix.Dup(fd)
+	require.NoError(t, err)
+	require.Zero(t, lowest)
+	require.NoError(t, unix.Dup2(kept, 0))
+
+	var batch Batch
+	_, err = s.Drain(&batch)
+	require.NoError(t, err)
+	n := 0
+	for _, r := range batch.Records {
+		if r.Head().Tgid != uint32(os.Getpid()) {
+			continue
+		}
+		e, err := r.Stdio()
+		require.NoError(t, err)
+		assert.EqualValues(t, bpf.SensorFdTypeFD_SOCKET, e.Fds[0].Type)
+		assert.NotEqualValues(t, bpf.SensorFdTypeFD_SOCKET, e.Fds[1].Type)
+		n++
+	}
+	assert.Equal(t, 3, n, "by dup2, dup3 and dup")
+}
+
 func TestExecFromMemory(t *testing.T) {
 	ring.Require(t, ring.Native)
 	s := watch(t, Tracepoint, Options{Kinds: processKinds})

@@ -37,6 +37,9 @@ const (
 	KindImageLoad    = bpf.SensorEventKindEVENT_IMAGE_LOAD
 	KindInject       = bpf.SensorEventKindEVENT_PROCESS_INJECT
 
+	// KindStdio is no event of its own: the process table learns from it where streams lead.
+	KindStdio = bpf.SensorEventKindEVENT_STDIO
+
 	kindCount = bpf.SensorEventKindEVENT_KINDS
 )
 
@@ -138,6 +141,7 @@ func units() []unit {
 		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
 		{name: "exec", kinds: []Kind{KindExec}, raw: []string{"process_exec"}},
 		{name: "exit", kinds: []Kind{KindExit}, raw: []string{"process_exit"}},
+		{name: "stdio", kinds: []Kind{KindStdio}, exit: []string{"dup", "dup2", "dup3"}},
 		openUnit, makeUnit, deleteUnit, renameUnit,
 		{name: "connect", kinds: []Kind{KindConnect}, hooks: []string{"socket_connect"},
 			enter: []string{"connect"}, exit: []string{"connect"}},

@@ -14,6 +14,7 @@ import (
 // handle brings the process table up to date with a record and emits the event.
 func (r *ebpfReceiver) handle(record sensor.Record) error {
 	at := r.table.Time(record.Head().Time)
+	r.table.Settle(record.Head().Time)
 	var err error
 	switch record.Kind() {
 	case sensor.KindFork:
@@ -22,6 +23,8 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 		err = r.exec(at, record)
 	case sensor.KindExit:
 		err = r.exit(at, record)
+	case sensor.KindStdio:
+		err = r.stdio(record)
 	case sensor.KindConnect, sensor.KindAccept, sensor.KindBind, sensor.KindListen:
 		err = r.network(at, record)
 	case sensor.KindDNS:
@@ -39,14 +42,8 @@ func (r *ebpfReceiver) handle(record sensor.Record) error {
 	default:
 		err = r.file(at, record)
 	}
-	r.emitRemoteStdio(at)
+	r.builder.remoteStdios(at, r.table.TakeRemoteStdio())
 	return err
-}
-
-func (r *ebpfReceiver) emitRemoteStdio(at time.Time) {
-	for _, remote := range r.table.TakeRemoteStdio() {
-		r.builder.remoteStdio(at, remote)
-	}
 }
 
 func (r *ebpfReceiver) fork(at time.Time, record sensor.Record) error {
@@ -73,6 +70,15 @@ func (r *ebpfReceiver) exit(at time.Time, record sensor.Record) error {
 		return err
 	}
 	r.builder.exit(at, r.table.Exit(e), e.ExitCode)
+	return nil
+}
+
+func (r *ebpfReceiver) stdio(record sensor.Record) error {
+	e, err := record.Stdio()
+	if err != nil {
+		return err
+	}
+	r.table.Stdio(e)
 	return nil
 }
 

@@ -40,6 +40,8 @@ var kindNames = map[sensor.Kind]string{
 	sensor.KindListen:  event.KindNetworkListen,
 	sensor.KindDNS:     event.KindDNSQuery,
 
+	sensor.KindStdio: event.KindProcessRemoteStdio,
+
 	sensor.KindModuleLoad:   event.KindKernelModuleLoad,
 	sensor.KindModuleUnload: event.KindKernelModuleUnload,
 	sensor.KindFileAccess:   event.KindFileAccess,
@@ -241,6 +243,12 @@ func (b *logBuilder) exit(at time.Time, p *process.Process, status int32) {
 		return
 	}
 	attrs.PutInt(event.AttrProcessExitCode, int64(wait.ExitStatus()))
+}
+
+func (b *logBuilder) remoteStdios(at time.Time, list []process.RemoteStdio) {
+	for _, r := range list {
+		b.remoteStdio(at, r)
+	}
 }
 
 func (b *logBuilder) remoteStdio(at time.Time, r process.RemoteStdio) {

@@ -125,7 +125,7 @@ func startError(err error) error {
 	return fmt.Errorf("load the kernel programs: %w", err)
 }
 
-// needed are the kinds whose records the process table and the derived events live on.
+// needed are the further kinds whose records the process table and the derived events live on.
 var needed = map[string][]sensor.Kind{
 	event.KindProcessRemoteStdio: {sensor.KindConnect, sensor.KindAccept},
 }
@@ -138,11 +138,8 @@ func sensorOptions(config *Config) sensor.Options {
 		ActivityRing: uint32(config.ActivityRingSize),
 	}
 	for _, name := range config.Events {
-		kinds := needed[name]
-		if kind, ok := kindOf(name); ok {
-			kinds = []sensor.Kind{kind}
-		}
-		for _, kind := range kinds {
+		kind, _ := kindOf(name) // Validate has seen the name
+		for _, kind := range append([]sensor.Kind{kind}, needed[name]...) {
 			if !slices.Contains(opts.Kinds, kind) {
 				opts.Kinds = append(opts.Kinds, kind)
 			}
@@ -208,7 +205,7 @@ func (r *ebpfReceiver) run() {
 	defer timer.Stop()
 	// What was there before the receiver is told first: a remote shell may be open already.
 	r.begin()
-	r.emitRemoteStdio(time.Now())
+	r.builder.remoteStdios(time.Now(), r.table.TakeRemoteStdio())
 	r.send()
 	var batch sensor.Batch
 	for {
@@ -254,6 +251,7 @@ func (r *ebpfReceiver) drain(batch *sensor.Batch) {
 
 // cycle hands on what the kernel has reported since the last one.
 func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int, error)) {
+	before := bootClock() - sensor.Settle
 	malformed, err := read(batch)
 	if err != nil {
 		r.logger.Error("Cannot read what the kernel reports", zap.Error(err))
@@ -261,6 +259,7 @@ func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int,
 	}
 	r.losses.add("", "malformed", uint64(malformed))
 	if len(batch.Records) == 0 {
+		r.settle(uint64(before))
 		return
 	}
 	r.begin()
@@ -277,6 +276,16 @@ func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int,
 	last := batch.Records[len(batch.Records)-1].Head().Time
 	r.table.Forget(last)
 	r.telemetry.ReceiverEbpfProcesses.Record(context.Background(), int64(r.table.Len()))
+}
+
+// settle tells what has become certain while nothing happened. All records of before now were handled.
+func (r *ebpfReceiver) settle(now uint64) {
+	r.table.Settle(now)
+	if remote := r.table.TakeRemoteStdio(); len(remote) > 0 {
+		r.begin()
+		r.builder.remoteStdios(r.table.Time(now), remote)
+		r.send()
+	}
 }
 
 // begin makes the clocks and the loss counters right for the records that follow.

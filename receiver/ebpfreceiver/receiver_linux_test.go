@@ -91,8 +91,8 @@ func TestSensorOptions(t *testing.T) {
 		force  map[sensor.Kind]sensor.Tier
 	}{
 		"the process table needs process lifecycle":   {[]string{"file.open"}, nil, append(slices.Clone(lifecycle), sensor.KindOpen), nil},
-		"remote stdio needs connections":              {[]string{"process.remote_stdio"}, nil, append(slices.Clone(lifecycle), sensor.KindConnect, sensor.KindAccept), nil},
-		"a kind that is needed and asked for is once": {[]string{"network.accept", "process.remote_stdio"}, nil, append(slices.Clone(lifecycle), sensor.KindAccept, sensor.KindConnect), nil},
+		"remote stdio needs streams and connections":  {[]string{"process.remote_stdio"}, nil, append(slices.Clone(lifecycle), sensor.KindStdio, sensor.KindConnect, sensor.KindAccept), nil},
+		"a kind that is needed and asked for is once": {[]string{"network.accept", "process.remote_stdio"}, nil, append(slices.Clone(lifecycle), sensor.KindAccept, sensor.KindStdio, sensor.KindConnect), nil},
 		"a tier": {[]string{"process.exec"}, map[string]string{"file.open": "kprobe"}, lifecycle, map[sensor.Kind]sensor.Tier{sensor.KindOpen: sensor.Kprobe}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestSensorOptions(t *testing.T) {
 			assert.EqualValues(t, 16<<20, opts.ActivityRing)
 		})
 	}
-	assert.Len(t, kindNames, len(allKinds)-1, "every kind but the derived one is a kernel record's")
+	assert.Len(t, kindNames, len(allKinds), "every kind has a kernel record")
 }
 
 func TestTierThatDoesNotServe(t *testing.T) {

