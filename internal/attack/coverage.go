@@ -80,12 +80,14 @@ func (c Column) Covered() int {
 	return n
 }
 
-// Matrix returns the tactics in ATT&CK's order. Techniques that the table does not know, such as those for
+// Matrix returns the tactics that have techniques for Linux, in ATT&CK's order. Techniques that the table does not know, such as those for
 // other platforms, are left out; Unknown has them.
 func (c *Coverage) Matrix() []Column {
-	columns := make([]Column, len(matrixOrder))
-	for i, slug := range matrixOrder {
-		columns[i] = Column{Tactic: tactics[slug], Cells: c.cells(slug), slug: slug}
+	var columns []Column
+	for _, slug := range matrixOrder {
+		if cells := c.cells(slug); len(cells) > 0 {
+			columns = append(columns, Column{Tactic: tactics[slug], Cells: cells, slug: slug})
+		}
 	}
 	return columns
 }

@@ -71,7 +71,7 @@ func (c *Coverage) WriteSVG(w io.Writer, title string) error {
 }
 
 func drawColumn(b *strings.Builder, column Column, x int) {
-	fmt.Fprintf(b, `<text x="%d" y="72" font-weight="600" fill="#0b1220">%s<tspan fill="#64748b" font-weight="400"> %d/%d</tspan></text>`+"\n",
+	fmt.Fprintf(b, `<text x="%d" y="72" font-weight="600" fill="#0b1220">%s<tspan dx="6" fill="#64748b" font-weight="400">%d/%d</tspan></text>`+"\n",
 		x, html.EscapeString(column.Tactic.Name), column.Covered(), len(column.Cells))
 	for row, cell := range column.Cells {
 		left := x
