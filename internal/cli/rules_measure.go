@@ -48,8 +48,8 @@ func (c *rulesCommand) replay() *cobra.Command {
 		Short: "Tells what rules would have raised on recorded events",
 		Long: "Judges recorded events by the rules, correlations included, at the times at which they happened, and tells for each rule\n" +
 			"how many alerts it would have given, after deduplication, when first and last, and some of the messages. A FILE is a security\n" +
-			"log (alerts.jsonl, ECS documents) or has OTLP logs in JSON, as the file exporter writes them; it may be compressed by\n" +
-			"gzip or zstd, and - is standard input. Of an alert, the event it is about is judged, once. Name the files in the order\n" +
+			"log (alerts.jsonl, ECS documents), has OTLP logs in JSON, as the file exporter writes them, or is a recording; it may be\n" +
+			"compressed by gzip or zstd, and - is standard input. Of an alert, the event it is about is judged, once. Name the files in the order\n" +
 			"of time. The exit status is 1 where a line could not be read.",
 		Example: "  vedette rules replay /var/log/vedette/alerts.jsonl /etc/vedette/rules --rule \"Port scanner\"",
 		Args:    cobra.MinimumNArgs(1),

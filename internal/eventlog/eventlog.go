@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventlog reads recorded events back: security logs with an ECS document in each line, and
-// OTLP logs in JSON as the Collector's file exporter writes them.
+// Package eventlog reads recorded events back: security logs with an ECS document in each line,
+// OTLP logs in JSON as the Collector's file exporter writes them, and recordings.
 package eventlog
 
 import (
@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/ecs"
+	"github.com/vedette-sec/vedette/internal/recording"
 )
 
 // Record is a log record and the resource it is from.
@@ -33,7 +34,7 @@ const longestLine = 64 << 20
 // Fault is a line that could not be read.
 type Fault struct {
 	File string
-	Line int
+	Line int // or the number of the batch, in a recording
 	Err  error
 }
 
@@ -89,8 +90,8 @@ func records(logs plog.Logs) []Record {
 	return all
 }
 
-// ReadFile reads a file line by line; "-" is standard input. Files may be compressed by gzip or zstd, whatever their
-// names. Lines that cannot be read are told to broken and passed over; the error is about the file.
+// ReadFile reads a file line by line, or batch by batch where it is a recording; "-" is standard input. Files may be compressed
+// by gzip or zstd, whatever their names. Lines that cannot be read are told to broken and passed over; the error is about the file.
 func (d *Decoder) ReadFile(name string, stdin io.Reader, take func(Record), broken func(*Fault)) error {
 	if name == "-" {
 		return d.Read("standard input", stdin, take, broken)
@@ -110,7 +111,12 @@ func (d *Decoder) Read(name string, from io.Reader, take func(Record), broken fu
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer plain.Close()
-	lines := bufio.NewScanner(plain)
+	content := bufio.NewReader(plain)
+	// A recording begins with the four bytes of a length, of which the first is zero; text never is.
+	if begin, err := content.Peek(1); err == nil && begin[0] == 0 {
+		return readRecording(name, content, take, broken)
+	}
+	lines := bufio.NewScanner(content)
 	lines.Buffer(make([]byte, 0, 64<<10), longestLine)
 	number := 0
 	for lines.Scan() {
@@ -131,6 +137,27 @@ func (d *Decoder) Read(name string, from io.Reader, take func(Record), broken fu
 	if err := lines.Err(); err != nil {
 		// A log that is being written, or was cut off, ends somewhere; what came before counts.
 		broken(&Fault{name, number + 1, cause(err)})
+	}
+	return nil
+}
+
+// readRecording tells of a batch that cannot be read as of a line; what comes after it cannot be found.
+func readRecording(name string, from io.Reader, take func(Record), broken func(*Fault)) error {
+	reader, err := recording.NewReader(from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer reader.Close()
+	number := 0
+	for logs, err := range reader.All() {
+		number++
+		if err != nil {
+			broken(&Fault{name, number, err})
+			break
+		}
+		for _, record := range records(logs) {
+			take(record)
+		}
 	}
 	return nil
 }

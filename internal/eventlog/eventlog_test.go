@@ -14,7 +14,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/goleak"
+
+	"github.com/vedette-sec/vedette/internal/recording"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,6 +73,27 @@ func TestReadCompressed(t *testing.T) {
 		_, faults = read(t, bytes.NewReader(whole[:len(whole)-9]))
 		assert.NotEmpty(t, faults, "it was cut off")
 	}
+}
+
+func TestReadRecording(t *testing.T) {
+	var file bytes.Buffer
+	w, err := recording.NewWriter(&file)
+	require.NoError(t, err)
+	logs := plog.NewLogs()
+	resource := logs.ResourceLogs().AppendEmpty()
+	resource.Resource().Attributes().PutStr("host.name", "web")
+	resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName("file.open")
+	require.NoError(t, w.Write(logs))
+	require.NoError(t, w.Write(logs))
+	require.NoError(t, w.Close())
+	found, faults := read(t, bytes.NewReader(file.Bytes()))
+	assert.Equal(t, []string{"file.open on web", "file.open on web"}, found)
+	assert.Empty(t, faults)
+
+	found, faults = read(t, bytes.NewReader([]byte{0, 0, 0, 9, 1}))
+	assert.Empty(t, found)
+	require.Len(t, faults, 1)
+	assert.Contains(t, faults[0], "x.jsonl:1: ")
 }
 
 func TestReadFile(t *testing.T) {
