@@ -20,7 +20,7 @@ import (
 
 const (
 	// stopWait is how long a tree is hunted for that forks faster than it is stopped.
-	stopWait = 5 * time.Second
+	stopWait = 10 * time.Second
 	// maxTree bounds the descriptors that a tree may take.
 	maxTree = 4096
 )
@@ -31,6 +31,7 @@ type tree struct {
 	protected protectedNow
 	members   map[process.Key]handle
 	order     []process.Key // parents first
+	standing  map[process.Key]bool
 	spared    map[process.Key]bool
 }
 
@@ -42,7 +43,8 @@ func (p Processes) KillTree(wanted enforcement.Process, protected Protection) (n
 	if err != nil {
 		return "", err
 	}
-	t := &tree{processes: p, protected: protected.snapshot(p), members: map[process.Key]handle{}, spared: map[process.Key]bool{}}
+	t := &tree{processes: p, protected: protected.snapshot(p), members: map[process.Key]handle{},
+		standing: map[process.Key]bool{}, spared: map[process.Key]bool{}}
 	defer t.close()
 	t.add(root)
 	if err := t.protected.refuse(root.stat); err != nil {
@@ -52,7 +54,37 @@ func (p Processes) KillTree(wanted enforcement.Process, protected Protection) (n
 		return "", err
 	}
 	stable, err := t.stop(time.Now().Add(stopWait))
-	return t.kill(stable), err
+	note = t.kill()
+	if stable {
+		return note, nil
+	}
+	more, late := t.killLate()
+	note += fmt.Sprintf(", %d more that came while they ended", more)
+	if late != nil || more > 0 {
+		note += ", and perhaps not all: they forked faster than they could be stopped"
+	}
+	return note, errors.Join(err, late)
+}
+
+// lateRounds is how often a tree that never stood still is looked for again.
+const lateRounds = 10
+
+// killLate ends what a tree that never stood still has left behind, as far as a session shows that it
+// belongs to it.
+func (t *tree) killLate() (int, error) {
+	killed := 0
+	for range lateRounds {
+		known := len(t.order)
+		if _, err := t.round(); err != nil || known == len(t.order) {
+			return killed, err
+		}
+		for _, key := range t.order[known:] {
+			if t.members[key].signal(unix.SIGKILL) == nil {
+				killed++
+			}
+		}
+	}
+	return killed, nil
 }
 
 func (t *tree) add(h handle) {
@@ -151,6 +183,9 @@ func (t *tree) hold(stat process.Stat) bool {
 // still tells whether no thread of a member runs. One that waits in the kernel cannot fork.
 func (t *tree) still() bool {
 	for key := range t.members {
+		if t.standing[key] {
+			continue
+		}
 		threads := filepath.Join(t.processes.Proc.Root, strconv.Itoa(int(key.PID)))
 		entries, err := os.ReadDir(filepath.Join(threads, "task"))
 		if err != nil {
@@ -163,11 +198,12 @@ func (t *tree) still() bool {
 				return false
 			}
 		}
+		t.standing[key] = true
 	}
 	return true
 }
 
-func (t *tree) kill(stable bool) string {
+func (t *tree) kill() string {
 	killed, failed := 0, 0
 	for _, key := range t.order {
 		switch err := t.members[key].signal(unix.SIGKILL); {
@@ -192,9 +228,6 @@ func (t *tree) kill(stable bool) string {
 		if part.count > 0 {
 			note += ", " + fmt.Sprintf(part.text, part.count)
 		}
-	}
-	if !stable {
-		note += ", and perhaps not all: they forked faster than they could be stopped"
 	}
 	return note
 }
