@@ -96,7 +96,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	flags := flag.NewFlagSet("recording", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.DurationVar(&o.Duration, "duration", 2*time.Hour, "begin work for this `time`; what runs then is waited for")
-	flags.DurationVar(&o.Pause, "pause", 8*time.Second, "rest about this `time` between two pieces of work")
+	flags.DurationVar(&o.Pause, "pause", 12*time.Second, "rest about this `time` between two pieces of work")
 	flags.Uint64Var(&o.Seed, "seed", 1, "the `number` that decides order, pauses and variations")
 	flags.IntVar(&o.CPU, "cpu", 40, "let the server use this `percentage` of one processor")
 	flags.StringVar(&o.Match, "run", "", "do only the work whose name matches this `regexp`")

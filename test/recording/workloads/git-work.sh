@@ -14,7 +14,7 @@ git add CHANGES
 git commit -q -m "Change $1"
 sed -i "1s/.*/changed again $1/" CHANGES
 git commit -q -am "Change $1 again"
-git log --oneline | head -n 3
+git log --oneline -3
 git diff --stat HEAD~1
 git checkout -q main
 git merge -q --no-ff -m "Merge change $1" "change-$1"

@@ -5,5 +5,5 @@
 set -euo pipefail
 
 cd /var/backups/everyday
-tar -C /srv -cf - data | gzip > "data-$(date +%Y%m%d-%H%M%S).tar.gz"
+{ tar -C /srv -cf - data || [ $? = 1 ]; } | gzip > "data-$(date +%Y%m%d-%H%M%S).tar.gz"
 ls -1t data-*.tar.gz | tail -n +6 | xargs -r rm -f
