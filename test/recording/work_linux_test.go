@@ -200,7 +200,7 @@ func TestParseOptions(t *testing.T) {
 		`-run: no work matches "nothing"`:             {"-run", "nothing"},
 		"-run: error parsing regexp":                  {"-run", "("},
 		"-cpu: found 1, expected 5 to 1600":           {"-cpu", "1"},
-		"-duration -1s, -pause 12s: expected times":    {"-duration", "-1s"},
+		"-duration -1s, -pause 12s: expected times":   {"-duration", "-1s"},
 	} {
 		_, err := parseOptions(args, io.Discard)
 		assert.ErrorContains(t, err, want)
