@@ -4,6 +4,7 @@ package judge
 
 import (
 	"path"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -13,33 +14,43 @@ import (
 	"github.com/vedette-sec/vedette/pkg/sigma/engine"
 )
 
-// auditPlan writes what rules for audit records read of one kind of event.
+// auditPlan writes what rules for audit records read of one kind of event. noSlot stands for what none reads.
 type auditPlan struct {
-	kind      string
-	slots     map[string]engine.Slot // of the parts that are made up
-	arguments map[int]engine.Slot
-	most      int // the greatest number of an argument that is read
+	kind                                           string
+	types, calls, numbers, success, nameType, comm engine.Slot
+	user, group, count                             engine.Slot
+	arguments                                      []engine.Slot
 }
 
-// newAuditPlan returns nil where no rule reads such a part.
-func newAuditPlan(slots map[string]engine.Slot, kind string) *auditPlan {
+// newAuditPlan returns nil where no rule that looks at the kind reads such a part.
+func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot) *auditPlan {
 	if _, ok := logsource.Audit(kind, ""); !ok {
 		return nil
 	}
-	p := &auditPlan{kind: kind, slots: map[string]engine.Slot{}, arguments: map[int]engine.Slot{}}
-	for _, part := range []string{logsource.AuditType, logsource.AuditCall, logsource.AuditNumber, logsource.AuditSuccess,
-		logsource.AuditCount, logsource.AuditCommand, logsource.AuditNameType, logsource.AuditUser, logsource.AuditGroup} {
-		if slot, ok := slots[part]; ok {
-			p.slots[part] = slot
+	read := false
+	find := func(name string) engine.Slot {
+		if slot, ok := slots[name]; ok && slices.Contains(needs, slot) {
+			read = true
+			return slot
 		}
+		return noSlot
 	}
-	for name, slot := range slots {
-		if n, ok := logsource.AuditArgumentNumber(name); ok {
-			p.arguments[n] = slot
-			p.most = max(p.most, n)
+	p := &auditPlan{
+		kind: kind, types: find(logsource.AuditType), calls: find(logsource.AuditCall), numbers: find(logsource.AuditNumber),
+		success: find(logsource.AuditSuccess), nameType: find(logsource.AuditNameType), comm: find(logsource.AuditCommand),
+		user: find(logsource.AuditUser), group: find(logsource.AuditGroup), count: find(logsource.AuditCount),
+	}
+	for name := range slots {
+		n, ok := logsource.AuditArgumentNumber(name)
+		if !ok || find(name) == noSlot {
+			continue
 		}
+		for len(p.arguments) <= n {
+			p.arguments = append(p.arguments, noSlot)
+		}
+		p.arguments[n] = slots[name]
 	}
-	if len(p.slots) == 0 && len(p.arguments) == 0 {
+	if !read {
 		return nil
 	}
 	return p
@@ -47,42 +58,44 @@ func newAuditPlan(slots map[string]engine.Slot, kind string) *auditPlan {
 
 func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
 	attrs := log.Attributes()
-	what := event.AttrFileType
-	if p.kind == event.KindFileAttributes {
-		what = event.AttrFileChange
+	what := ""
+	switch p.kind {
+	case event.KindFileCreate:
+		what = attribute(attrs, event.AttrFileType)
+	case event.KindFileAttributes:
+		what = attribute(attrs, event.AttrFileChange)
 	}
-	record, _ := logsource.Audit(p.kind, attribute(attrs, what))
-	p.addAll(s, logsource.AuditType, record.Types)
-	p.addAll(s, logsource.AuditCall, record.Calls)
-	if slot, ok := p.slots[logsource.AuditNumber]; ok {
+	record, _ := logsource.Audit(p.kind, what)
+	addAll(s, p.types, record.Types)
+	addAll(s, p.calls, record.Calls)
+	if p.numbers != noSlot {
 		for _, n := range record.Numbers {
-			s.AddInt(slot, n)
+			s.AddInt(p.numbers, n)
 		}
 	}
-	if slot, ok := p.slots[logsource.AuditSuccess]; ok {
+	if p.success != noSlot {
 		success := "yes"
 		if attribute(attrs, event.AttrEventOutcome) == "failure" {
 			success = "no"
 		}
-		s.AddString(slot, success)
+		s.AddString(p.success, success)
 	}
-	if slot, ok := p.slots[logsource.AuditNameType]; ok {
-		s.AddString(slot, logsource.NameType(p.kind))
+	if p.nameType != noSlot {
+		s.AddString(p.nameType, logsource.NameType(p.kind))
 	}
-	if slot, ok := p.slots[logsource.AuditCommand]; ok {
-		s.AddString(slot, command(attrs))
+	if p.comm != noSlot {
+		s.AddString(p.comm, command(attrs))
 	}
 	// The audit system always has both ids; an event has the real one only where it differs.
-	p.addFirst(s, logsource.AuditUser, attrs, event.AttrProcessRealUserID, event.AttrProcessUserID)
-	p.addFirst(s, logsource.AuditGroup, attrs, event.AttrProcessRealGroupID, event.AttrProcessGroupID)
-	if p.kind == event.KindProcessExec {
+	addFirst(s, p.user, attrs, event.AttrProcessRealUserID, event.AttrProcessUserID)
+	addFirst(s, p.group, attrs, event.AttrProcessRealGroupID, event.AttrProcessGroupID)
+	if p.kind == event.KindProcessExec && (len(p.arguments) > 0 || p.count != noSlot) {
 		p.readArguments(s, attrs)
 	}
 }
 
-func (p *auditPlan) addAll(s *engine.Scanner, part string, values []string) {
-	slot, ok := p.slots[part]
-	if !ok {
+func addAll(s *engine.Scanner, slot engine.Slot, values []string) {
+	if slot == noSlot {
 		return
 	}
 	for _, v := range values {
@@ -91,9 +104,8 @@ func (p *auditPlan) addAll(s *engine.Scanner, part string, values []string) {
 }
 
 // addFirst takes the first of the attributes that is there.
-func (p *auditPlan) addFirst(s *engine.Scanner, part string, attrs pcommon.Map, names ...string) {
-	slot, ok := p.slots[part]
-	if !ok {
+func addFirst(s *engine.Scanner, slot engine.Slot, attrs pcommon.Map, names ...string) {
+	if slot == noSlot {
 		return
 	}
 	for _, name := range names {
@@ -112,12 +124,12 @@ func (p *auditPlan) readArguments(s *engine.Scanner, attrs pcommon.Map) {
 		return
 	}
 	list := value.Slice()
-	if slot, ok := p.slots[logsource.AuditCount]; ok {
-		s.AddInt(slot, int64(list.Len()))
+	if p.count != noSlot {
+		s.AddInt(p.count, int64(list.Len()))
 	}
-	for n := range min(list.Len(), p.most+1) {
-		slot, ok := p.arguments[n]
-		if !ok {
+	for n := range min(list.Len(), len(p.arguments)) {
+		slot := p.arguments[n]
+		if slot == noSlot {
 			continue
 		}
 		text := list.At(n).AsString()

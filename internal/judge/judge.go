@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/logsource"
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
@@ -39,8 +40,9 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 	slots := map[string]engine.Slot{}
 	for _, r := range rules {
 		binding := logsource.For(r.LogSource)
-		routes := make([]engine.Route, len(binding.Views))
-		for i, name := range binding.Views {
+		views := viewsOf(r.Rule, binding)
+		routes := make([]engine.Route, len(views))
+		for i, name := range views {
 			routes[i] = b.Route(name)
 			j.views[name] = &view{route: routes[i]}
 		}
@@ -56,14 +58,27 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 		id := b.Add(r.Rule, bind, routes...)
 		b.Show(id, bind, fields(r)...)
 	}
+	for _, name := range commonValues {
+		if slot, ok := slots[name]; ok {
+			b.Common(slot)
+		}
+	}
 	j.engine = b.Build()
 	j.reader = newReader(slots)
 	for name, v := range j.views {
 		v.keywords = j.engine.NeedsKeywords(v.route)
-		v.audit = newAuditPlan(slots, name)
+		v.audit = newAuditPlan(slots, name, j.engine.Needs(v.route))
 	}
 	j.idle.New = func() any { return &Record{judge: j, scanner: j.engine.NewScanner()} }
 	return j
+}
+
+// commonValues are attributes and parts of audit records that have one of a few values in most events.
+var commonValues = []string{
+	logsource.AuditType, logsource.AuditCall, logsource.AuditNumber, logsource.AuditSuccess, logsource.AuditNameType, logsource.AuditUser, logsource.AuditGroup,
+	event.AttrEventOutcome, event.AttrFileType, event.AttrNetworkTransport, event.AttrNetworkType, event.AttrNetworkDirection, event.AttrNetworkInitiated,
+	event.AttrProcessIOStdin, event.AttrProcessIOStdout, event.AttrProcessIOStderr, event.AttrProcessIOVia,
+	event.AttrProcessUserID, event.AttrProcessUserName, event.AttrProcessRealUserID, event.AttrHostName, event.AttrOSType,
 }
 
 // Record is a log record as the rules of a judge see it. It is for one goroutine, and one that is released

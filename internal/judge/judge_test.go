@@ -38,7 +38,7 @@ func record(t testing.TB, name string, attrs map[string]any) plog.LogRecord {
 func matches(j *Judge, log plog.LogRecord) []int {
 	r := j.Acquire()
 	defer r.Release()
-	found := slices.Clone(r.Matches(log, pcommon.NewMap()))
+	found := append([]int{}, r.Matches(log, pcommon.NewMap())...)
 	slices.Sort(found)
 	return found
 }

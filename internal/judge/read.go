@@ -40,9 +40,18 @@ const noSlot = ^engine.Slot(0)
 
 // knownNames remembers the slots of attribute names. Receivers write the same few names, so most look-ups
 // end at the first comparison, which is that of two pointers.
-type knownNames [64]struct {
+type knownNames [1 << knownBits]struct {
 	name string
 	slot engine.Slot
+}
+
+const knownBits = 8
+
+// place is where a name is remembered. Names begin alike and end alike, and differ in their lengths and middles.
+func place(name string) uint64 {
+	n := len(name)
+	h := uint64(n)<<32 | uint64(name[n/3])<<24 | uint64(name[n/2])<<16 | uint64(name[n*3/4])<<8 | uint64(name[n-1])
+	return h * 0x9e3779b97f4a7c15 >> (64 - knownBits)
 }
 
 // slot gives the slot of an attribute, or noSlot.
@@ -50,7 +59,7 @@ func (r *Record) slot(name string) engine.Slot {
 	if name == "" {
 		return noSlot
 	}
-	k := &r.known[(len(name)*7+int(name[len(name)-1])*5+int(name[len(name)/2]))%len(r.known)]
+	k := &r.known[place(name)]
 	if k.name == name {
 		return k.slot
 	}

@@ -25,6 +25,7 @@ type Builder struct {
 	nodes                 nodes
 	expressions           map[string]requirement // by source
 	rules                 []builtRule
+	common                map[Slot]bool
 }
 
 type builtRule struct {
@@ -44,6 +45,7 @@ func NewBuilder() *Builder {
 		predicates:  predicates{list: make([]predicate, 1), known: map[string]predicateID{}},
 		nodes:       nodes{list: make([]node, 1)},
 		expressions: map[string]requirement{},
+		common:      map[Slot]bool{},
 	}
 }
 
@@ -51,6 +53,10 @@ func NewBuilder() *Builder {
 func (b *Builder) Slot(name string) Slot {
 	return Slot(intern(b.slots, &b.slotNames, name))
 }
+
+// Common says that the slot has one of a few values in most events, such as a kind or a state. To ask for one of them tells
+// little, so rules are found by what else they ask for. It makes no difference to what matches.
+func (b *Builder) Common(slot Slot) { b.common[slot] = true }
 
 // Route returns the route of the name, the same one each time.
 func (b *Builder) Route(name string) Route {

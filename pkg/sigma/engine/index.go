@@ -89,6 +89,8 @@ func (a *analysis) share(id predicateID) float64 {
 
 func (a *analysis) guess(p predicate) float64 {
 	switch {
+	case p.literal != nil && a.common[p.literal.slot], p.scalar != nil && a.common[p.scalar.slot]:
+		return 0.5
 	case p.literal != nil:
 		return frequency(p.literal)
 	case p.scalar != nil:

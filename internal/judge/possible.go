@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"slices"
+
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/logsource"
+	"github.com/vedette-sec/vedette/pkg/sigma"
+)
+
+// viewsOf leaves out the kinds of events that a rule for audit records can never match, because it asks for
+// a type of record or a call that these do not cause. Most ask for one, and there are many kinds.
+func viewsOf(r *sigma.Rule, binding logsource.Binding) []string {
+	if r.LogSource.Category != "" || !isAudit(r.LogSource) {
+		return binding.Views
+	}
+	return slices.DeleteFunc(slices.Clone(binding.Views), func(view string) bool {
+		record, ok := logsource.Audit(view, "")
+		return ok && !possible(r, constants(view, record))
+	})
+}
+
+func isAudit(s sigma.LogSource) bool {
+	return slices.Contains(logsource.For(s).Views, logsource.LinesOf(logsource.Auditd))
+}
+
+// constants are the fields of audit records that are the same for all events of a kind.
+func constants(kind string, record logsource.AuditRecord) map[string]any {
+	known := map[string]any{"type": record.Types}
+	if kind == event.KindFileCreate || kind == event.KindFileAttributes {
+		return known // their calls depend on what was made or changed
+	}
+	known["SYSCALL"] = record.Calls
+	calls := make([]any, 0, len(record.Calls)+len(record.Numbers))
+	for _, name := range record.Calls {
+		calls = append(calls, name)
+	}
+	for _, number := range record.Numbers {
+		calls = append(calls, number)
+	}
+	known["syscall"] = calls
+	return known
+}
+
+// truth is what is known of a part of a rule while only some fields are.
+type truth int
+
+const (
+	unknown truth = iota
+	never
+	always
+)
+
+// possible reports whether an event with these values, whatever else it has, may match the rule.
+func possible(r *sigma.Rule, known map[string]any) bool {
+	e := partial{known, sigma.MapEvent(known)}
+	return slices.ContainsFunc(r.Conditions, func(c sigma.Condition) bool { return e.condition(c) != never })
+}
+
+type partial struct {
+	known map[string]any
+	event sigma.Event
+}
+
+func (e partial) condition(c sigma.Condition) truth {
+	switch c := c.(type) {
+	case sigma.And:
+		return every(c.Terms, e.condition)
+	case sigma.Or:
+		return some(c.Terms, e.condition)
+	case sigma.Not:
+		switch e.condition(c.Term) {
+		case always:
+			return never
+		case never:
+			return always
+		}
+	case sigma.Ref:
+		return e.selection(c.Selection)
+	case sigma.Quantified:
+		if c.All {
+			return every(c.Selections, e.selection)
+		}
+		return some(c.Selections, e.selection)
+	}
+	return unknown
+}
+
+func (e partial) selection(s *sigma.Selection) truth {
+	return some(s.Alternatives, func(a sigma.Alternative) truth { return every(a, e.item) })
+}
+
+// item judges an item by itself where everything it reads is known.
+func (e partial) item(item *sigma.Item) truth {
+	s := &sigma.Selection{Name: "item", Alternatives: []sigma.Alternative{{item}}}
+	alone := sigma.Rule{Selections: []*sigma.Selection{s}, Conditions: []sigma.Condition{sigma.Ref{Selection: s}}}
+	fields := alone.FieldNames()
+	if len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool { return e.known[f] == nil }) {
+		return unknown
+	}
+	if _, holds := alone.Evaluate(e.event); holds {
+		return always
+	}
+	return never
+}
+
+func every[T any](parts []T, of func(T) truth) truth {
+	all := always
+	for _, part := range parts {
+		switch of(part) {
+		case never:
+			return never
+		case unknown:
+			all = unknown
+		}
+	}
+	return all
+}
+
+func some[T any](parts []T, of func(T) truth) truth {
+	any := never
+	for _, part := range parts {
+		switch of(part) {
+		case always:
+			return always
+		case unknown:
+			any = unknown
+		}
+	}
+	return any
+}
