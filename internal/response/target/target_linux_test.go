@@ -119,9 +119,9 @@ func TestSuspendAndResume(t *testing.T) {
 	cmd, _ := start(t, nil, "sleep", "600")
 	wanted := identify(t, cmd.Process.Pid)
 	require.NoError(t, processes.Suspend(wanted, protection()))
-	require.Eventually(t, func() bool { return state(t, cmd.Process.Pid) == 'T' }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return state(t, cmd.Process.Pid) == 'T' }, 60*time.Second, 10*time.Millisecond)
 	require.NoError(t, processes.Resume(wanted))
-	require.Eventually(t, func() bool { return state(t, cmd.Process.Pid) != 'T' }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return state(t, cmd.Process.Pid) != 'T' }, 60*time.Second, 10*time.Millisecond)
 }
 
 // storm forks as fast as the shell can, children that fork too, and orphans.
@@ -135,13 +135,13 @@ func TestKillTreeThatForksAllTheTime(t *testing.T) {
 	require.NoError(t, err)
 	_ = cmd.Wait()
 	// What was told to end late may take a moment.
-	require.Eventually(t, func() bool { return len(marked(t, mark)) == 0 }, 10*time.Second, time.Millisecond, note)
+	require.Eventually(t, func() bool { return len(marked(t, mark)) == 0 }, 60*time.Second, 10*time.Millisecond, note)
 }
 
 func TestKillTreeSparesOthers(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cmd, mark := start(t, &syscall.SysProcAttr{Setsid: true}, "sh", "-c", "sh -c 'sleep 600 & sleep 600; true' & sleep 600; true")
-	require.Eventually(t, func() bool { return len(marked(t, mark)) == 5 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(marked(t, mark)) == 5 }, 60*time.Second, 10*time.Millisecond)
 	var inner int
 	for _, pid := range marked(t, mark) {
 		if stat, err := processes.Proc.ReadStat(uint32(pid)); err == nil && stat.ParentPID == uint32(cmd.Process.Pid) && childrenOf(t, mark, pid) == 2 {
@@ -167,7 +167,7 @@ func childrenOf(t *testing.T, mark string, parent int) (n int) {
 func TestKillTreeSparesProtectedDescendants(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cmd, mark := start(t, &syscall.SysProcAttr{Setsid: true}, "sh", "-c", "sleep 600 & sleep 600 & wait")
-	require.Eventually(t, func() bool { return len(marked(t, mark)) == 3 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(marked(t, mark)) == 3 }, 60*time.Second, 10*time.Millisecond)
 	p := protection()
 	for _, pid := range marked(t, mark) {
 		if pid != cmd.Process.Pid {
@@ -200,7 +200,7 @@ func TestProtectedProcesses(t *testing.T) {
 	require.Eventually(t, func() bool { // until then it may still be a copy of this one
 		exe, err = os.Readlink(fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid))
 		return err == nil && exe != self
-	}, 10*time.Second, time.Millisecond)
+	}, 60*time.Second, 10*time.Millisecond)
 	for want, tc := range map[string]struct {
 		pid     int
 		protect func(*Protection)
