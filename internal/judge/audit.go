@@ -4,6 +4,7 @@ package judge
 
 import (
 	"path"
+	"regexp"
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -11,19 +12,22 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/logsource"
+	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/engine"
 )
 
 // auditPlan writes what rules for audit records read of one kind of event. noSlot stands for what none reads.
 type auditPlan struct {
+	encoded                                        bool // arguments are also asked for in hexadecimal
 	kind                                           string
 	types, calls, numbers, success, nameType, comm engine.Slot
 	user, group, count                             engine.Slot
 	arguments                                      []engine.Slot
 }
 
-// newAuditPlan returns nil where no rule that looks at the kind reads such a part.
-func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot) *auditPlan {
+// newAuditPlan returns nil where no rule that looks at the kind reads such a part. With encoded, arguments are
+// also given in the hexadecimal form.
+func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot, encoded bool) *auditPlan {
 	if _, ok := logsource.Audit(kind, ""); !ok {
 		return nil
 	}
@@ -36,7 +40,7 @@ func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot
 		return noSlot
 	}
 	p := &auditPlan{
-		kind: kind, types: find(logsource.AuditType), calls: find(logsource.AuditCall), numbers: find(logsource.AuditNumber),
+		kind: kind, encoded: encoded, types: find(logsource.AuditType), calls: find(logsource.AuditCall), numbers: find(logsource.AuditNumber),
 		success: find(logsource.AuditSuccess), nameType: find(logsource.AuditNameType), comm: find(logsource.AuditCommand),
 		user: find(logsource.AuditUser), group: find(logsource.AuditGroup), count: find(logsource.AuditCount),
 	}
@@ -94,6 +98,26 @@ func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
 	}
 }
 
+// hexadecimal is what a value looks like that can be an encoded argument, or a part of one.
+var hexadecimal = regexp.MustCompile(`[0-9A-Fa-f]{6}|^[*?]*[0-9A-F]*[A-F][0-9A-F]*[*?]*$`)
+
+// asksEncoded reports whether a rule may look for an argument in its hexadecimal form. Few do, and to encode
+// costs more than to judge.
+func asksEncoded(r *sigma.Rule) bool {
+	for _, s := range r.Selections {
+		for _, alternative := range s.Alternatives {
+			for _, item := range alternative {
+				if logsource.IsAuditArgument(item.Field) && slices.ContainsFunc(item.Values, func(v sigma.Value) bool {
+					return hexadecimal.MatchString(v.Text)
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 func addAll(s *engine.Scanner, slot engine.Slot, values []string) {
 	if slot == noSlot {
 		return
@@ -134,7 +158,10 @@ func (p *auditPlan) readArguments(s *engine.Scanner, attrs pcommon.Map) {
 		}
 		text := list.At(n).AsString()
 		s.AddString(slot, text)
-		if hex, encoded := logsource.AuditText(text); encoded {
+		if !p.encoded {
+			continue
+		}
+		if hex, different := logsource.AuditText(text); different {
 			s.AddString(slot, hex)
 		}
 	}

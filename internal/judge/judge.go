@@ -38,9 +38,11 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 	b := engine.NewBuilder()
 	j := &Judge{views: map[string]*view{}}
 	slots := map[string]engine.Slot{}
+	encoded := false
 	for _, r := range rules {
 		binding := logsource.For(r.LogSource)
 		views := viewsOf(r.Rule, binding)
+		encoded = encoded || isAudit(r.LogSource) && asksEncoded(r.Rule)
 		routes := make([]engine.Route, len(views))
 		for i, name := range views {
 			routes[i] = b.Route(name)
@@ -67,7 +69,7 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 	j.reader = newReader(slots)
 	for name, v := range j.views {
 		v.keywords = j.engine.NeedsKeywords(v.route)
-		v.audit = newAuditPlan(slots, name, j.engine.Needs(v.route))
+		v.audit = newAuditPlan(slots, name, j.engine.Needs(v.route), encoded)
 	}
 	j.idle.New = func() any { return &Record{judge: j, scanner: j.engine.NewScanner()} }
 	return j

@@ -117,6 +117,7 @@ func TestAuditRulesSeeEvents(t *testing.T) {
 		"type: SYSCALL, syscall: execve, SYSCALL: execve", "syscall: 59", "comm: a-script-of-lon", "exe|endswith: /python3.11",
 		"type: PATH, name: /opt/a-script-of-long-name.py", "uid: 1000", "euid: 0", "gid: 5", "cwd: /tmp", "success: 'yes'",
 		"'|all': ['import', '-c']", "proctitle|contains: import",
+		"a2|re: '^696D706F.*'", "a2|contains: 706F7274", "a2|startswith: 696D",
 	} {
 		assert.Equal(t, []int{0}, matches(judgeOf(t, "product: linux, service: auditd", detection), exec), detection)
 	}

@@ -50,6 +50,12 @@ func auditAttributes(field string) []string {
 // AuditArgument names the value that holds an argument, such as a0.
 func AuditArgument(field string) string { return auditArgument + field[1:] }
 
+// IsAuditArgument reports whether a field is that of an argument.
+func IsAuditArgument(field string) bool {
+	_, ok := auditIndex(field)
+	return ok
+}
+
 // maxArguments bounds the arguments that have a field of their own.
 const maxArguments = 64
 

@@ -85,7 +85,7 @@ func stopped(p enforcement.Process) bool {
 
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, condition, 60*time.Second, 5*time.Millisecond)
 }
 
 var blockRequest = enforcement.Request{Action: enforcement.BlockAddress, Address: netip.MustParseAddr("203.0.113.77"), AlertID: "a"}
