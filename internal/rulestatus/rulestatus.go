@@ -28,6 +28,20 @@ type Status struct {
 	Counts     map[ruleset.State]int `json:"counts"`
 	Failure    *Failure              `json:"failure,omitempty"`
 	Matches    []Matches             `json:"matches"` // the most first; rules that matched nothing are left out
+	// Correlations tells what each remembers and what it had to leave out.
+	Correlations []Correlation `json:"correlations,omitempty"`
+}
+
+// Correlation is what a correlation remembers. Incomplete counts, by cause, what it could not take into account.
+type Correlation struct {
+	ID         string            `json:"id,omitempty"`
+	Title      string            `json:"title"`
+	Groups     int               `json:"groups"`
+	Bytes      int               `json:"bytes"`
+	Observed   uint64            `json:"observed"`
+	Fired      uint64            `json:"fired"`
+	Folded     uint64            `json:"folded"`
+	Incomplete map[string]uint64 `json:"incomplete,omitempty"`
 }
 
 // Failure is an attempt to read the rules anew after which the ones from before stayed in force.

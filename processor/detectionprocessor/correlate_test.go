@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensiontest"
 	"go.opentelemetry.io/collector/processor/processortest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/processor/detectionprocessor/internal/metadata"
@@ -205,4 +206,38 @@ func TestStorageThatIsNone(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualError(t, p.Start(context.Background(), hostWith{id, ext}), "storage: the extension nothing stores nothing, expected one such as file_storage")
 	require.NoError(t, p.Shutdown(context.Background()))
+}
+
+func TestCorrelationsAreMeasured(t *testing.T) {
+	cfg, _ := correlating(t, OutputAlerts, scans)
+	cfg.Correlation.MaxGroups = 2
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := processortest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	p := startWith(t, set, cfg, consumertest.NewNop())
+	nobody := scan(3*time.Second, "")
+	delete(nobody.attrs, event.AttrProcessUserName)
+	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t, scan(0, "ann"), scan(time.Second, "bob"), scan(2*time.Second, "eve"), nobody)))
+	sums := func() map[string]int64 {
+		found := map[string]int64{}
+		got, err := tel.GetMetric("otelcol_processor_detection_correlation_incomplete")
+		if err != nil {
+			return found
+		}
+		for _, point := range got.Data.(metricdata.Sum[int64]).DataPoints {
+			cause, _ := point.Attributes.Value("cause")
+			found[cause.AsString()] = point.Value
+		}
+		return found
+	}
+	require.Eventually(t, func() bool { return len(sums()) > 0 }, 30*time.Second, 20*time.Millisecond)
+	assert.Equal(t, map[string]int64{"max_groups": 1, "ungrouped": 1}, sums())
+	got, err := tel.GetMetric("otelcol_processor_detection_correlation_groups")
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), got.Data.(metricdata.Gauge[int64]).DataPoints[0].Value)
+	status := p.current.correlationStatus()
+	require.Len(t, status, 1)
+	assert.Equal(t, 2, status[0].Groups)
+	assert.Equal(t, map[string]uint64{"max_groups": 1, "ungrouped": 1}, status[0].Incomplete)
 }

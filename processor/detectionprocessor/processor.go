@@ -50,6 +50,7 @@ type detection struct {
 	lastFailure   *rulestatus.Failure
 	statusRefused bool
 
+	counted correlationCounts // of the goroutine that runs in the background
 	storage *stateStore
 	stop    context.CancelFunc
 	done    sync.WaitGroup

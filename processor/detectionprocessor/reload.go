@@ -150,6 +150,7 @@ func (d *detection) run(ctx context.Context) {
 			return
 		case now := <-advance.C:
 			waiting = d.deliver(ctx, append(waiting, d.advance(now)...))
+			d.measureCorrelations(ctx)
 		case <-changed:
 			d.reloadChanged(ctx)
 		case <-keep.C:

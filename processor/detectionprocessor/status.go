@@ -38,6 +38,7 @@ func (d *detection) writeStatusWith(failure *rulestatus.Failure) {
 		Processor: d.id.String(), PID: os.Getpid(), Written: time.Now().UTC(), Generation: g.number, Since: g.since.UTC(),
 		Counts: g.set.Report.Counts(), Failure: d.lastFailure,
 	}
+	status.Correlations = g.correlationStatus()
 	for _, r := range g.rules {
 		status.Add(r.ID, r.Title, r.level.name, r.matches.Load())
 	}

@@ -16,15 +16,18 @@ func Meter(settings component.TelemetrySettings) metric.Meter {
 
 // TelemetryBuilder holds the component's instruments.
 type TelemetryBuilder struct {
-	ProcessorDetectionAlerts              metric.Int64Counter
-	ProcessorDetectionAlertsSuppressed    metric.Int64Counter
-	ProcessorDetectionEvaluationDuration  metric.Float64Histogram
-	ProcessorDetectionEvents              metric.Int64Counter
-	ProcessorDetectionAlertsLost          metric.Int64Counter
-	ProcessorDetectionRules               metric.Int64Gauge
-	ProcessorDetectionRulesGeneration     metric.Int64Gauge
-	ProcessorDetectionRulesLoadTime       metric.Int64Gauge
-	ProcessorDetectionRulesReloadFailures metric.Int64Counter
+	ProcessorDetectionAlerts                metric.Int64Counter
+	ProcessorDetectionAlertsSuppressed      metric.Int64Counter
+	ProcessorDetectionEvaluationDuration    metric.Float64Histogram
+	ProcessorDetectionEvents                metric.Int64Counter
+	ProcessorDetectionAlertsLost            metric.Int64Counter
+	ProcessorDetectionCorrelationGroups     metric.Int64Gauge
+	ProcessorDetectionCorrelationIncomplete metric.Int64Counter
+	ProcessorDetectionCorrelationMemory     metric.Int64Gauge
+	ProcessorDetectionRules                 metric.Int64Gauge
+	ProcessorDetectionRulesGeneration       metric.Int64Gauge
+	ProcessorDetectionRulesLoadTime         metric.Int64Gauge
+	ProcessorDetectionRulesReloadFailures   metric.Int64Counter
 }
 
 // NewTelemetryBuilder makes the instruments.
@@ -61,6 +64,24 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 		"otelcol_processor_detection_alerts_lost",
 		metric.WithDescription("Number of alerts of correlations that the pipeline would not take [Development]"),
 		metric.WithUnit("{alerts}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionCorrelationGroups, err = meter.Int64Gauge(
+		"otelcol_processor_detection_correlation_groups",
+		metric.WithDescription("Number of groups that correlations remember [Development]"),
+		metric.WithUnit("{groups}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionCorrelationIncomplete, err = meter.Int64Counter(
+		"otelcol_processor_detection_correlation_incomplete",
+		metric.WithDescription("Number of matches and groups that correlations could not take into account, by cause [Development]"),
+		metric.WithUnit("{matches}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorDetectionCorrelationMemory, err = meter.Int64Gauge(
+		"otelcol_processor_detection_correlation_memory",
+		metric.WithDescription("About the memory that correlations take [Development]"),
+		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorDetectionRules, err = meter.Int64Gauge(
