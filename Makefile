@@ -64,6 +64,22 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 	build/pysigma/bin/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --requirement $<
 	cp $< $@
 
+.PHONY: build-directory
+build-directory:
+	@mkdir -p build
+
+# Each fuzz target is run alone, as Go wants it.
+FUZZTIME ?= 10s
+
+.PHONY: fuzz
+fuzz: | build-directory ## Fuzz every parser of bytes from outside, and the engine against the evaluator (FUZZTIME=10s each).
+	@$(GO) list -f '{{.ImportPath}} {{.Dir}}' ./... | while read -r package dir; do \
+	  for name in $$(cat $$dir/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+	    echo "$$name in $$package"; \
+	    $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$package </dev/null >build/fuzz.log 2>&1 || { cat build/fuzz.log; exit 1; }; \
+	  done; \
+	done
+
 .PHONY: bench
 bench: ## Measure cost and throughput; prints a table and writes build/bench.json.
 	$(GO) run ./test/bench $(ARGS)
