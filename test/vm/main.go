@@ -77,8 +77,8 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&packages, "pkg", "", "test these `packages`, as ./dir or ./dir/..., separated by commas; default: all with tests of the native or vm ring")
 	flags.StringVar(&programs, "with", "", "put these static `programs` into the guests' /usr/bin, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
-	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "time for each test binary")
-	flags.DurationVar(&o.total, "total", 20*time.Minute, "time for all kernels together")
+	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "time for each test binary")
+	flags.DurationVar(&o.total, "total", 45*time.Minute, "time for all kernels together")
 	flags.BoolVar(&o.shell, "shell", false, "open a shell in the guest of the last kernel named; tests run before it only if -run or -pkg is given")
 	// Not chosen by itself: a /dev/kvm that opens, and even makes a machine, may
 	// still never run the guest, as seen inside other virtual machines.
