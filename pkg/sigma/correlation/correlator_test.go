@@ -188,7 +188,8 @@ func inTime(matches []match, until int64) []match {
 
 func sortedOutcomes(all []outcome) []outcome {
 	slices.SortFunc(all, func(a, b outcome) int {
-		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.correlation, b.correlation), cmp.Compare(a.group, b.group), cmp.Compare(a.value, b.value))
+		return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.correlation, b.correlation), cmp.Compare(a.group, b.group), cmp.Compare(a.value, b.value),
+			cmp.Compare(a.folded, b.folded), cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
 	})
 	return all
 }
