@@ -137,8 +137,20 @@ func (t *Table) Settle(now uint64) {
 			return false
 		}
 		p.movedAt = 0
-		t.report(p, true)
+		// A program that it runs meanwhile and that goes on is the one that is commanded, and was told. One
+		// that has ended, such as a single command, says that the process itself takes the commands.
+		if r, ok := t.remoteStdio(p); ok && !p.handedOn(endpoints{r.Local, r.Peer}, 0) {
+			t.report(p, true)
+		}
 		return true
+	})
+}
+
+// handedOn tells whether a living descendant was reported to be led to the same connection.
+func (p *Process) handedOn(ends endpoints, depth int) bool {
+	return depth < maxAncestors && slices.ContainsFunc(p.children, func(child *Process) bool {
+		told := slices.ContainsFunc(child.reported, func(r report) bool { return r.endpoints == ends })
+		return !child.exited && told || child.handedOn(ends, depth+1)
 	})
 }
 
@@ -154,7 +166,6 @@ func (t *Table) report(p *Process, moved bool) {
 		if slices.ContainsFunc(a.reported, func(past report) bool { return past.endpoints == ends && past.covers(a, p) }) {
 			return
 		}
-		a.movedAt = 0 // it has moved them for this one
 	}
 	if len(p.reported) >= maxConnections {
 		p.reported = slices.Delete(p.reported, 0, 1)

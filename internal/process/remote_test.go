@@ -451,6 +451,12 @@ func TestMovedStreams(t *testing.T) {
 			settle(w)
 			w.start(child, other, "/bin/id", three(socket)...)
 		}, outward(child)},
+		"it runs a single command at once": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.start(shell, child, "/bin/id", three(socket)...)
+			w.exit(child)
+			settle(w)
+		}, outward(child, shell)},
 		"a copy of a server prepares the streams of a program": {func(w world) {
 			w.fork(shell, child)
 			w.move(child, 0, three(socket)...)
