@@ -52,13 +52,13 @@ func measurements() []measurement {
 			{"ecs", "records written as ECS documents", "/CPU s", atLeast(500000)},
 		}},
 		{"rules", rules, []declaration{
-			{"rules_250", "250 rules: records in, alerts out", "/CPU s", atLeast(500000)},
-			{"rules_2500", "2,500 rules: records in, alerts out", "/CPU s", atLeast(200000)},
+			{"rules_few", "250 rules: records in, alerts out", "/CPU s", atLeast(500000)},
+			{"rules_many", "2,500 rules: records in, alerts out", "/CPU s", atLeast(200000)},
 			{"rules_tenfold", "cost of ten times the rules", "ratio", atMost(3)},
 			{"rules_allocations", "allocated for a record without a match", "objects", atMost(0)},
 			{"rules_load", "loading 3,000 rules, CPU time", "s", atMost(1)},
 			{"correlation", "matches told to a correlation", "/CPU s", atLeast(1000000)},
-			{"correlation_memory", "memory of 100,000 groups", "MiB", atMost(64)},
+			{"correlation_groups", "memory of 100,000 groups", "MiB", atMost(64)},
 		}},
 		{"resident", resident, []declaration{
 			{"memory_idle", "resident memory after the start", "MiB", atMost(128)},

@@ -56,8 +56,8 @@ func rules(ctx context.Context, b *bench) (results, error) {
 		if err != nil {
 			return nil, err
 		}
-		found.add("rules_250", few)
-		found.add("rules_2500", many)
+		found.add("rules_few", few)
+		found.add("rules_many", many)
 		found.add("rules_tenfold", few/many)
 		load, err := loadTime(directories[3000])
 		if err != nil {
@@ -71,8 +71,8 @@ func rules(ctx context.Context, b *bench) (results, error) {
 		return nil, err
 	}
 	found.add("rules_allocations", nothing)
-	found.note("rules_2500", "the sample has %s matches", thousands(int64(matches)))
-	found.note("rules_250", "the sample is %s", describe(sample))
+	found.note("rules_many", "the sample has %s matches", thousands(int64(matches)))
+	found.note("rules_few", "the sample is %s", describe(sample))
 	return found, nil
 }
 
@@ -211,7 +211,7 @@ func (b *bench) correlations(found results) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	found.add("correlation_memory", float64(after.HeapAlloc-before.HeapAlloc)/(1<<20))
+	found.add("correlation_groups", float64(after.HeapAlloc-before.HeapAlloc)/(1<<20))
 	runtime.KeepAlive(c)
 }
 

@@ -45,7 +45,6 @@ var differences = []struct {
 	{"keyword without text", withSelection("- ''"), keywords("x"), refused, matches, "it is found in every text"},
 	{"two anchors", withSelection("F|contains|startswith: x"), withF("x"), refused, matches, "one of them would have no effect"},
 	{"flag twice", withSelection("F|re|i|i: x"), withF("X"), refused, matches, "surely a mistake"},
-	{"long names of flags", withSelection("F|re|ignorecase: x"), withF("X"), refused, matches, "only the short names are specified"},
 	{"base64 of nothing", withSelection("F|base64: ''"), withF(""), refused, matches, "nothing is left to look for"},
 	{"base64offset of one byte", withSelection("F|base64offset|contains: x"), withF("eA=="), refused, matches, "one character is left, which matches almost anything"},
 	{"existence in a list", withSelection("F|exists: [true, false]"), withF("x"), refused, matches, "a field exists or it does not"},
