@@ -29,9 +29,12 @@ type hangups struct {
 	err     io.Writer
 }
 
-// claims are the times after the start at which SIGHUP is taken from the Collector, which asks for it
-// once, when everything runs; it does not tell when that is.
-var claims = []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, time.Minute}
+// The Collector asks for SIGHUP once, when everything runs, and does not tell when that is. So the signal is
+// taken from it again and again until it surely runs.
+const (
+	claimEvery = 200 * time.Millisecond
+	claimFor   = 2 * time.Minute
+)
 
 // start begins to answer. stop ends it and waits for the answer under way.
 func (h *hangups) start(ctx context.Context) (stop func()) {
@@ -48,19 +51,19 @@ func (h *hangups) run(ctx context.Context) {
 	received := make(chan os.Signal, 1)
 	signal.Notify(received, syscall.SIGHUP)
 	defer signal.Stop(received)
-	begin, next := time.Now(), 0
-	timer := time.NewTimer(claims[0])
-	defer timer.Stop()
+	end := time.Now().Add(claimFor)
+	ticker := time.NewTicker(claimEvery)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-timer.C:
+		case now := <-ticker.C:
 			// Ignore takes the signal from all who asked for it; without a handler it would end the program.
 			signal.Ignore(syscall.SIGHUP)
 			signal.Notify(received, syscall.SIGHUP)
-			if next++; next < len(claims) {
-				timer.Reset(claims[next] - time.Since(begin))
+			if now.After(end) {
+				ticker.Stop()
 			}
 		case <-received:
 			h.answer(ctx)
