@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/judge"
+	"github.com/vedette-sec/vedette/internal/recording"
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
@@ -35,7 +36,7 @@ func rules(ctx context.Context, b *bench) (results, error) {
 	if err != nil {
 		return nil, err
 	}
-	sample, err := b.sample(ctx)
+	sample, err := b.everyday()
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +75,46 @@ func rules(ctx context.Context, b *bench) (results, error) {
 	found.note("rules_many", "the sample has %s matches", thousands(int64(matches)))
 	found.note("rules_few", "the sample is %s", describe(sample))
 	return found, nil
+}
+
+// oneIn is how many batches of the recording there are for one of the sample.
+const oneIn = 16
+
+// everyday is a part of the recording of everyday work, spread over its two hours.
+func (b *bench) everyday() (sample []plog.Logs, err error) {
+	reader, err := recording.Open(filepath.Join(b.root, "test", "recording", "testdata", "everyday.otlp.zst"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	number, names := 0, sharedNames{}
+	for logs, err := range reader.All() {
+		if err != nil {
+			return nil, err
+		}
+		if number++; number%oneIn == 0 {
+			sample = append(sample, names.shared(logs))
+		}
+	}
+	return sample, nil
+}
+
+// sharedNames has each name of an attribute once, as the receiver does, which writes constants.
+type sharedNames map[string]string
+
+func (s sharedNames) shared(logs plog.Logs) plog.Logs {
+	forEach(logs, func(_ plog.ResourceLogs, record plog.LogRecord) {
+		attributes := pcommon.NewMap()
+		attributes.EnsureCapacity(record.Attributes().Len())
+		for name, value := range record.Attributes().All() {
+			if s[name] == "" {
+				s[name] = name
+			}
+			value.MoveTo(attributes.PutEmpty(s[name]))
+		}
+		attributes.MoveTo(record.Attributes())
+	})
+	return logs
 }
 
 // writeRules puts a number of rules into a directory of their own: the public ones and varied copies.
