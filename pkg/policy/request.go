@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "net/netip"
+
+// Request is one act that is to be judged: one operation, who does it, and to what. The part that belongs to the
+// operation is set: File for operations on files and Run, Target for those on processes, Address for the network.
+type Request struct {
+	Operation Operation // exactly one bit
+	Subject   Actor
+
+	File     *File  // the object; for Create what is to be made
+	NewPath  string // Rename and Link: the new name
+	Replaced *File  // Rename: the object that has the new name now; nil for none
+	Target   *Target
+	Address  *Address
+}
+
+// File are the facts about a file, a directory or a name.
+type File struct {
+	// Paths are all names of the object, absolute and without symbolic links: a file with hard links has several. The
+	// first is the one it is reached by: Delete removes it and Rename moves it.
+	Paths []string
+
+	Origin           Origin
+	SHA256           string
+	ChangedSinceBoot bool // by someone untrusted
+}
+
+// Target are the facts about the process that is acted on.
+type Target struct {
+	Self       bool // it is the acting process
+	Executable string
+	Cgroup     string
+}
+
+// Address is an address of the internet protocols.
+type Address struct {
+	AddrPort netip.AddrPort
+	Protocol Protocol
+}
+
+// Actor are the facts about the acting process.
+type Actor struct {
+	// Lineage are the programs that led to the act: the running one first, then the one that executed it, and so on,
+	// through all of the process's own execs and then its parent's. A fork adds nothing.
+	Lineage []Program
+
+	User      string // the name of the effective user, if it has one
+	UID       uint32
+	Cgroup    string // such as /system.slice/nginx.service
+	Container string // the id; empty outside of containers
+}
+
+// Program is one executed file.
+type Program struct {
+	Executable string
+	SHA256     string
+
+	// Trusted says that nobody untrusted could have written what ran: the file, and everything that it mapped as code. A
+	// file whose SHA-256 is demanded, and is right, counts as unwritten.
+	Trusted bool
+}
+
+// Verdict is what becomes of an act.
+type Verdict string
+
+// The verdicts, from the mildest on.
+const (
+	Allowed Verdict = "allowed"
+	Audited Verdict = "audited" // it is allowed and reported
+	Denied  Verdict = "denied"  // it is refused with EPERM and reported
+)
+
+// Decision is what a set of policies says to a request.
+type Decision struct {
+	Verdict Verdict  `json:"verdict"`
+	Reasons []Reason `json:"reasons,omitempty"` // of every rule that has a say, those that decide first
+}
+
+// Reason is what one rule says.
+type Reason struct {
+	Policy   string   `json:"policy"`
+	Rule     string   `json:"rule"`
+	Verdict  Verdict  `json:"verdict"`             // what the rule says by itself
+	Overrule bool     `json:"overruled,omitempty"` // a denial, but another rule of the policy allows it
+	Object   string   `json:"object,omitempty"`    // the path, address or executable that the rule is about
+	Position Position `json:"position"`            // of the line that names the object, or of the subject that is allowed
+}
