@@ -157,7 +157,7 @@ type Subject struct {
 	SHA256     string // of the executable, in small hexadecimal digits
 	User       string // a name or a number: the effective user of the acting process
 	Unit       string // a unit of the system's systemd whose cgroup holds the acting process
-	Container  string // what the id of the acting process's container begins with
+	Container  string // the id of the acting process's container; of a hexadecimal one 12 digits or more of its beginning
 	Lineage    bool   // whether what the executable starts is the subject too
 	Position   Position
 }
@@ -166,8 +166,8 @@ type Subject struct {
 type Path struct {
 	Text     string   // as it is written
 	Kind     PathKind // how it is to be read
-	Base     string   // Exact: the path; Tree: the directory; Glob: the directory of the names; Executable: nothing
-	Pattern  string   // Glob: the pattern of names; Executable: the pattern of paths
+	Base     string   // Exact: the path; Tree: the directory; Glob: the directory of the names
+	Pattern  string   // Glob: the pattern of names; GlobPaths: the pattern of paths
 	Position Position
 }
 
@@ -179,7 +179,7 @@ const (
 	Exact     PathKind = 1 + iota // the object, and its name in its directory
 	Tree                          // dir/**: the directory and everything below
 	Glob                          // wildcards in the last component: those names in the directory, also ones that are yet to be
-	GlobPaths                     // wildcards in any component; executables of subjects and processes only, which are looked up when a policy is loaded
+	GlobPaths                     // wildcards in any component, looked up when a policy is loaded; of executables only
 )
 
 // Unit is the name of a unit of the system's systemd: a service, a scope or a slice.
@@ -188,15 +188,14 @@ type Unit struct {
 	Position Position
 }
 
-// Origin is where a file that is run comes from.
+// Origin is where a file that is run comes from; "" for any place that rules cannot name.
 type Origin string
 
 // The origins.
 const (
-	Memfd      Origin = "memfd"   // memory without a name in any file system
-	Tmpfs      Origin = "tmpfs"   // a file system in memory
-	NetworkFS  Origin = "network" // a file system of another host
-	OtherPlace Origin = ""        // any other; rules cannot name it
+	Memfd     Origin = "memfd"   // memory without a name in any file system
+	Tmpfs     Origin = "tmpfs"   // a file system in memory
+	NetworkFS Origin = "network" // a file system of another host
 )
 
 // Hash is the SHA-256 of a file, in small hexadecimal digits.

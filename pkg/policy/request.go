@@ -76,15 +76,16 @@ const (
 // Decision is what a set of policies says to a request.
 type Decision struct {
 	Verdict Verdict  `json:"verdict"`
-	Reasons []Reason `json:"reasons,omitempty"` // of every rule that has a say, those that decide first
+	Reasons []Reason `json:"reasons,omitempty"` // of every rule that has a say, the ones that decide first
 }
 
-// Reason is what one rule says.
+// Reason is what one rule says about one thing that the act touches.
 type Reason struct {
-	Policy   string   `json:"policy"`
-	Rule     string   `json:"rule"`
-	Verdict  Verdict  `json:"verdict"`             // what the rule says by itself
-	Overrule bool     `json:"overruled,omitempty"` // a denial, but another rule of the policy allows it
-	Object   string   `json:"object,omitempty"`    // the path, address or executable that the rule is about
-	Position Position `json:"position"`            // of the line that names the object, or of the subject that is allowed
+	Policy    string   `json:"policy"`
+	Rule      string   `json:"rule"`
+	Verdict   Verdict  `json:"verdict"`             // of the rule by itself
+	Overruled bool     `json:"overruled,omitempty"` // a denial that another rule of the policy beats by allowing
+	Thing     string   `json:"thing,omitempty"`     // what the act touches: a path, an executable, an address
+	Entry     string   `json:"entry,omitempty"`     // how the rule names it
+	Position  Position `json:"position"`            // of the line that decides: the entry, or the subject that is allowed
 }
