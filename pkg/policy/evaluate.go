@@ -11,6 +11,9 @@ import (
 // Evaluate judges an act. It is written to be obviously right, not to be fast: it is the reference for what the kernel decides.
 func (s *Set) Evaluate(r Request) Decision {
 	d := Decision{Verdict: Allowed}
+	if r.Subject.Init && r.Operation&(Mount|KernelMount) != 0 {
+		return d
+	}
 	for _, t := range r.things() {
 		for _, p := range s.Policies {
 			d.Reasons = append(d.Reasons, p.judge(t, r.Subject)...)

@@ -44,8 +44,12 @@ type Address struct {
 // Actor are the facts about the acting process.
 type Actor struct {
 	// Lineage are the programs that led to the act: the running one first, then the one that executed it, and so on,
-	// through all of the process's own execs and then its parent's. A fork adds nothing.
+	// through all of the process's own execs and then its parent's. A fork adds nothing. A script is a program that was
+	// executed first, and executed its interpreter.
 	Lineage []Program
+
+	// Init says that it is the host's init: process 1, or a child of it that has run nothing but init's own programs yet.
+	Init bool
 
 	User      string // the name of the effective user, if it has one
 	UID       uint32
