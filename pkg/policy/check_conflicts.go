@@ -120,9 +120,8 @@ func (s Subject) isWithin(other Subject) bool {
 	return other.Executable.sameProgram(s.Executable)
 }
 
-func (p Path) sameProgram(q Path) bool {
-	return p.Kind == q.Kind && p.Base == q.Base && p.Pattern == q.Pattern || q.Kind == Exact && p.Matches(q.Base)
-}
+// sameProgram reports whether the path names all programs that the other does. A pattern as a text is one of what it stands for.
+func (p Path) sameProgram(q Path) bool { return q.Kind != 0 && p.Matches(orElse(q.Base, q.Pattern)) }
 
 // overlaps gives the entry by which a rule is about something that the other is about too.
 func (r *Rule) overlaps(other *Rule) (Position, string, bool) {
