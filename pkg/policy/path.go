@@ -118,7 +118,7 @@ func (p Path) LeadsThrough(dir string) bool {
 
 // isBelow reports whether a path is inside of a directory.
 func isBelow(name, dir string) bool {
-	return name != dir && (dir == "/" || strings.HasPrefix(name, dir+"/"))
+	return name != dir && dir != "" && (dir == "/" || strings.HasPrefix(name, dir+"/"))
 }
 
 func matchComponents(patterns, components []string) bool {

@@ -11,7 +11,7 @@ type Request struct {
 	Subject   Actor
 
 	File     *File  // the object; for Create what is to be made
-	NewPath  string // Rename and Link: the new name
+	NewPath  string // Rename and Link: the new name; "" to judge what is there only
 	Replaced *File  // Rename: the object that has the new name now; nil for none
 	Target   *Target
 	Address  *Address
@@ -46,25 +46,25 @@ type Actor struct {
 	// Lineage are the programs that led to the act: the running one first, then the one that executed it, and so on,
 	// through all of the process's own execs and then its parent's. A fork adds nothing. A script is a program that was
 	// executed first, and executed its interpreter.
-	Lineage []Program
+	Lineage []Program `json:"lineage"`
 
 	// Init says that it is the host's init: process 1, or a child of it that has run nothing but init's own programs yet.
-	Init bool
+	Init bool `json:"init,omitempty"`
 
-	User      string // the name of the effective user, if it has one
-	UID       uint32
-	Cgroup    string // such as /system.slice/nginx.service
-	Container string // the id; empty outside of containers
+	User      string `json:"user,omitempty"` // the name of the effective user, if it has one
+	UID       uint32 `json:"uid"`
+	Cgroup    string `json:"cgroup,omitempty"`    // such as /system.slice/nginx.service
+	Container string `json:"container,omitempty"` // the id; empty outside of containers
 }
 
 // Program is one executed file.
 type Program struct {
-	Executable string
-	SHA256     string
+	Executable string `json:"executable"`
+	SHA256     string `json:"sha256,omitempty"`
 
 	// Trusted says that nobody untrusted could have written what ran: the file, and everything that it mapped as code. A
 	// file whose SHA-256 is demanded, and is right, counts as unwritten.
-	Trusted bool
+	Trusted bool `json:"trusted"`
 }
 
 // Verdict is what becomes of an act.

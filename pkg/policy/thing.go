@@ -20,20 +20,25 @@ type thing struct {
 func (r Request) things() []thing {
 	switch {
 	case r.Operation&Rename != 0 && r.File != nil:
-		all := []thing{
-			{operation: Rename | Delete, paths: r.File.Paths},
-			{operation: Rename | Create, paths: []string{r.NewPath}},
-		}
+		all := []thing{{operation: Rename | Delete, paths: r.File.Paths}, r.newName(Rename | Create)}
 		if r.Replaced != nil {
 			all = append(all, thing{operation: Rename | Delete, paths: r.Replaced.Paths})
 		}
 		return all
 	case r.Operation&Link != 0 && r.File != nil:
-		return []thing{{operation: Link, paths: r.File.Paths}, {operation: Create, paths: []string{r.NewPath}}}
+		return []thing{{operation: Link, paths: r.File.Paths}, r.newName(Create)}
 	case r.File != nil:
 		return []thing{{operation: r.Operation, paths: r.File.Paths, file: r.File}}
 	}
 	return []thing{{operation: r.Operation, target: r.Target, address: r.Address}}
+}
+
+// newName is the name that a Rename or Link makes. No rule is about one that is not known.
+func (r Request) newName(o Operation) thing {
+	if r.NewPath == "" {
+		return thing{}
+	}
+	return thing{operation: o, paths: []string{r.NewPath}}
 }
 
 // match is how a rule is about a thing.
