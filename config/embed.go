@@ -16,3 +16,6 @@ const RulesRoot = "rules"
 
 // PoliciesRoot is the folder of the ready policies. Nothing loads them but who asks for them.
 const PoliciesRoot = "policies"
+
+// PolicySchema is the JSON Schema of policies.
+const PolicySchema = PoliciesRoot + "/policy.schema.json"

@@ -31,7 +31,7 @@ func newPolicyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
-	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), c.explain())
+	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain())
 	return command
 }
 
@@ -93,6 +93,23 @@ func newPolicyShowCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := policies.Text(args[0])
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}
+
+func newPolicySchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Writes the JSON Schema of policies, for editors",
+		Example: "  vedette policy schema > /etc/vedette/policies/policy.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := policies.Schema()
 			if err != nil {
 				return err
 			}

@@ -186,3 +186,6 @@ func Text(name string) ([]byte, error) {
 	}
 	return nil, fmt.Errorf("there is no ready policy %q, expected one of %s", name, strings.Join(names, ", "))
 }
+
+// Schema gives the JSON Schema of policies.
+func Schema() ([]byte, error) { return config.Files.ReadFile(config.PolicySchema) }

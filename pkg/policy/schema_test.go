@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -132,6 +133,22 @@ func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 		for _, doc := range docs {
 			assert.NoError(t, schema.Validate(doc), file)
 		}
+	}
+}
+
+// TestExamplesOfTheDocumentation keeps the page true.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	schema := jsonschema.NewCompiler().MustCompile(schemaFile)
+	page, err := os.ReadFile("../../docs/policies.md")
+	require.NoError(t, err)
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	require.NotEmpty(t, examples)
+	for _, example := range examples {
+		_, err := Parse("policies.md", example[1])
+		assert.NoError(t, err)
+		docs, err := documentsOf(example[1])
+		require.NoError(t, err)
+		assert.NoError(t, schema.Validate(docs[0]))
 	}
 }
 
