@@ -110,16 +110,18 @@ func userOf(name string) (string, uint32, error) {
 	return found.Username, uint32(uid), nil
 }
 
-// cgroupOf gives the cgroup that systemd put a process into.
+// cgroupOf gives the cgroup that systemd put a process into; "" where that is not known.
 func cgroupOf(pid uint32) string {
-	content, err := os.ReadFile(fmt.Sprintf("%s/%d/cgroup", procRoot, pid))
-	if err != nil {
-		return ""
-	}
-	for _, hierarchy := range []string{"::", ":name=systemd:"} {
-		for line := range strings.Lines(string(content)) {
-			_, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), hierarchy)
-			if ok && path != "/" {
+	content, _ := os.ReadFile(fmt.Sprintf("%s/%d/cgroup", procRoot, pid)) // the process may be gone
+	return parseCgroup(string(content))
+}
+
+// parseCgroup reads /proc/PID/cgroup, of cgroup v2 or else of systemd's own hierarchy.
+func parseCgroup(content string) string {
+	for _, hierarchy := range []string{"0::", "name=systemd:"} {
+		for line := range strings.Lines(content) {
+			before, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), hierarchy)
+			if ok && !strings.Contains(before, "/") && path != "/" {
 				return path
 			}
 		}

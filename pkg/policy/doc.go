@@ -32,6 +32,12 @@
 //
 // The host's init may mount what it likes itself, which is how it shields services. What it starts may not.
 //
+// # Programs
+//
+// Who runs a file is the program that executes it, before it is replaced. Running a script is an act on the script and then one
+// on its interpreter, whose Lineage has the script. Mapping a file as code is an act too: of Run for rules about exec, of Execute for
+// rules about files.
+//
 // # Subjects
 //
 // The parts of a subject must hold together. User, unit and container are those of the acting process at the moment of the

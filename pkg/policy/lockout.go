@@ -165,7 +165,7 @@ var packageManagers = map[string][]string{
 	"/usr/bin/microdnf":           {"/var/lib/rpm", "/usr/lib/sysimage/rpm"},
 	"/usr/bin/rpm-ostree":         {"/sysroot", "/ostree"},
 	"/sbin/apk":                   {"/lib/apk/db"},
-	"/usr/libexec/dnf5":           {"/var/lib/rpm", "/usr/lib/sysimage/rpm"},
+	"/usr/bin/dnf5":               {"/var/lib/rpm", "/usr/lib/sysimage/rpm"},
 	"/usr/bin/unattended-upgrade": {"/var/lib/apt/lists", "/var/cache/apt/archives"},
 }
 
