@@ -6,10 +6,16 @@ package config
 import "embed"
 
 // Files holds the shipped files by their paths below this folder: the Collector's configurations and
-// the folder of built-in detection rules.
+// the folders of built-in detection rules and of ready policies.
 //
-//go:embed *.yaml rules
+//go:embed *.yaml rules policies
 var Files embed.FS
 
 // RulesRoot is the folder of the built-in detection rules, in Sigma.
 const RulesRoot = "rules"
+
+// PoliciesRoot is the folder of the ready policies. Nothing loads them but who asks for them.
+const PoliciesRoot = "policies"
+
+// PolicySchema is the JSON Schema of policies.
+const PolicySchema = PoliciesRoot + "/policy.schema.json"

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // collection carries out the action documents of a file and gives the rule documents that result. Content of global documents
@@ -43,7 +45,7 @@ func (p *parser) collection(docs []*yaml.Node) []*yaml.Node {
 // isRuleDocument refuses what is neither a rule, a correlation, a filter nor an action.
 func (p *parser) isRuleDocument(doc *yaml.Node) bool {
 	if doc.Kind != yaml.MappingNode {
-		p.errorf(doc, "found %s, expected a rule: a map with title, logsource and detection", kind(doc))
+		p.errorf(doc, "found %s, expected a rule: a map with title, logsource and detection", yamltree.Kind(doc))
 		return false
 	}
 	return true
@@ -51,16 +53,16 @@ func (p *parser) isRuleDocument(doc *yaml.Node) bool {
 
 // isMeta reports whether a document is about rules. Actions leave such documents as they are.
 func isMeta(doc *yaml.Node) bool {
-	return valueOf(doc, "correlation") != nil || valueOf(doc, "filter") != nil
+	return yamltree.ValueOf(doc, "correlation") != nil || yamltree.ValueOf(doc, "filter") != nil
 }
 
 // takeAction gives the value of the key action, nil if there is none, and the document without it.
 func takeAction(doc *yaml.Node) (action, rest *yaml.Node) {
-	action = valueOf(doc, "action")
+	action = yamltree.ValueOf(doc, "action")
 	if action == nil {
 		return nil, doc
 	}
-	at := 2 * slices.IndexFunc(keys(doc), func(k *yaml.Node) bool { return k.Value == "action" })
+	at := 2 * slices.IndexFunc(yamltree.Keys(doc), func(k *yaml.Node) bool { return k.Value == "action" })
 	stripped := *doc
 	stripped.Content = slices.Delete(slices.Clone(doc.Content), at, at+2)
 	return action, &stripped
@@ -79,9 +81,9 @@ func merge(base, over *yaml.Node) *yaml.Node {
 		merged.Line, merged.Column = over.Line, over.Column
 	}
 	merged.Content = slices.Clone(base.Content)
-	for i, key := range keys(over) {
+	for i, key := range yamltree.Keys(over) {
 		value := over.Content[2*i+1]
-		at := slices.IndexFunc(keys(base), func(k *yaml.Node) bool { return k.Value == key.Value })
+		at := slices.IndexFunc(yamltree.Keys(base), func(k *yaml.Node) bool { return k.Value == key.Value })
 		if at < 0 {
 			merged.Content = append(merged.Content, key, value)
 			continue

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 var correlationTypes = []string{
@@ -70,7 +72,7 @@ func (p *parser) correlationBody(c *Correlation, n *yaml.Node) {
 		}
 	})
 	if len(p.errs) == before {
-		p.correlationCondition(c, n, valueOf(n, "condition"))
+		p.correlationCondition(c, n, yamltree.ValueOf(n, "condition"))
 	}
 }
 
@@ -117,7 +119,7 @@ func (p *parser) expression(c *Correlation, n *yaml.Node) {
 	for i, s := range operands {
 		if !slices.Contains(used, s) {
 			r := c.Rules[i]
-			p.errorAt(r.Line, r.Column, "correlation.rules: the condition does not mention %s, expected every rule that is listed to be in it", quote(r.Text))
+			p.errorAt(r.Line, r.Column, "correlation.rules: the condition does not mention %s, expected every rule that is listed to be in it", yamltree.Quote(r.Text))
 		}
 	}
 	switch {
@@ -241,9 +243,9 @@ func (p *parser) bound(c *Correlation, n *yaml.Node, what string) float64 {
 	number := n.Kind == yaml.ScalarNode && (tag == "!!int" || tag == "!!float") && n.Decode(&f) == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 	switch {
 	case !number:
-		p.errorf(n, "%s: found %s, expected a finite number", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a finite number", what, yamltree.Kind(n))
 	case !c.Type.Numeric() && (f != math.Trunc(f) || f < 0 || f > math.MaxInt32):
-		p.errorf(n, "%s: found %s, expected a whole number from 0 to %d", what, kind(n), math.MaxInt32)
+		p.errorf(n, "%s: found %s, expected a whole number from 0 to %d", what, yamltree.Kind(n), math.MaxInt32)
 	}
 	return f
 }
@@ -251,7 +253,7 @@ func (p *parser) bound(c *Correlation, n *yaml.Node, what string) float64 {
 func (p *parser) percentile(n *yaml.Node) float64 {
 	var f float64
 	if tag := n.ShortTag(); (tag != "!!int" && tag != "!!float") || n.Decode(&f) != nil || !(0 <= f && f <= 100) {
-		p.errorf(n, "condition.percentile: found %s, expected a number from 0 to 100", kind(n))
+		p.errorf(n, "condition.percentile: found %s, expected a number from 0 to 100", yamltree.Kind(n))
 	}
 	return f
 }
@@ -272,7 +274,7 @@ func (p *parser) references(n *yaml.Node, what string) []Reference {
 		case strings.TrimSpace(r.Text) == "" && element.ShortTag() == "!!str":
 			p.errorf(element, "%s: found no text, expected the id or name of a rule", what)
 		case slices.ContainsFunc(all, func(other Reference) bool { return other.Text == r.Text }):
-			p.errorf(element, "%s: found %s twice, expected it once", what, quote(r.Text))
+			p.errorf(element, "%s: found %s twice, expected it once", what, yamltree.Quote(r.Text))
 		}
 		all = append(all, r)
 	}
@@ -287,7 +289,7 @@ func (p *parser) distinct(n *yaml.Node, what string) []string {
 		case name == "":
 			p.errorf(n, "%s: found no text, expected the name of a field", what)
 		case slices.Contains(all[:i], name):
-			p.errorf(n, "%s: found %s twice, expected it once", what, quote(name))
+			p.errorf(n, "%s: found %s twice, expected it once", what, yamltree.Quote(name))
 		}
 	}
 	return all
@@ -319,13 +321,13 @@ const maxTimespan = 10 * 31_556_952 * time.Second
 func (p *parser) timespan(n *yaml.Node, what string) time.Duration {
 	m := timespanForm.FindStringSubmatch(n.Value)
 	if n.ShortTag() != "!!str" || m == nil {
-		p.errorf(n, "%s: found %s, expected a whole number and one of the units s, m, h, d, w, M, y, such as 90m", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a whole number and one of the units s, m, h, d, w, M, y, such as 90m", what, yamltree.Kind(n))
 		return 0
 	}
 	unit := timespanUnits[m[2]]
 	count, err := strconv.ParseInt(m[1], 10, 64)
 	if err != nil || count == 0 || count > int64(maxTimespan/unit) {
-		p.errorf(n, "%s: found %s, expected a time span from 1s to 10y", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a time span from 1s to 10y", what, yamltree.Kind(n))
 		return 0
 	}
 	return time.Duration(count) * unit
@@ -394,7 +396,7 @@ const maxTimes = 1_000_000
 func (p *parser) times(n *yaml.Node, what string) int {
 	times, err := strconv.Atoi(n.Value)
 	if n.ShortTag() != "!!int" || err != nil || times < 1 || times > maxTimes {
-		p.errorf(n, "%s: found %s, expected a whole number from 1 to %d", what, kind(n), maxTimes)
+		p.errorf(n, "%s: found %s, expected a whole number from 1 to %d", what, yamltree.Kind(n), maxTimes)
 	}
 	return times
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // searches reads the selections first and then the condition over them. Keys in own are read elsewhere.
@@ -23,7 +25,7 @@ func (p *parser) searches(n *yaml.Node, what string, own ...string) ([]*Selectio
 		case key.Value == "timeframe":
 			// It belonged to aggregations, which are refused; without one it never had a meaning.
 		case reserved(key.Value) || strings.ContainsAny(key.Value, " \t\r\n()|*") || key.Value == "":
-			p.errorf(key, "selection %s: a condition could not name it, expected a name without spaces, parentheses, \"*\" and \"|\" that is no operator", quote(key.Value))
+			p.errorf(key, "selection %s: a condition could not name it, expected a name without spaces, parentheses, \"*\" and \"|\" that is no operator", yamltree.Quote(key.Value))
 		default:
 			selections = append(selections, p.selection(key, value))
 		}
@@ -35,7 +37,7 @@ func (p *parser) searches(n *yaml.Node, what string, own ...string) ([]*Selectio
 		p.errorf(n, "%s: found no selection, expected at least one beside the condition", what)
 		return nil, nil
 	}
-	return selections, p.conditions(valueOf(n, "condition"), selections)
+	return selections, p.conditions(yamltree.ValueOf(n, "condition"), selections)
 }
 
 func (p *parser) selection(key, n *yaml.Node) *Selection {
@@ -176,7 +178,7 @@ func (p *parser) fitForKeyword(item *Item, m Matcher, n *yaml.Node) bool {
 		}
 	}
 	if _, null := m.(Null); null || n.Value == "" {
-		p.errorf(n, "%s: found %s, expected text to search for", itemName(item), kind(n))
+		p.errorf(n, "%s: found %s, expected text to search for", itemName(item), yamltree.Kind(n))
 		return false
 	}
 	return true
@@ -185,7 +187,7 @@ func (p *parser) fitForKeyword(item *Item, m Matcher, n *yaml.Node) bool {
 // plainMatcher reads a scalar without regard to modifiers.
 func (p *parser) plainMatcher(n *yaml.Node, what string) (m Matcher, ok bool) {
 	if n.Kind != yaml.ScalarNode {
-		p.errorf(n, "%s: found %s, expected a single value", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a single value", what, yamltree.Kind(n))
 		return nil, false
 	}
 	switch n.ShortTag() {
@@ -198,7 +200,7 @@ func (p *parser) plainMatcher(n *yaml.Node, what string) (m Matcher, ok bool) {
 	case "!!str", "!!timestamp", "!!merge":
 		return parsePattern(n.Value), true
 	}
-	p.errorf(n, "%s: found %s, expected a plain value", what, kind(n))
+	p.errorf(n, "%s: found %s, expected a plain value", what, yamltree.Kind(n))
 	return nil, false
 }
 
@@ -212,7 +214,7 @@ func (p *parser) number(n *yaml.Node, what string) (Matcher, bool) {
 	if n.ShortTag() == "!!float" && strings.ContainsAny(n.Value, ".eE") && n.Decode(&f) == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
 		return Number{f, n.Value}, true
 	}
-	p.errorf(n, "%s: found %s, expected one that fits 64 bits; with quotes it is compared as text", what, kind(n))
+	p.errorf(n, "%s: found %s, expected one that fits 64 bits; with quotes it is compared as text", what, yamltree.Kind(n))
 	return nil, false
 }
 

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 var (
@@ -33,7 +35,7 @@ func (p *parser) rule(doc *yaml.Node) *Rule {
 // require reports the keys a map lacks.
 func (p *parser) require(m *yaml.Node, what string, names ...string) {
 	for _, name := range names {
-		if m.Kind == yaml.MappingNode && valueOf(m, name) == nil {
+		if m.Kind == yaml.MappingNode && yamltree.ValueOf(m, name) == nil {
 			p.errorf(m, "%s: the key %q is missing", what, name)
 		}
 	}
@@ -136,7 +138,7 @@ func (p *parser) oneOf(n *yaml.Node, what string, known []string) string {
 	before := len(p.errs)
 	value := p.text(n, what)
 	if len(p.errs) == before && !slices.Contains(known, value) {
-		p.errorf(n, "%s: found %s, expected one of %s", what, quote(value), strings.Join(known, ", "))
+		p.errorf(n, "%s: found %s, expected one of %s", what, yamltree.Quote(value), strings.Join(known, ", "))
 	}
 	return value
 }
@@ -147,7 +149,7 @@ func (p *parser) date(n *yaml.Node, what string) string {
 	value := p.text(n, what)
 	_, err := time.Parse("2006-1-2", strings.ReplaceAll(value, "/", "-"))
 	if len(p.errs) == before && err != nil {
-		p.errorf(n, "%s: found %s, expected a date such as 2024-12-31", what, quote(value))
+		p.errorf(n, "%s: found %s, expected a date such as 2024-12-31", what, yamltree.Quote(value))
 	}
 	return value
 }
@@ -164,7 +166,7 @@ func (p *parser) logSource(n *yaml.Node) LogSource {
 			source.Service = p.text(value, "logsource.service")
 		}
 	})
-	if n.Kind == yaml.MappingNode && valueOf(n, "product") == nil && valueOf(n, "category") == nil && valueOf(n, "service") == nil {
+	if n.Kind == yaml.MappingNode && yamltree.ValueOf(n, "product") == nil && yamltree.ValueOf(n, "category") == nil && yamltree.ValueOf(n, "service") == nil {
 		p.errorf(n, "logsource: found none of product, category and service, expected at least one")
 	}
 	return source

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // extension reads the keys that are not part of Sigma but mean something here.
@@ -26,7 +28,7 @@ func (p *parser) extension(h *Header, key string, n *yaml.Node) {
 func (p *parser) risk(n *yaml.Node) int {
 	risk, err := strconv.Atoi(n.Value)
 	if n.ShortTag() != "!!int" || err != nil || risk < 0 || risk > 100 {
-		p.errorf(n, "risk: found %s, expected a whole number from 0 to 100", kind(n))
+		p.errorf(n, "risk: found %s, expected a whole number from 0 to 100", yamltree.Kind(n))
 	}
 	return risk
 }
@@ -52,7 +54,7 @@ func (p *parser) dedup(n *yaml.Node) *Dedup {
 func (p *parser) duration(n *yaml.Node, what string) time.Duration {
 	d, err := time.ParseDuration(n.Value)
 	if n.ShortTag() != "!!str" || err != nil || d <= 0 {
-		p.errorf(n, "%s: found %s, expected a time span such as 30s or 10m", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a time span such as 30s or 10m", what, yamltree.Kind(n))
 	}
 	return d
 }
@@ -103,7 +105,7 @@ func (p *parser) test(n *yaml.Node) TestEvent {
 func (p *parser) boolean(n *yaml.Node, what string) bool {
 	var b bool
 	if n.ShortTag() != "!!bool" || n.Decode(&b) != nil {
-		p.errorf(n, "%s: found %s, expected true or false", what, kind(n))
+		p.errorf(n, "%s: found %s, expected true or false", what, yamltree.Kind(n))
 	}
 	return b
 }

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // Filter narrows rules: one that it names matches only where the filter's condition holds too.
@@ -49,8 +51,8 @@ func (p *parser) filterBody(f *Filter, n *yaml.Node) {
 	if n.Kind == yaml.MappingNode {
 		p.filterRules(f, n)
 	}
-	if condition := valueOf(n, "condition"); condition != nil && condition.Kind != yaml.ScalarNode {
-		p.errorf(condition, "filter.condition: found %s, expected text", kind(condition))
+	if condition := yamltree.ValueOf(n, "condition"); condition != nil && condition.Kind != yaml.ScalarNode {
+		p.errorf(condition, "filter.condition: found %s, expected text", yamltree.Kind(condition))
 		return
 	}
 	selections, conditions := p.searches(n, "filter", "rules")
@@ -60,7 +62,7 @@ func (p *parser) filterBody(f *Filter, n *yaml.Node) {
 }
 
 func (p *parser) filterRules(f *Filter, n *yaml.Node) {
-	rules := valueOf(n, "rules")
+	rules := yamltree.ValueOf(n, "rules")
 	switch {
 	case rules == nil:
 	case rules.Kind == yaml.ScalarNode && strings.EqualFold(rules.Value, "any"):

@@ -3,85 +3,20 @@
 package sigma
 
 import (
-	"strings"
-
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
-
-// resolved follows an alias to what it stands for.
-func resolved(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode && n.Alias != nil {
-		return n.Alias
-	}
-	return n
-}
-
-// keys gives the keys of a map in order.
-func keys(m *yaml.Node) []*yaml.Node {
-	var all []*yaml.Node
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		all = append(all, m.Content[i])
-	}
-	return all
-}
-
-// valueOf gives the value of a key in a map, nil if there is none.
-func valueOf(m *yaml.Node, key string) *yaml.Node {
-	for i, k := range keys(m) {
-		if k.Kind == yaml.ScalarNode && k.Value == key {
-			return resolved(m.Content[2*i+1])
-		}
-	}
-	return nil
-}
-
-// kind names a node's type for messages.
-func kind(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a map"
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.ScalarNode:
-		return scalarKind(n)
-	}
-	return "something else"
-}
-
-func scalarKind(n *yaml.Node) string {
-	switch n.ShortTag() {
-	case "!!null":
-		return "nothing"
-	case "!!int", "!!float":
-		return "the number " + n.Value
-	case "!!bool":
-		return "the boolean " + n.Value
-	case "!!timestamp":
-		return "the date " + n.Value
-	case "!!str":
-		return "the text " + quote(n.Value)
-	}
-	return "the tag " + n.Tag
-}
-
-// quote shortens long text, so that a message stays one readable line.
-func quote(s string) string {
-	const most = 60
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "…"
-	}
-	return "\"" + strings.ReplaceAll(s, "\"", `\"`) + "\""
-}
 
 // list gives the elements of a list.
 func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 	if n.Kind != yaml.SequenceNode {
-		p.errorf(n, "%s: found %s, expected a list", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a list", what, yamltree.Kind(n))
 		return nil
 	}
 	elements := make([]*yaml.Node, len(n.Content))
 	for i, element := range n.Content {
-		elements[i] = resolved(element)
+		elements[i] = yamltree.Resolved(element)
 	}
 	return elements
 }
@@ -91,7 +26,7 @@ func (p *parser) text(n *yaml.Node, what string) string {
 	if tag := n.ShortTag(); n.Kind == yaml.ScalarNode && (tag == "!!str" || tag == "!!timestamp") {
 		return n.Value
 	}
-	p.errorf(n, "%s: found %s, expected text", what, kind(n))
+	p.errorf(n, "%s: found %s, expected text", what, yamltree.Kind(n))
 	return ""
 }
 
@@ -114,17 +49,17 @@ func (p *parser) textOrTexts(n *yaml.Node, what string) []string {
 // eachEntry calls f for each entry of a map with a usable key.
 func (p *parser) eachEntry(n *yaml.Node, what string, f func(key, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		p.errorf(n, "%s: found %s, expected a map", what, kind(n))
+		p.errorf(n, "%s: found %s, expected a map", what, yamltree.Kind(n))
 		return
 	}
-	for i, key := range keys(n) {
+	for i, key := range yamltree.Keys(n) {
 		switch {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null":
-			p.errorf(key, "%s: found %s as a key, expected text", what, kind(key))
+			p.errorf(key, "%s: found %s as a key, expected text", what, yamltree.Kind(key))
 		case key.ShortTag() == "!!merge":
 			p.errorf(key, "%s: YAML merge keys (<<) are not supported, expected the entries themselves", what)
 		default:
-			f(key, resolved(n.Content[2*i+1]))
+			f(key, yamltree.Resolved(n.Content[2*i+1]))
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package sigma
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // Option changes how rules are read.
@@ -46,14 +49,24 @@ func Parse(file string, src []byte, opts ...Option) (c *Collection, errs []*Erro
 	return c, tidy(p.errs)
 }
 
+// documents reads the file's YAML documents that have content.
+func (p *parser) documents() []*yaml.Node {
+	p.src = bytes.TrimPrefix(p.src, []byte("\xef\xbb\xbf"))
+	docs, problems := yamltree.Documents(p.src)
+	for _, problem := range problems {
+		p.errorAt(problem.Line, problem.Column, "%s", problem.Msg)
+	}
+	return docs
+}
+
 // document reads a rule, a correlation or a filter, and adds it if it is good.
 func (p *parser) document(c *Collection, doc *yaml.Node) {
 	switch {
-	case valueOf(doc, "correlation") != nil:
+	case yamltree.ValueOf(doc, "correlation") != nil:
 		if correlation := p.correlation(doc); correlation != nil {
 			c.Correlations = append(c.Correlations, correlation)
 		}
-	case valueOf(doc, "filter") != nil:
+	case yamltree.ValueOf(doc, "filter") != nil:
 		if filter := p.filter(doc); filter != nil {
 			c.Filters = append(c.Filters, filter)
 		}
@@ -135,10 +148,8 @@ type parser struct {
 
 // errorAt notes a problem. What it quotes from the file may have line breaks; a message has none.
 func (p *parser) errorAt(line, column int, format string, args ...any) {
-	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: oneLine(fmt.Sprintf(format, args...))})
+	p.errs = append(p.errs, &Error{File: p.file, Line: line, Column: column, Msg: yamltree.OneLine(fmt.Sprintf(format, args...))})
 }
-
-func oneLine(s string) string { return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(s) }
 
 func (p *parser) errorf(n *yaml.Node, format string, args ...any) {
 	p.errorAt(n.Line, n.Column, format, args...)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // Collection is what files of rules hold, in the order of the files.
@@ -55,7 +57,7 @@ func (h *Header) errorf(line, column int, format string, args ...any) *Error {
 	if line == 0 {
 		line, column = h.Line, 0
 	}
-	return &Error{File: h.File, Line: line, Column: column, Msg: oneLine(fmt.Sprintf(format, args...))}
+	return &Error{File: h.File, Line: line, Column: column, Msg: yamltree.OneLine(fmt.Sprintf(format, args...))}
 }
 
 // Resolve gives the collection that events are judged by. Rules are narrowed by the filters that name them, correlations know
@@ -148,12 +150,12 @@ func (r *resolver) find(text string) (*target, string) {
 	}
 	switch named := r.byName[text]; len(named) {
 	case 0:
-		return nil, fmt.Sprintf("found %s, expected the id or name of a rule or correlation", quote(text))
+		return nil, fmt.Sprintf("found %s, expected the id or name of a rule or correlation", yamltree.Quote(text))
 	case 1:
 		return named[0], ""
 	default:
 		return nil, fmt.Sprintf("found %s, which is the name of %d documents (%s, %s), expected the id of one of them",
-			quote(text), len(named), named[0].place(), named[1].place())
+			yamltree.Quote(text), len(named), named[0].place(), named[1].place())
 	}
 }
 
@@ -204,10 +206,10 @@ func (r *resolver) narrowedBy(f *Filter, all []*Rule) []*Rule {
 		switch {
 		case fault != "":
 		case t.rule == nil:
-			fault = fmt.Sprintf("found %s, which is a correlation, expected the rules it correlates", quote(reference.Text))
+			fault = fmt.Sprintf("found %s, which is a correlation, expected the rules it correlates", yamltree.Quote(reference.Text))
 		case !f.LogSource.fits(t.rule.LogSource):
 			fault = fmt.Sprintf("found %s, whose log source (%s) is not in that of the filter (%s), expected a rule for it",
-				quote(reference.Text), t.rule.LogSource, f.LogSource)
+				yamltree.Quote(reference.Text), t.rule.LogSource, f.LogSource)
 		default:
 			named[t] = true
 		}
@@ -244,7 +246,7 @@ func (r *resolver) resolve(t *target, path []*target) {
 		found := r.reference(&resolved, &resolved.Rules[i], path)
 		if at := slices.Index(targets[:i], found); found != nil && at >= 0 {
 			r.errs = append(r.errs, resolved.errorf(resolved.Rules[i].Line, resolved.Rules[i].Column, "correlation.rules: found %s, which is the same as %s, expected it once",
-				quote(resolved.Rules[i].Text), quote(resolved.Rules[at].Text)))
+				yamltree.Quote(resolved.Rules[i].Text), yamltree.Quote(resolved.Rules[at].Text)))
 		}
 		targets[i] = found
 	}
@@ -278,7 +280,7 @@ func (r *resolver) reference(c *Correlation, reference *Reference, path []*targe
 	case underway:
 		return refuse("found a circle: %s, expected correlations that do not depend on themselves", circle(path, t))
 	case refused:
-		return refuse("found %s, which is refused itself, expected a correlation without faults", quote(reference.Text))
+		return refuse("found %s, which is refused itself, expected a correlation without faults", yamltree.Quote(reference.Text))
 	}
 	reference.Correlation = t.correlation
 	return t
@@ -295,7 +297,7 @@ func circle(path []*target, t *target) string {
 				name = other
 			}
 		}
-		names = append(names, quote(name))
+		names = append(names, yamltree.Quote(name))
 	}
 	return strings.Join(names, " → ")
 }
@@ -310,7 +312,7 @@ func (r *resolver) aliases(c *Correlation, targets []*target) {
 		}
 		if at < 0 {
 			r.errs = append(r.errs, c.errorf(alias.Rule.Line, alias.Rule.Column, "correlation.aliases.%s: found %s, expected a rule that the correlation lists",
-				alias.Name, quote(alias.Rule.Text)))
+				alias.Name, yamltree.Quote(alias.Rule.Text)))
 			continue
 		}
 		if c.Rules[at].Fields == nil {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package sigma
+// Package yamltree reads files of YAML documents into trees that know their lines, and says what is wrong with them.
+package yamltree
 
 import (
 	"bytes"
@@ -9,33 +10,51 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// documents reads the YAML documents of the file that have content. Documents are split before they are read, so that a syntax
-// error in one of them does not hide the next.
-func (p *parser) documents() []*yaml.Node {
-	p.src = bytes.TrimPrefix(p.src, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(p.src) {
-		p.errorAt(0, 0, "the file is not valid UTF-8")
-		return nil
+// Problem is what is wrong at a place in a file. Line and Column count from 1; they are 0 where they are not known.
+type Problem struct {
+	Line, Column int
+	Msg          string // one line: what was found and what was expected
+}
+
+// NewProblem notes what is wrong with a node. What is quoted from the file may have line breaks; the message has none.
+func NewProblem(n *yaml.Node, format string, args ...any) Problem {
+	return Problem{n.Line, n.Column, OneLine(fmt.Sprintf(format, args...))}
+}
+
+// OneLine shows line breaks as they are escaped.
+func OneLine(s string) string { return strings.NewReplacer("\n", `\n`, "\r", `\r`).Replace(s) }
+
+// Documents reads the documents of a file that have content, but not those that have a problem. They are split before
+// they are read, so that a syntax error in one of them does not hide the next.
+func Documents(src []byte) (docs []*yaml.Node, problems []Problem) {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	if !utf8.Valid(src) {
+		return nil, []Problem{{Msg: "the file is not valid UTF-8"}}
 	}
-	var docs []*yaml.Node
-	for _, c := range split(p.src) {
+	for _, c := range split(src) {
 		nodes, err := decode(c.text)
 		if err != nil {
-			p.syntaxError(err, c.line)
+			problems = append(problems, syntaxProblem(err, c.line))
 		}
 		for _, n := range nodes {
 			shift(n, c.line)
-			if n.Tag != "!!null" && p.distinctKeys(n) {
+			if n.Tag == "!!null" {
+				continue
+			}
+			doubled := doubledKeys(n)
+			problems = append(problems, doubled...)
+			if len(doubled) == 0 {
 				docs = append(docs, n)
 			}
 		}
 	}
-	return docs
+	return docs, problems
 }
 
 // chunk is a piece of a file; line is the number of lines before it.
@@ -102,7 +121,7 @@ func decode(text []byte) (nodes []*yaml.Node, err error) {
 
 var yamlError = regexp.MustCompile(`(?s)^yaml: (?:line ([0-9]+): )?(.*)$`)
 
-func (p *parser) syntaxError(err error, lines int) {
+func syntaxProblem(err error, lines int) Problem {
 	line, msg := 1, err.Error()
 	if m := yamlError.FindStringSubmatch(msg); m != nil {
 		msg = m[2]
@@ -110,7 +129,7 @@ func (p *parser) syntaxError(err error, lines int) {
 			line = n
 		}
 	}
-	p.errorAt(lines+line, 0, "the document is not valid YAML: %s", msg)
+	return Problem{Line: lines + line, Msg: OneLine("the document is not valid YAML: " + msg)}
 }
 
 // shift moves a tree of nodes down by a number of lines.
@@ -121,25 +140,21 @@ func shift(n *yaml.Node, lines int) {
 	}
 }
 
-// distinctKeys reports keys that a map has twice, anywhere in the document.
-func (p *parser) distinctKeys(n *yaml.Node) bool {
-	distinct := true
-	if n.Kind == yaml.MappingNode {
-		seen := map[string]int{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode {
-				continue
-			}
-			if line, ok := seen[key.Value]; ok {
-				p.errorf(key, "key %q is given twice, first on line %d", key.Value, line)
-				distinct = false
-			}
-			seen[key.Value] = key.Line
+// doubledKeys finds keys that a map has twice, anywhere in the document.
+func doubledKeys(n *yaml.Node) []Problem {
+	var problems []Problem
+	seen := map[string]int{}
+	for _, key := range Keys(n) {
+		if n.Kind != yaml.MappingNode || key.Kind != yaml.ScalarNode {
+			continue
 		}
+		if line, ok := seen[key.Value]; ok {
+			problems = append(problems, NewProblem(key, "key %q is given twice, first on line %d", key.Value, line))
+		}
+		seen[key.Value] = key.Line
 	}
 	for _, child := range n.Content {
-		distinct = p.distinctKeys(child) && distinct
+		problems = append(problems, doubledKeys(child)...)
 	}
-	return distinct
+	return problems
 }
