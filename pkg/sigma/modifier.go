@@ -120,17 +120,15 @@ func applyModifiers(m Matcher, raw string, names []string, placeholders map[stri
 	return compile(matchers)
 }
 
+// compile makes regular expressions ready to be evaluated.
 func compile(matchers []Matcher) ([]Matcher, error) {
 	for i, m := range matchers {
-		switch m := m.(type) {
-		case Pattern:
-			matchers[i] = m.compiled()
-		case Regexp:
-			re, err := m.compiled()
+		if re, ok := m.(Regexp); ok {
+			compiled, err := re.compiled()
 			if err != nil {
 				return nil, err
 			}
-			matchers[i] = re
+			matchers[i] = compiled
 		}
 	}
 	return matchers, nil
