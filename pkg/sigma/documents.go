@@ -48,20 +48,20 @@ type chunk struct {
 // documents, even inside of quotes and block text. Pieces with nothing but comments and directives are left out.
 func split(src []byte) []chunk {
 	var chunks []chunk
-	var text []byte
-	begin, lines := 0, 0
+	rest := src
+	begin, size, lines := 0, 0, 0
 	flush := func() {
-		if !preamble.Match(text) {
+		if text := rest[:size]; !preamble.Match(text) {
 			chunks = append(chunks, chunk{begin, text})
 		}
-		begin, text = lines, nil
+		rest, size, begin = rest[size:], 0, lines
 	}
 	ended := false
 	for line := range bytes.Lines(src) {
 		if ended || marker(line, "---") {
 			flush()
 		}
-		text = append(text, line...)
+		size += len(line)
 		ended = marker(line, "...")
 		lines++
 	}

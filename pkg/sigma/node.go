@@ -27,9 +27,9 @@ func keys(m *yaml.Node) []*yaml.Node {
 
 // valueOf gives the value of a key in a map, nil if there is none.
 func valueOf(m *yaml.Node, key string) *yaml.Node {
-	for i, k := range keys(m) {
-		if k.Kind == yaml.ScalarNode && k.Value == key {
-			return resolved(m.Content[2*i+1])
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if k := m.Content[i]; k.Kind == yaml.ScalarNode && k.Value == key {
+			return resolved(m.Content[i+1])
 		}
 	}
 	return nil
@@ -117,14 +117,14 @@ func (p *parser) eachEntry(n *yaml.Node, what string, f func(key, value *yaml.No
 		p.errorf(n, "%s: found %s, expected a map", what, kind(n))
 		return
 	}
-	for i, key := range keys(n) {
-		switch {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch key := n.Content[i]; {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null":
 			p.errorf(key, "%s: found %s as a key, expected text", what, kind(key))
 		case key.ShortTag() == "!!merge":
 			p.errorf(key, "%s: YAML merge keys (<<) are not supported, expected the entries themselves", what)
 		default:
-			f(key, resolved(n.Content[2*i+1]))
+			f(key, resolved(n.Content[i+1]))
 		}
 	}
 }
