@@ -109,18 +109,27 @@ func (e partial) selection(s *sigma.Selection) truth {
 
 // item judges an item by itself where everything it reads is known.
 func (e partial) item(item *sigma.Item) truth {
-	if e.known[item.Field] == nil {
+	switch {
+	case !e.knows(item):
 		return unknown
-	}
-	s := &sigma.Selection{Name: "item", Alternatives: []sigma.Alternative{{item}}}
-	alone := sigma.Rule{Selections: []*sigma.Selection{s}, Conditions: []sigma.Condition{sigma.Ref{Selection: s}}}
-	if slices.ContainsFunc(alone.FieldNames(), func(f string) bool { return e.known[f] == nil }) {
-		return unknown
-	}
-	if _, holds := alone.Evaluate(e.event); holds {
+	case item.Holds(e.event):
 		return always
 	}
 	return never
+}
+
+func (e partial) knows(item *sigma.Item) bool {
+	if e.known[item.Field] == nil {
+		return false
+	}
+	for _, v := range item.Values {
+		for _, m := range v.Matchers {
+			if ref, ok := m.(sigma.FieldRef); ok && e.known[ref.Field] == nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func every[T any](parts []T, of func(T) truth) truth {
