@@ -141,8 +141,10 @@ func walk(fsys fs.FS, root string, wanted func(name string) bool, visit func(nam
 		case entry.IsDir() || hidden || !wanted(name):
 			return nil
 		}
-		if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
-			return nil
+		if entry.Type()&fs.ModeSymlink != 0 {
+			if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
+				return nil
+			}
 		}
 		return visit(name, nil)
 	})
