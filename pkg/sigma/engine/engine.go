@@ -185,7 +185,7 @@ func (e *Engine) fillTables(list []predicate, numbers []predicateID) int {
 		case p.literal != nil && p.literal.whole():
 			e.tables[p.literal.slot].addWhole(p.literal.text, func(w *wholeText) { w.any = numbers[id] })
 		case p.literal != nil:
-			searched[p.literal.slot] = append(searched[p.literal.slot], searchedLiteral(p.literal, numbers[id]))
+			searched[p.literal.slot] = push(searched[p.literal.slot], searchedLiteral(p.literal, numbers[id]))
 		}
 	}
 	total := 0

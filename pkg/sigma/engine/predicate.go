@@ -63,7 +63,7 @@ func newPredicates() predicates {
 }
 
 func (p *predicates) add(pred predicate) predicateID {
-	p.list = append(p.list, pred)
+	p.list = push(p.list, pred)
 	return predicateID(len(p.list) - 1)
 }
 
