@@ -51,7 +51,7 @@ func split(src []byte) []chunk {
 	rest := src
 	begin, size, lines := 0, 0, 0
 	flush := func() {
-		if text := rest[:size]; !preamble.Match(text) {
+		if text := rest[:size]; !isPreamble(text) {
 			chunks = append(chunks, chunk{begin, text})
 		}
 		rest, size, begin = rest[size:], 0, lines
@@ -69,8 +69,18 @@ func split(src []byte) []chunk {
 	return chunks
 }
 
-// preamble is what may stand before a document: comments and directives.
-var preamble = regexp.MustCompile(`\A([ \t]*(#.*)?\r?\n|%.*\n)*([ \t]*(#.*)?|%.*)\z`)
+// isPreamble reports whether a text has only what may stand before a document: comments, directives and empty lines.
+func isPreamble(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		rest := bytes.TrimLeft(line, " \t")
+		switch {
+		case line[0] == '%', len(rest) == 0, rest[0] == '#', rest[0] == '\n', bytes.HasPrefix(rest, []byte("\r\n")):
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 func marker(line []byte, mark string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(mark))

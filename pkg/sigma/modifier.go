@@ -136,7 +136,8 @@ func compile(matchers []Matcher) ([]Matcher, error) {
 
 func (r Regexp) compiled() (Regexp, error) {
 	// The expression alone is compiled first: what is put around it must not complete a broken one, and the message names what was written.
-	if _, err := regexp.Compile(r.Source); err != nil {
+	re, err := regexp.Compile(r.Source)
+	if err != nil {
 		return r, fmt.Errorf("%w; expected RE2 syntax, which has no lookaround and no backreferences", err)
 	}
 	source := r.Source
@@ -149,12 +150,11 @@ func (r Regexp) compiled() (Regexp, error) {
 	if r.Flags != "" {
 		source = "(?" + r.Flags + ")" + source
 	}
-	re, err := regexp.Compile(source)
-	if err != nil {
-		return r, err
+	if source != r.Source {
+		re, err = regexp.Compile(source)
 	}
 	r.re = re
-	return r, nil
+	return r, err
 }
 
 // describe names a matcher for messages.
