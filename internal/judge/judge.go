@@ -42,7 +42,7 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 	for _, r := range rules {
 		binding := logsource.For(r.LogSource)
 		views := viewsOf(r.Rule, binding)
-		encoded = encoded || isAudit(r.LogSource) && asksEncoded(r.Rule)
+		encoded = encoded || isAudit(binding) && asksEncoded(r.Rule)
 		routes := make([]engine.Route, len(views))
 		for i, name := range views {
 			routes[i] = b.Route(name)

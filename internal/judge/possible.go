@@ -13,17 +13,30 @@ import (
 // viewsOf leaves out the kinds of events that a rule for audit records can never match, because it asks for
 // a type of record or a call that these do not cause. Most ask for one, and there are many kinds.
 func viewsOf(r *sigma.Rule, binding logsource.Binding) []string {
-	if r.LogSource.Category != "" || !isAudit(r.LogSource) {
+	if r.LogSource.Category != "" || !isAudit(binding) {
 		return binding.Views
 	}
 	return slices.DeleteFunc(slices.Clone(binding.Views), func(view string) bool {
-		record, ok := logsource.Audit(view, "")
-		return ok && !possible(r, constants(view, record))
+		known, ok := auditKinds[view]
+		return ok && !known.possible(r)
 	})
 }
 
-func isAudit(s sigma.LogSource) bool {
-	return slices.Contains(logsource.For(s).Views, logsource.LinesOf(logsource.Auditd))
+func isAudit(binding logsource.Binding) bool {
+	return slices.Contains(binding.Views, logsource.LinesOf(logsource.Auditd))
+}
+
+// auditKinds are what is known of the audit records of each kind of event. All rules for them are compared with each.
+var auditKinds = knownOfKinds()
+
+func knownOfKinds() map[string]partial {
+	kinds := map[string]partial{}
+	for _, kind := range event.Kinds() {
+		if record, ok := logsource.Audit(kind.Name, ""); ok {
+			kinds[kind.Name] = newPartial(constants(kind.Name, record))
+		}
+	}
+	return kinds
 }
 
 // constants are the fields of audit records that are the same for all events of a kind.
@@ -53,15 +66,17 @@ const (
 	always
 )
 
-// possible reports whether an event with these values, whatever else it has, may match the rule.
-func possible(r *sigma.Rule, known map[string]any) bool {
-	e := partial{known, sigma.MapEvent(known)}
-	return slices.ContainsFunc(r.Conditions, func(c sigma.Condition) bool { return e.condition(c) != never })
-}
-
+// partial is an event of which only some values are known.
 type partial struct {
 	known map[string]any
 	event sigma.Event
+}
+
+func newPartial(known map[string]any) partial { return partial{known, sigma.MapEvent(known)} }
+
+// possible reports whether such an event, whatever else it has, may match the rule.
+func (e partial) possible(r *sigma.Rule) bool {
+	return slices.ContainsFunc(r.Conditions, func(c sigma.Condition) bool { return e.condition(c) != never })
 }
 
 func (e partial) condition(c sigma.Condition) truth {
@@ -94,16 +109,27 @@ func (e partial) selection(s *sigma.Selection) truth {
 
 // item judges an item by itself where everything it reads is known.
 func (e partial) item(item *sigma.Item) truth {
-	s := &sigma.Selection{Name: "item", Alternatives: []sigma.Alternative{{item}}}
-	alone := sigma.Rule{Selections: []*sigma.Selection{s}, Conditions: []sigma.Condition{sigma.Ref{Selection: s}}}
-	fields := alone.FieldNames()
-	if len(fields) == 0 || slices.ContainsFunc(fields, func(f string) bool { return e.known[f] == nil }) {
+	switch {
+	case !e.knows(item):
 		return unknown
-	}
-	if _, holds := alone.Evaluate(e.event); holds {
+	case item.Holds(e.event):
 		return always
 	}
 	return never
+}
+
+func (e partial) knows(item *sigma.Item) bool {
+	if e.known[item.Field] == nil {
+		return false
+	}
+	for _, v := range item.Values {
+		for _, m := range v.Matchers {
+			if ref, ok := m.(sigma.FieldRef); ok && e.known[ref.Field] == nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func every[T any](parts []T, of func(T) truth) truth {

@@ -140,8 +140,15 @@ func Audit(kind, what string) (record AuditRecord, ok bool) {
 	return record, ok
 }
 
-// AuditCalls are the names of all calls that some event stands for.
-func AuditCalls() map[string]bool {
+// AuditCalls returns the names of all calls that some event stands for. The caller must not change it.
+func AuditCalls() map[string]bool { return auditCalls }
+
+// AuditTypes returns the types of all records that some event stands for. The caller must not change it.
+func AuditTypes() map[string]bool { return auditTypes }
+
+var auditCalls, auditTypes = callsOfRecords(), typesOfRecords()
+
+func callsOfRecords() map[string]bool {
 	calls := map[string]bool{}
 	for _, records := range []map[string]AuditRecord{auditRecords, created, changed} {
 		for _, record := range records {
@@ -153,8 +160,7 @@ func AuditCalls() map[string]bool {
 	return calls
 }
 
-// AuditTypes are the types of all records that some event stands for.
-func AuditTypes() map[string]bool {
+func typesOfRecords() map[string]bool {
 	types := map[string]bool{}
 	for _, record := range auditRecords {
 		for _, name := range record.Types {

@@ -27,18 +27,18 @@ func writeState(h hash.Hash, place string) {
 	// A place that is a link is walked where it leads.
 	root, err := filepath.EvalSymlinks(place)
 	if err != nil {
-		fmt.Fprintln(h, cause(err))
+		fmt.Fprintln(h, err)
 		return
 	}
 	_ = filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
-			fmt.Fprintf(h, "%q %s\n", name, cause(err))
+			fmt.Fprintf(h, "%q %s\n", name, err)
 			return nil
 		}
 		// Files that are links, as container platforms make them, change where they lead to.
 		info, err := os.Stat(name)
 		if err != nil {
-			fmt.Fprintf(h, "%q %s\n", name, cause(err))
+			fmt.Fprintf(h, "%q %s\n", name, err)
 			return nil
 		}
 		fmt.Fprintf(h, "%q %d %d %s\n", name, info.Size(), info.ModTime().UnixNano(), info.Mode())

@@ -66,7 +66,8 @@ func (r *Report) Counts() map[State]int {
 func (l *loader) report(report *Report, resolved *sigma.Collection) {
 	report.Faults = l.faults
 	broken := l.refusedEntries()
-	inForce := map[string]bool{}
+	inForce := map[place]bool{}
+	report.Entries = slices.Grow(report.Entries, len(resolved.Rules)+len(resolved.Correlations)+len(resolved.Filters)+len(broken))
 	add := func(kind string, h *sigma.Header, reasons []string) {
 		e := Entry{State: Loaded, Kind: kind, ID: h.ID, Title: h.Title, Level: h.Level, Source: l.sources[h.File], File: h.File, Line: h.Line}
 		switch off := l.disabledBy(h); {
@@ -75,7 +76,7 @@ func (l *loader) report(report *Report, resolved *sigma.Collection) {
 		case len(reasons) > 0:
 			e.State, e.Reasons = Degraded, reasons
 		}
-		inForce[place(h.File, h.Line)] = true
+		inForce[place{h.File, h.Line}] = true
 		report.Entries = append(report.Entries, e)
 	}
 	for _, r := range resolved.Rules {
@@ -88,7 +89,7 @@ func (l *loader) report(report *Report, resolved *sigma.Collection) {
 		add("filter", &f.Header, nil)
 	}
 	for _, e := range broken {
-		if !inForce[place(e.File, e.Line)] {
+		if !inForce[place{e.File, e.Line}] {
 			report.Entries = append(report.Entries, e)
 		}
 	}
@@ -97,15 +98,19 @@ func (l *loader) report(report *Report, resolved *sigma.Collection) {
 	})
 }
 
-func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
+// place is where a document begins.
+type place struct {
+	file string
+	line int
+}
 
 // refusedEntries makes an entry for each document that has a fault.
 func (l *loader) refusedEntries() []Entry {
-	byPlace := map[string]*Entry{}
-	var order []string
+	byPlace := map[place]*Entry{}
+	var order []place
 	for _, fault := range l.faults {
 		line, title, id := document(l.texts[fault.File], fault.Line)
-		key := place(fault.File, line)
+		key := place{fault.File, line}
 		e := byPlace[key]
 		if e == nil {
 			e = &Entry{State: Refused, ID: id, Title: title, Source: l.sources[fault.File], File: fault.File, Line: line}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -50,7 +49,7 @@ func (l *loader) read(s source, opts ...sigma.Option) error {
 			return err
 		}
 	}
-	return walk(s.fsys, s.root, isRuleFile, func(name string, err error) error {
+	return walk(s.fsys, s.root, sigma.IsRuleFile, func(name string, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %s cannot be read, expected a directory of rules: %w", s.option, s.show(name), err)
 		}
@@ -64,7 +63,7 @@ func (l *loader) readFile(s source, name string, opts []sigma.Option) {
 	l.sources[shown] = s.name
 	src, err := fs.ReadFile(s.fsys, name)
 	if err != nil {
-		l.faults = append(l.faults, &sigma.Error{File: shown, Msg: "cannot be read, expected a file of rules: " + cause(err)})
+		l.faults = append(l.faults, &sigma.Error{File: shown, Msg: "cannot be read, expected a file of rules: " + sigma.Cause(err)})
 		return
 	}
 	l.texts[shown] = src
@@ -108,11 +107,6 @@ func Text(source, file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func isRuleFile(name string) bool {
-	ext := path.Ext(name)
-	return ext == ".yml" || ext == ".yaml"
-}
-
 func isFile(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && !info.IsDir()
@@ -147,18 +141,11 @@ func walk(fsys fs.FS, root string, wanted func(name string) bool, visit func(nam
 		case entry.IsDir() || hidden || !wanted(name):
 			return nil
 		}
-		if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
-			return nil
+		if entry.Type()&fs.ModeSymlink != 0 {
+			if info, err := fs.Stat(fsys, name); err == nil && info.IsDir() {
+				return nil
+			}
 		}
 		return visit(name, nil)
 	})
-}
-
-// cause is what went wrong without the path, which the message names already.
-func cause(err error) string {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err.Error()
-	}
-	return err.Error()
 }

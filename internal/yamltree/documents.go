@@ -67,20 +67,20 @@ type chunk struct {
 // documents, even inside of quotes and block text. Pieces with nothing but comments and directives are left out.
 func split(src []byte) []chunk {
 	var chunks []chunk
-	var text []byte
-	begin, lines := 0, 0
+	rest := src
+	begin, size, lines := 0, 0, 0
 	flush := func() {
-		if !preamble.Match(text) {
+		if text := rest[:size]; !isPreamble(text) {
 			chunks = append(chunks, chunk{begin, text})
 		}
-		begin, text = lines, nil
+		rest, size, begin = rest[size:], 0, lines
 	}
 	ended := false
 	for line := range bytes.Lines(src) {
 		if ended || marker(line, "---") {
 			flush()
 		}
-		text = append(text, line...)
+		size += len(line)
 		ended = marker(line, "...")
 		lines++
 	}
@@ -88,8 +88,18 @@ func split(src []byte) []chunk {
 	return chunks
 }
 
-// preamble is what may stand before a document: comments and directives.
-var preamble = regexp.MustCompile(`\A([ \t]*(#.*)?\r?\n|%.*\n)*([ \t]*(#.*)?|%.*)\z`)
+// isPreamble reports whether a text has only what may stand before a document: comments, directives and empty lines.
+func isPreamble(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		rest := bytes.TrimLeft(line, " \t")
+		switch {
+		case line[0] == '%', len(rest) == 0, rest[0] == '#', rest[0] == '\n', bytes.HasPrefix(rest, []byte("\r\n")):
+		default:
+			return false
+		}
+	}
+	return true
+}
 
 func marker(line []byte, mark string) bool {
 	rest, ok := bytes.CutPrefix(line, []byte(mark))

@@ -27,9 +27,9 @@ func Keys(m *yaml.Node) []*yaml.Node {
 
 // ValueOf gives the value of a key in a map, nil if there is none.
 func ValueOf(m *yaml.Node, key string) *yaml.Node {
-	for i, k := range Keys(m) {
-		if k.Kind == yaml.ScalarNode && k.Value == key {
-			return Resolved(m.Content[2*i+1])
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if k := m.Content[i]; k.Kind == yaml.ScalarNode && k.Value == key {
+			return Resolved(m.Content[i+1])
 		}
 	}
 	return nil

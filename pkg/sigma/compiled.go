@@ -15,6 +15,12 @@ func Holds(m Matcher, v any, ev Event, present bool) bool {
 	return m.holds(v, fieldContext{event: ev, present: present})
 }
 
+// Holds reports whether the item holds for an event.
+func (i *Item) Holds(ev Event) bool {
+	_, ok := (&evaluation{event: ev}).item(i)
+	return ok
+}
+
 // Fold gives the same rune for all runes that are equal but for their case: the smallest of them.
 func Fold(r rune) rune { return fold(r) }
 

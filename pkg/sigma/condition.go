@@ -235,7 +235,6 @@ func selectionsNamed(pattern string, selections []*Selection) []*Selection {
 		parts.add(Part{Literal, literal})
 	}
 	parts.Cased = true
-	parts = parts.compiled()
 	var named []*Selection
 	for _, s := range selections {
 		hidden := strings.HasPrefix(s.Name, "_") && !strings.HasPrefix(pattern, "_")

@@ -79,9 +79,9 @@ func (p *parser) alternatives(n *yaml.Node, what string) []Alternative {
 }
 
 func (p *parser) keywords(at *yaml.Node, nodes []*yaml.Node) *Item {
-	item := &Item{Line: at.Line, Column: at.Column}
+	item := &Item{Line: at.Line, Column: at.Column, Values: make([]Value, 0, len(nodes))}
 	for _, n := range nodes {
-		p.addValue(item, n)
+		p.addValue(item, "keyword", n)
 	}
 	return item
 }
@@ -117,7 +117,7 @@ func (p *parser) item(key, n *yaml.Node) *Item {
 
 func (p *parser) values(item *Item, key, n *yaml.Node) {
 	if n.Kind != yaml.SequenceNode {
-		p.addValue(item, n)
+		p.addValue(item, key.Value, n)
 		return
 	}
 	if len(n.Content) == 0 {
@@ -127,24 +127,25 @@ func (p *parser) values(item *Item, key, n *yaml.Node) {
 		p.errorf(n, "%s: found a list, expected true or false", key.Value)
 		return
 	}
+	item.Values = make([]Value, 0, len(n.Content))
 	for _, element := range p.list(n, key.Value) {
 		if element.ShortTag() == "!!null" {
 			p.errorf(element, "%s: found null in a list, expected it in a selection of its own", key.Value)
 			continue
 		}
-		p.addValue(item, element)
+		p.addValue(item, key.Value, element)
 	}
 }
 
-// addValue reads one value of an item and applies the item's modifiers to it.
-func (p *parser) addValue(item *Item, n *yaml.Node) {
-	m, ok := p.plainMatcher(n, itemName(item))
+// addValue reads one value of an item and applies the item's modifiers to it. what is the item as written.
+func (p *parser) addValue(item *Item, what string, n *yaml.Node) {
+	m, ok := p.plainMatcher(n, what)
 	if !ok {
 		return
 	}
 	names := item.Modifiers
 	if item.Field == "" {
-		if !p.fitForKeyword(item, m, n) {
+		if !p.fitForKeyword(item, what, m, n) {
 			return
 		}
 		if !slices.ContainsFunc(names, isAnchor) && !slices.Contains(names, "re") {
@@ -153,32 +154,24 @@ func (p *parser) addValue(item *Item, n *yaml.Node) {
 	}
 	matchers, err := applyModifiers(m, n.Value, names, p.placeholders)
 	if err != nil {
-		p.errorf(n, "%s: %v", itemName(item), err)
+		p.errorf(n, "%s: %v", what, err)
 		return
 	}
 	item.Values = append(item.Values, Value{Text: n.Value, Matchers: matchers, Line: n.Line, Column: n.Column})
 }
 
-func itemName(item *Item) string {
-	name := strings.Join(append([]string{item.Field}, item.Modifiers...), "|")
-	if name == "" {
-		return "keyword"
-	}
-	return name
-}
-
 // fieldModifiers compare with what only a field can have.
 var fieldModifiers = []string{"cidr", "exists", "fieldref", "gt", "gte", "lt", "lte", "minute", "hour", "day", "week", "month", "year"}
 
-func (p *parser) fitForKeyword(item *Item, m Matcher, n *yaml.Node) bool {
+func (p *parser) fitForKeyword(item *Item, what string, m Matcher, n *yaml.Node) bool {
 	for _, name := range item.Modifiers {
 		if slices.Contains(fieldModifiers, name) {
-			p.errorf(n, "%s: modifier %q needs a field, expected its name before the first \"|\"", itemName(item), name)
+			p.errorf(n, "%s: modifier %q needs a field, expected its name before the first \"|\"", what, name)
 			return false
 		}
 	}
 	if _, null := m.(Null); null || n.Value == "" {
-		p.errorf(n, "%s: found %s, expected text to search for", itemName(item), yamltree.Kind(n))
+		p.errorf(n, "%s: found %s, expected text to search for", what, yamltree.Kind(n))
 		return false
 	}
 	return true

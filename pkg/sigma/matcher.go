@@ -142,7 +142,7 @@ func (f FieldRef) equal(v, other any) bool {
 	}
 	p := literalPattern(o)
 	p.Cased = f.Cased
-	return p.anchored(f.Anchor).compiled().match(s)
+	return p.anchored(f.Anchor).match(s)
 }
 
 // anchored lets the pattern match at the place the anchor names instead of the whole value.

@@ -120,17 +120,15 @@ func applyModifiers(m Matcher, raw string, names []string, placeholders map[stri
 	return compile(matchers)
 }
 
+// compile makes regular expressions ready to be evaluated.
 func compile(matchers []Matcher) ([]Matcher, error) {
 	for i, m := range matchers {
-		switch m := m.(type) {
-		case Pattern:
-			matchers[i] = m.compiled()
-		case Regexp:
-			re, err := m.compiled()
+		if re, ok := m.(Regexp); ok {
+			compiled, err := re.compiled()
 			if err != nil {
 				return nil, err
 			}
-			matchers[i] = re
+			matchers[i] = compiled
 		}
 	}
 	return matchers, nil
@@ -138,7 +136,8 @@ func compile(matchers []Matcher) ([]Matcher, error) {
 
 func (r Regexp) compiled() (Regexp, error) {
 	// The expression alone is compiled first: what is put around it must not complete a broken one, and the message names what was written.
-	if _, err := regexp.Compile(r.Source); err != nil {
+	re, err := regexp.Compile(r.Source)
+	if err != nil {
 		return r, fmt.Errorf("%w; expected RE2 syntax, which has no lookaround and no backreferences", err)
 	}
 	source := r.Source
@@ -151,12 +150,11 @@ func (r Regexp) compiled() (Regexp, error) {
 	if r.Flags != "" {
 		source = "(?" + r.Flags + ")" + source
 	}
-	re, err := regexp.Compile(source)
-	if err != nil {
-		return r, err
+	if source != r.Source {
+		re, err = regexp.Compile(source)
 	}
 	r.re = re
-	return r, nil
+	return r, err
 }
 
 // describe names a matcher for messages.

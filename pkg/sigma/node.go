@@ -52,14 +52,14 @@ func (p *parser) eachEntry(n *yaml.Node, what string, f func(key, value *yaml.No
 		p.errorf(n, "%s: found %s, expected a map", what, yamltree.Kind(n))
 		return
 	}
-	for i, key := range yamltree.Keys(n) {
-		switch {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch key := n.Content[i]; {
 		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null":
 			p.errorf(key, "%s: found %s as a key, expected text", what, yamltree.Kind(key))
 		case key.ShortTag() == "!!merge":
 			p.errorf(key, "%s: YAML merge keys (<<) are not supported, expected the entries themselves", what)
 		default:
-			f(key, yamltree.Resolved(n.Content[2*i+1]))
+			f(key, yamltree.Resolved(n.Content[i+1]))
 		}
 	}
 }

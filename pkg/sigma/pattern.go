@@ -29,21 +29,16 @@ type Part struct {
 type Pattern struct {
 	Parts []Part
 	Cased bool
-
-	tokens []rune // Parts in the form match wants
 }
-
-// Tokens of a compiled pattern that are no characters.
-const (
-	tokenAnyChar rune = -1
-	tokenAnyRun  rune = -2
-)
 
 // invalidByte is added to a byte that is not valid UTF-8, so that it equals no character.
 const invalidByte = unicode.MaxRune + 1
 
 // parsePattern reads Sigma text: wildcards and their escapes.
 func parsePattern(s string) Pattern {
+	if !strings.ContainsAny(s, `\*?`) {
+		return literalPattern(s)
+	}
 	var p Pattern
 	var literal strings.Builder
 	special := func(kind PartKind) {
@@ -99,7 +94,7 @@ func (p Pattern) literal() (string, bool) {
 
 // widened puts "*" before and after the pattern where it is asked for and not there yet.
 func (p Pattern) widened(before, after bool) Pattern {
-	wide := Pattern{Cased: p.Cased}
+	wide := Pattern{Cased: p.Cased, Parts: make([]Part, 0, len(p.Parts)+2)}
 	if before && (len(p.Parts) == 0 || p.Parts[0].Kind != AnyRun) {
 		wide.add(Part{Kind: AnyRun})
 	}
@@ -148,64 +143,69 @@ func (p Pattern) render(literal func(string) string, anyChar, anyRun string) str
 	return b.String()
 }
 
-// compiled returns the pattern ready to match.
-func (p Pattern) compiled() Pattern {
-	p.tokens = nil
-	for _, part := range p.Parts {
-		switch part.Kind {
-		case AnyChar:
-			p.tokens = append(p.tokens, tokenAnyChar)
-		case AnyRun:
-			p.tokens = append(p.tokens, tokenAnyRun)
-		default:
-			p.tokens = append(p.tokens, characters(part.Text, p.Cased)...)
-		}
-	}
-	return p
-}
+// place is a place in a pattern: a part, and how much of its text is behind.
+type place struct{ part, offset int }
 
 // match reports whether the pattern covers the whole of s. When a character does not fit, the latest "*" takes one character
-// more and the tokens after it start again; earlier ones never need to, so the time is at most len(tokens) * len(s).
+// more and what comes after it starts again; earlier ones never need to, so the time is at most that for each character of s
+// with each of the pattern.
 func (p Pattern) match(s string) bool {
-	chars := characters(s, p.Cased)
-	token, char := 0, 0
-	star, resume := -1, 0
-	for char < len(chars) {
-		switch {
-		case token < len(p.tokens) && p.tokens[token] == tokenAnyRun:
-			star, resume = token, char
-			token++
-		case token < len(p.tokens) && (p.tokens[token] == tokenAnyChar || p.tokens[token] == chars[char]):
-			token++
-			char++
-		case star >= 0:
-			resume++
-			token, char = star+1, resume
-		default:
+	at, from := place{}, 0
+	star, resume := place{part: -1}, 0
+	for from < len(s) {
+		if p.isRun(at.part) {
+			at = place{part: at.part + 1}
+			star, resume = at, from
+			continue
+		}
+		if next, size, ok := p.step(at, s[from:]); ok {
+			at, from = next, from+size
+			continue
+		}
+		if star.part < 0 {
 			return false
 		}
+		_, size := character(s[resume:], true)
+		resume += size
+		at, from = star, resume
 	}
-	for token < len(p.tokens) && p.tokens[token] == tokenAnyRun {
-		token++
+	for p.isRun(at.part) {
+		at.part++
 	}
-	return token == len(p.tokens)
+	return at.part == len(p.Parts)
 }
 
-// characters splits text into characters, folded unless cased.
-func characters(s string, cased bool) []rune {
-	chars := make([]rune, 0, len(s))
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			r = invalidByte + rune(s[i])
-		case !cased:
-			r = fold(r)
-		}
-		chars = append(chars, r)
-		i += size
+func (p Pattern) isRun(part int) bool { return part < len(p.Parts) && p.Parts[part].Kind == AnyRun }
+
+// step takes the first character of s, which is not empty, and gives the place behind it and its size.
+func (p Pattern) step(at place, s string) (next place, size int, ok bool) {
+	if at.part == len(p.Parts) {
+		return at, 0, false
 	}
-	return chars
+	found, size := character(s, p.Cased)
+	part := p.Parts[at.part]
+	if part.Kind == Literal {
+		wanted, length := character(part.Text[at.offset:], p.Cased)
+		if wanted != found {
+			return at, 0, false
+		}
+		if at.offset += length; at.offset < len(part.Text) {
+			return at, size, true
+		}
+	}
+	return place{part: at.part + 1}, size, true
+}
+
+// character gives the first character of a text, folded unless cased, and its size in bytes.
+func character(s string, cased bool) (r rune, size int) {
+	r, size = utf8.DecodeRuneInString(s)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		r = invalidByte + rune(s[0])
+	case !cased:
+		r = fold(r)
+	}
+	return r, size
 }
 
 // fold gives the same rune for all runes that are equal but for their case: the smallest of them.

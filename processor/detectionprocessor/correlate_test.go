@@ -133,6 +133,29 @@ func TestCorrelationAlertsWithoutAFurtherEvent(t *testing.T) {
 	require.Eventually(t, func() bool { return sink.LogRecordCount() == 1 }, 30*time.Second, 50*time.Millisecond)
 }
 
+// Without correlations the clock stands; it must go again when a reload brings some.
+func TestReloadBringsTheFirstCorrelation(t *testing.T) {
+	cfg, file := correlating(t, OutputAlerts, toolRule)
+	cfg.Correlation.AllowedLateness = 2 * time.Second
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := processortest.NewNopSettings(metadata.Type)
+	set.TelemetrySettings = tel.NewTelemetrySettings()
+	sink := new(consumertest.LogsSink)
+	p := startWith(t, set, cfg, sink)
+	require.Eventually(t, func() bool {
+		_, err := tel.GetMetric("otelcol_processor_detection_correlation_groups")
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond, "the clock has ticked once")
+
+	require.NoError(t, os.WriteFile(file, []byte(scans), 0o600))
+	require.NoError(t, p.reload(context.Background()))
+	begin := time.Since(testTime)
+	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t,
+		scan(begin-time.Second, "ann"), scan(begin-3*time.Second, "ann"), scan(begin-2*time.Second, "ann"))))
+	require.Eventually(t, func() bool { return sink.LogRecordCount() == 1 }, 30*time.Second, 50*time.Millisecond)
+}
+
 func TestReloadKeepsWhatCorrelationsRemember(t *testing.T) {
 	cfg, file := correlating(t, OutputAlerts, scans)
 	sink := new(consumertest.LogsSink)

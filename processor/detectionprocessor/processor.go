@@ -34,6 +34,8 @@ type detection struct {
 	// and no match is told to a correlator that is already replaced.
 	mu      sync.RWMutex
 	current *generation
+	// replaced wakes the clock of correlations, which stands while there are none.
+	replaced chan struct{}
 
 	dedup     *dedup.Memory
 	limiter   *rateLimiter
@@ -74,6 +76,7 @@ func newDetection(set processor.Settings, cfg *Config, next consumer.Logs) (*det
 		risk:     newRiskScores(cfg.Risk),
 		losses:   newLossCounter(),
 		contexts: newContexts(),
+		replaced: make(chan struct{}, 1),
 	}, nil
 }
 

@@ -74,6 +74,10 @@ func (d *detection) replace(g *generation) {
 	defer d.mu.Unlock()
 	g.set.Report.Faults = append(g.set.Report.Faults, g.takeOver(d.current, d.cfg.Correlation.Limits())...)
 	d.current = g
+	select {
+	case d.replaced <- struct{}{}:
+	default: // it is still to be looked at
+	}
 }
 
 // announce logs and counts what became of the rules.
@@ -151,6 +155,11 @@ func (d *detection) run(ctx context.Context) {
 		case now := <-advance.C:
 			waiting = d.deliver(ctx, append(waiting, d.advance(now)...))
 			d.measureCorrelations(ctx)
+			if len(waiting) == 0 && !d.correlates() {
+				advance.Stop()
+			}
+		case <-d.replaced:
+			advance.Reset(advanceInterval)
 		case <-changed:
 			d.reloadChanged(ctx)
 		case <-keep.C:
@@ -158,6 +167,13 @@ func (d *detection) run(ctx context.Context) {
 			d.writeStatus()
 		}
 	}
+}
+
+// correlates reports whether there are correlations.
+func (d *detection) correlates() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.current.correlations) > 0
 }
 
 // advance lets windows close that end without a further event.

@@ -3,8 +3,8 @@
 package engine
 
 import (
-	"cmp"
 	"slices"
+	"strings"
 )
 
 // automaton finds all of a set of literals in one pass over a text (Aho-Corasick), one step for each byte whatever the literals are.
@@ -107,9 +107,10 @@ type step struct {
 	node  uint32
 }
 
-// newAutomaton makes the automaton of the literals, which are given once each.
+// newAutomaton makes the automaton of the literals. Those of the same text are one, with the predicates of all of them; it
+// changes the slice.
 func newAutomaton(literals []automatonLiteral) *automaton {
-	slices.SortFunc(literals, func(x, y automatonLiteral) int { return cmp.Compare(x.text, y.text) })
+	literals = united(literals)
 	a := &automaton{found: make([]discovery, 1, len(literals)+1)}
 	classes := a.classify(literals)
 	a.width = uint(classes)
@@ -119,6 +120,27 @@ func newAutomaton(literals []automatonLiteral) *automaton {
 	a.lay(t, order, classes)
 	return a
 }
+
+// united sorts literals and makes one of those with the same text.
+func united(literals []automatonLiteral) []automatonLiteral {
+	slices.SortFunc(literals, func(x, y automatonLiteral) int { return strings.Compare(x.text, y.text) })
+	kept := literals[:0]
+	for _, l := range literals {
+		last := len(kept) - 1
+		if last < 0 || kept[last].text != l.text {
+			kept = append(kept, l)
+			continue
+		}
+		same := &kept[last]
+		same.within = max(same.within, l.within)
+		same.atStart = max(same.atStart, l.atStart)
+		same.atEnd = max(same.atEnd, l.atEnd)
+	}
+	return kept
+}
+
+// literals is the number of texts that it finds.
+func (a *automaton) literals() int { return len(a.found) - 1 }
 
 // classify numbers the bytes that literals have.
 func (a *automaton) classify(literals []automatonLiteral) (classes int) {
@@ -141,15 +163,12 @@ func (a *automaton) classify(literals []automatonLiteral) (classes int) {
 
 // plant makes the trie of sorted literals. Only along the path of the literal before can a new one branch off.
 func (a *automaton) plant(literals []automatonLiteral) *trie {
-	t := &trie{nodes: make([]trieNode, 1, 8*len(literals))}
+	t := &trie{nodes: make([]trieNode, 1, 1+branchedOff(literals))}
 	path := []uint32{0}
 	youngest := []uint32{0} // of each node on the path, the child that came last
 	before := ""
 	for _, l := range literals {
-		shared := 0
-		for shared < len(before) && before[shared] == l.text[shared] {
-			shared++
-		}
+		shared := sharedPrefix(before, l.text)
 		path, youngest = path[:shared+1], youngest[:shared+1]
 		for depth := shared; depth < len(l.text); depth++ {
 			id := uint32(len(t.nodes))
@@ -167,6 +186,24 @@ func (a *automaton) plant(literals []automatonLiteral) *trie {
 		before = l.text
 	}
 	return t
+}
+
+// branchedOff is the number of nodes that sorted literals make.
+func branchedOff(literals []automatonLiteral) int {
+	nodes, before := 0, ""
+	for _, l := range literals {
+		nodes += len(l.text) - sharedPrefix(before, l.text)
+		before = l.text
+	}
+	return nodes
+}
+
+func sharedPrefix(x, y string) int {
+	shared := 0
+	for shared < min(len(x), len(y)) && x[shared] == y[shared] {
+		shared++
+	}
+	return shared
 }
 
 // connect gives every node its row and what is found there, and the order in which it went: shorter ones first.

@@ -44,7 +44,7 @@ func NewBuilder() *Builder {
 		slots:       map[string]uint32{},
 		routes:      map[string]uint32{},
 		slotNames:   []string{""},
-		predicates:  predicates{list: make([]predicate, 1), known: map[string]predicateID{}},
+		predicates:  newPredicates(),
 		nodes:       nodes{list: make([]node, 1)},
 		expressions: map[string]requirement{},
 		common:      map[Slot]bool{},

@@ -4,7 +4,6 @@ package engine
 
 import (
 	"hash/maphash"
-	"maps"
 	"slices"
 	"sync"
 
@@ -182,7 +181,7 @@ func (t term) renumbered(numbers []predicateID) term {
 
 // fillTables gives the number of literals that automata look for.
 func (e *Engine) fillTables(list []predicate, numbers []predicateID) int {
-	searched := make([]map[string]automatonLiteral, len(e.tables))
+	searched := make([][]automatonLiteral, len(e.tables))
 	for id := range list {
 		switch p := list[id]; {
 		case p.scalar != nil:
@@ -190,34 +189,28 @@ func (e *Engine) fillTables(list []predicate, numbers []predicateID) int {
 		case p.literal != nil && p.literal.whole():
 			e.tables[p.literal.slot].addWhole(p.literal.text, func(w *wholeText) { w.any = numbers[id] })
 		case p.literal != nil:
-			if searched[p.literal.slot] == nil {
-				searched[p.literal.slot] = map[string]automatonLiteral{}
-			}
-			addLiteral(searched[p.literal.slot], p.literal, numbers[id])
+			searched[p.literal.slot] = push(searched[p.literal.slot], searchedLiteral(p.literal, numbers[id]))
 		}
 	}
 	total := 0
 	for slot, literals := range searched {
 		if len(literals) > 0 {
-			total += len(literals)
-			e.tables[slot].automaton = newAutomaton(slices.Collect(maps.Values(literals)))
+			a := newAutomaton(literals)
+			e.tables[slot].automaton = a
+			total += a.literals()
 		}
 	}
 	return total
 }
 
-func addLiteral(literals map[string]automatonLiteral, l *literal, id predicateID) {
-	a := literals[l.text]
-	a.text = l.text
+func searchedLiteral(l *literal, id predicateID) automatonLiteral {
 	switch {
 	case l.atStart:
-		a.atStart = id
+		return automatonLiteral{text: l.text, atStart: id}
 	case l.atEnd:
-		a.atEnd = id
-	default:
-		a.within = id
+		return automatonLiteral{text: l.text, atEnd: id}
 	}
-	literals[l.text] = a
+	return automatonLiteral{text: l.text, within: id}
 }
 
 func (t *table) addWhole(text string, change func(w *wholeText)) {
@@ -254,7 +247,6 @@ func appendTo[K comparable](m map[K][]predicateID, key K, id predicateID) map[K]
 
 // addRules lists each rule with what finds it.
 func (e *Engine) addRules(rules []builtRule, needs []necessity, numbers []predicateID) {
-	posts := make([][]post, e.scanned+1)
 	for i, r := range rules {
 		e.rules = append(e.rules, rule{r.rule, r.root.renumbered(numbers), r.cause, r.bindings})
 		if !needs[i].known {
@@ -266,16 +258,9 @@ func (e *Engine) addRules(rules []builtRule, needs []necessity, numbers []predic
 			if !needs[i].known {
 				to.always = append(to.always, uint32(i))
 			}
-			for _, p := range needs[i].any {
-				posts[numbers[p]] = append(posts[numbers[p]], post{id, uint32(i)})
-			}
 		}
 	}
-	for _, list := range posts {
-		e.postsOf = append(e.postsOf, uint32(len(e.posts)))
-		e.posts = append(e.posts, list...)
-	}
-	e.postsOf = append(e.postsOf, uint32(len(e.posts)))
+	e.addPosts(rules, needs, numbers)
 	for i := range e.routes {
 		to := &e.routes[i]
 		to.slots = sorted(to.slots)
@@ -283,6 +268,30 @@ func (e *Engine) addRules(rules []builtRule, needs []necessity, numbers []predic
 			to.slots, to.texts = to.slots[1:], true
 		}
 	}
+}
+
+// addPosts counts the posts of each predicate before it puts them where they belong.
+func (e *Engine) addPosts(rules []builtRule, needs []necessity, numbers []predicateID) {
+	each := func(visit func(p predicateID, at post)) {
+		for i, r := range rules {
+			for _, id := range r.routes {
+				for _, p := range needs[i].any {
+					visit(numbers[p], post{id, uint32(i)})
+				}
+			}
+		}
+	}
+	e.postsOf = make([]uint32, e.scanned+2)
+	each(func(p predicateID, _ post) { e.postsOf[p+1]++ })
+	for p := range e.scanned + 1 {
+		e.postsOf[p+1] += e.postsOf[p]
+	}
+	e.posts = make([]post, e.postsOf[e.scanned+1])
+	next := slices.Clone(e.postsOf)
+	each(func(p predicateID, at post) {
+		e.posts[next[p]] = at
+		next[p]++
+	})
 }
 
 func (e *Engine) measure(predicates, literals int) {

@@ -63,4 +63,7 @@ func foldASCII(b []byte) bool {
 	return true
 }
 
-func folded(s string) string { return string(appendFolded(nil, s)) }
+func folded(s string) string {
+	var space [64]byte // enough for most literals, so that only the text is allocated
+	return string(appendFolded(space[:0], s))
+}

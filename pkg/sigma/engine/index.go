@@ -8,7 +8,7 @@ import (
 )
 
 // ordinary are values that events have all the time. A literal that is in one of them tells little.
-var ordinary = foldedAll(
+var ordinary = newValues(
 	"/usr/bin/bash", "/bin/sh", "sh", "bash", "/usr/bin/dash", "/bin/zsh", "/bin/sh -c /usr/bin/", "bash -c ", "/bin/bash -e ",
 	"/usr/bin/python3.11", "python3 /usr/local/bin/", "/usr/bin/perl", "/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-logind",
 	"/usr/sbin/cron -f", "/usr/sbin/sshd -D", "/usr/bin/grep -r --color=auto", "/usr/bin/cat /etc/passwd", "/usr/bin/ls -la /tmp/",
@@ -21,27 +21,38 @@ var ordinary = foldedAll(
 	"/usr/bin/id", "/usr/bin/uname -a", "/usr/bin/echo", "/usr/bin/head -n 1", "/usr/bin/openssl", "/usr/bin/base64", "&& ; > < = true false",
 )
 
-func foldedAll(texts ...string) []string {
-	for i, text := range texts {
-		texts[i] = folded(text)
+// values is a set of folded values as one text, with the border before and behind each: what begins at each of its places,
+// sorted.
+type values []string
+
+const border = "\xff"
+
+func newValues(list ...string) values {
+	all := border + folded(strings.Join(list, border)) + border
+	v := make(values, len(all))
+	for i := range len(all) {
+		v[i] = all[i:]
 	}
-	return texts
+	slices.Sort(v)
+	return v
+}
+
+// have reports whether a literal is in one of the values.
+func (v values) have(l *literal) bool {
+	text := l.text
+	if l.atStart {
+		text = border + text
+	}
+	if l.atEnd {
+		text += border
+	}
+	at, _ := slices.BinarySearch(v, text)
+	return at < len(v) && strings.HasPrefix(v[at], text)
 }
 
 // frequency guesses in what share of events a literal is found. Only the order of the guesses matters.
 func frequency(l *literal) float64 {
-	fits := func(value string) bool {
-		switch {
-		case l.whole():
-			return value == l.text
-		case l.atStart:
-			return strings.HasPrefix(value, l.text)
-		case l.atEnd:
-			return strings.HasSuffix(value, l.text)
-		}
-		return strings.Contains(value, l.text)
-	}
-	if slices.ContainsFunc(ordinary, fits) {
+	if ordinary.have(l) {
 		return 0.5 / float64(1+len(l.text))
 	}
 	guess := 1.0

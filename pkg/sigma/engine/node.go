@@ -39,8 +39,10 @@ type nodes struct {
 // add makes a node.
 func (n *nodes) add(or bool, terms []term) nodeID {
 	lo := uint32(len(n.terms))
-	n.terms = append(n.terms, terms...)
-	n.list = append(n.list, node{or, lo, uint32(len(n.terms))})
+	for _, t := range terms {
+		n.terms = push(n.terms, t)
+	}
+	n.list = push(n.list, node{or, lo, uint32(len(n.terms))})
 	return nodeID(len(n.list) - 1)
 }
 
@@ -52,6 +54,15 @@ func (n *nodes) term(or bool, terms []term) term {
 		return terms[0]
 	}
 	return nodeTerm | term(n.add(or, terms))
+}
+
+// push appends to a list that becomes long. It makes room for twice as many each time; append, which makes room for a quarter
+// more, would allocate a multiple of what is needed in the end.
+func push[T any](list []T, v T) []T {
+	if len(list) == cap(list) {
+		list = slices.Grow(list, max(len(list), 16))
+	}
+	return append(list, v)
 }
 
 func (n *nodes) of(id nodeID) []term { return n.terms[n.list[id].lo:n.list[id].hi] }

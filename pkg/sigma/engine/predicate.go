@@ -4,6 +4,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -46,23 +47,34 @@ func (l *literal) whole() bool { return l.atStart && l.atEnd }
 
 // predicates gives each predicate a number, the same one for the same predicate.
 type predicates struct {
-	list  []predicate // number 0 is not used
-	known map[string]predicateID
+	list      []predicate // number 0 is not used
+	literals  map[literal]predicateID
+	scalars   map[scalar]predicateID
+	questions map[string]predicateID // by kind and content
 }
 
-func (p *predicates) add(key string, pred predicate) predicateID {
-	id := predicateID(len(p.list))
-	p.list = append(p.list, pred)
-	p.known[key] = id
-	return id
+func newPredicates() predicates {
+	return predicates{
+		list:      make([]predicate, 1),
+		literals:  map[literal]predicateID{},
+		scalars:   map[scalar]predicateID{},
+		questions: map[string]predicateID{},
+	}
+}
+
+func (p *predicates) add(pred predicate) predicateID {
+	p.list = push(p.list, pred)
+	return predicateID(len(p.list) - 1)
 }
 
 func (p *predicates) literal(l literal) predicateID {
-	key := fmt.Sprintf("literal %d %t %t %s", l.slot, l.atStart, l.atEnd, l.text)
-	if id, ok := p.known[key]; ok {
+	if id, ok := p.literals[l]; ok {
 		return id
 	}
-	return p.add(key, predicate{literal: &l})
+	kept := l
+	id := p.add(predicate{literal: &kept})
+	p.literals[l] = id
+	return id
 }
 
 func (p *predicates) number(slot Slot, n sigma.Number) predicateID {
@@ -77,19 +89,23 @@ func (p *predicates) number(slot Slot, n sigma.Number) predicateID {
 }
 
 func (p *predicates) scalar(s scalar) predicateID {
-	key := fmt.Sprintf("scalar %d %T %v %s", s.slot, s.value, s.value, s.text)
-	if id, ok := p.known[key]; ok {
+	if id, ok := p.scalars[s]; ok {
 		return id
 	}
-	return p.add(key, predicate{scalar: &s})
+	kept := s
+	id := p.add(predicate{scalar: &kept})
+	p.scalars[s] = id
+	return id
 }
 
 // question finds or makes a predicate of the kind and content that the key names.
 func (p *predicates) question(key string, q question, g guard) predicateID {
-	if id, ok := p.known[key]; ok {
+	if id, ok := p.questions[key]; ok {
 		return id
 	}
-	return p.add(key, predicate{question: q, guard: g})
+	id := p.add(predicate{question: q, guard: g})
+	p.questions[key] = id
+	return id
 }
 
 // asInt gives the number as int64 where it is one exactly.
@@ -136,15 +152,15 @@ func (b *Builder) pattern(slot Slot, p sigma.Pattern) predicateID {
 	return b.predicates.question(key, wildcardQuestion{slot, newWildcard(parts, folded)}, g)
 }
 
-// withoutDoubleRuns drops each "*" that follows another.
+// withoutDoubleRuns drops each "*" that follows another. Few patterns have any, so most are not copied.
 func withoutDoubleRuns(parts []sigma.Part) []sigma.Part {
-	var kept []sigma.Part
-	for i, part := range parts {
-		if part.Kind != sigma.AnyRun || i == 0 || parts[i-1].Kind != sigma.AnyRun {
-			kept = append(kept, part)
+	both := func(a, b sigma.Part) bool { return a.Kind == sigma.AnyRun && b.Kind == sigma.AnyRun }
+	for i := 1; i < len(parts); i++ {
+		if both(parts[i-1], parts[i]) {
+			return slices.CompactFunc(slices.Clone(parts), both)
 		}
 	}
-	return kept
+	return parts
 }
 
 // literalOf takes a pattern that is one literal, with or without "*" before and after it.
