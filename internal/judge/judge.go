@@ -126,3 +126,6 @@ func (j *Judge) Stats() engine.Stats { return j.engine.Stats() }
 
 // Event returns the record that was read last as a rule sees it, until the next is read.
 func (r *Record) Event(rule int) sigma.Event { return r.scanner.Event(rule) }
+
+// Explain tells why a rule matches the record that was read last, until the next is read.
+func (r *Record) Explain(rule int) sigma.Match { return r.scanner.Explain(rule) }

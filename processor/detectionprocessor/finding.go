@@ -88,7 +88,7 @@ func (b *batchJudge) matched(record *judge.Record, number int, resource plog.Res
 		r.matches.Add(1)
 		return
 	}
-	f.match, _ = b.set.Rules[number].Evaluate(ev)
+	f.match = record.Explain(number)
 	f.message = r.message.Render(ev)
 	f.keys = dedup.Keys(r.Dedup, ev, dedup.AncestryOf(log))
 	b.findings = append(b.findings, f)

@@ -23,6 +23,7 @@ type Builder struct {
 	slotNames, routeNames []string
 	predicates            predicates
 	nodes                 nodes
+	reasons               []term
 	expressions           map[string]requirement // by source
 	rules                 []builtRule
 	common                map[Slot]bool
@@ -31,6 +32,7 @@ type Builder struct {
 type builtRule struct {
 	rule     *sigma.Rule
 	root     term
+	cause    cause
 	bindings []binding // of all the fields a view of the event has
 	judged   []Slot    // sorted
 	routes   []Route   // sorted
@@ -77,8 +79,8 @@ func intern(known map[string]uint32, names *[]string, name string) uint32 {
 // field of the rule means; it is asked for the fields that the rule reads and for those given to Show, during these calls
 // only. On other routes than the given ones the rule never matches.
 func (b *Builder) Add(rule *sigma.Rule, bind func(field string) []Slot, routes ...Route) int {
-	c := &compilation{Builder: b, bind: bind, selections: map[*sigma.Selection]term{}}
-	root := c.rule(rule)
+	c := &compilation{Builder: b, bind: bind, selections: map[*sigma.Selection]compiled{}}
+	made := c.rule(rule)
 	var judged []Slot
 	for _, bound := range c.bindings {
 		judged = append(judged, bound.slots...)
@@ -86,7 +88,7 @@ func (b *Builder) Add(rule *sigma.Rule, bind func(field string) []Slot, routes .
 	for _, field := range rule.FieldNames() {
 		c.slots(field) // also of selections that no condition mentions
 	}
-	b.rules = append(b.rules, builtRule{rule, root, c.bindings, sorted(judged), sorted(routes)})
+	b.rules = append(b.rules, builtRule{rule, made.term, made.cause, c.bindings, sorted(judged), sorted(routes)})
 	return len(b.rules) - 1
 }
 

@@ -14,7 +14,13 @@ type compilation struct {
 	*Builder
 	bind       func(field string) []Slot
 	bindings   []binding // of the fields that were asked for
-	selections map[*sigma.Selection]term
+	selections map[*sigma.Selection]compiled
+}
+
+// compiled is a condition as a term, and as a cause of matches.
+type compiled struct {
+	term  term
+	cause cause
 }
 
 // binding says what a field means.
@@ -37,73 +43,88 @@ func (c *compilation) slots(field string) []Slot {
 	return slots
 }
 
-func (c *compilation) rule(r *sigma.Rule) term {
+func (c *compilation) rule(r *sigma.Rule) compiled {
 	return c.conditions(true, r.Conditions)
 }
 
-func (c *compilation) conditions(or bool, conditions []sigma.Condition) term {
-	terms := make([]term, len(conditions))
+func (c *compilation) conditions(or bool, conditions []sigma.Condition) compiled {
+	parts := make([]compiled, len(conditions))
 	for i, condition := range conditions {
-		terms[i] = c.condition(condition)
+		parts[i] = c.condition(condition)
 	}
-	return c.nodes.term(or, terms)
+	return c.joined(or, parts)
 }
 
-func (c *compilation) condition(condition sigma.Condition) term {
+func (c *compilation) joined(or bool, parts []compiled) compiled {
+	terms, causes := make([]term, len(parts)), make([]cause, len(parts))
+	for i, part := range parts {
+		terms[i], causes[i] = part.term, part.cause
+	}
+	t := c.nodes.term(or, terms)
+	return compiled{t, cause{holds: c.reason(t), causes: causes}}
+}
+
+func (c *compilation) condition(condition sigma.Condition) compiled {
 	switch condition := condition.(type) {
 	case sigma.And:
 		return c.conditions(false, condition.Terms)
 	case sigma.Or:
 		return c.conditions(true, condition.Terms)
 	case sigma.Not:
-		return c.condition(condition.Term).not()
+		t := c.condition(condition.Term).term.not()
+		return compiled{t, cause{holds: c.reason(t)}}
 	case sigma.Ref:
 		return c.selection(condition.Selection)
 	case sigma.Quantified:
-		terms := make([]term, len(condition.Selections))
+		parts := make([]compiled, len(condition.Selections))
 		for i, s := range condition.Selections {
-			terms[i] = c.selection(s)
+			parts[i] = c.selection(s)
 		}
-		return c.nodes.term(!condition.All, terms)
+		return c.joined(!condition.All, parts)
 	}
 	panic(fmt.Sprintf("engine: unknown kind of condition %T", condition))
 }
 
-func (c *compilation) selection(s *sigma.Selection) term {
-	if t, ok := c.selections[s]; ok {
-		return t
+func (c *compilation) selection(s *sigma.Selection) compiled {
+	if known, ok := c.selections[s]; ok {
+		return known
 	}
-	alternatives := make([]term, len(s.Alternatives))
+	terms, alternatives := make([]term, len(s.Alternatives)), make([]alternative, len(s.Alternatives))
 	for i, items := range s.Alternatives {
-		terms := make([]term, len(items))
-		for k, item := range items {
-			terms[k] = c.item(item)
-		}
-		alternatives[i] = c.nodes.term(false, terms)
+		terms[i], alternatives[i] = c.alternative(items)
 	}
-	t := c.nodes.term(true, alternatives)
-	c.selections[s] = t
-	return t
+	t := c.nodes.term(true, terms)
+	made := compiled{t, cause{holds: c.reason(t), selection: &selection{s.Name, alternatives}}}
+	c.selections[s] = made
+	return made
 }
 
-func (c *compilation) item(item *sigma.Item) term {
-	slots := c.slots(item.Field)
-	var terms []term
-	for _, value := range item.Values {
+func (c *compilation) alternative(items sigma.Alternative) (term, alternative) {
+	terms, told := make([]term, len(items)), make([]item, len(items))
+	for i, one := range items {
+		terms[i], told[i] = c.item(one)
+	}
+	t := c.nodes.term(false, terms)
+	return t, alternative{c.reason(t), told}
+}
+
+func (c *compilation) item(of *sigma.Item) (term, item) {
+	slots := c.slots(of.Field)
+	terms := make([]term, len(of.Values))
+	for i, value := range of.Values {
 		var accepted []term
 		for _, m := range value.Matchers {
 			accepted = append(accepted, c.matcher(slots, m)...)
 		}
-		if item.All {
-			accepted = []term{c.nodes.term(true, accepted)}
-		}
-		terms = append(terms, accepted...)
+		terms[i] = c.nodes.term(true, accepted)
 	}
-	t := c.nodes.term(!item.All, terms)
-	if item.Negate {
+	told := item{of, slots, reason(len(c.reasons))}
+	c.reasons = append(c.reasons, terms...)
+	t := c.nodes.term(!of.All, terms)
+	if of.Negate {
 		t = t.not()
 	}
-	return t
+	return t, told
 }
 
 // matcher gives terms of which one must hold. Most matchers look at one value, so that each slot may be asked on its own.

@@ -23,6 +23,7 @@ type Engine struct {
 	posts     []post   // of all predicates, one after the other
 	postsOf   []uint32 // by scanned predicate, where its posts begin; one more at the end
 	nodes     nodes
+	reasons   []term
 	rules     []rule
 	stats     Stats
 	seed      maphash.Seed
@@ -42,6 +43,7 @@ type Stats struct {
 type rule struct {
 	rule     *sigma.Rule
 	root     term
+	cause    cause
 	bindings []binding
 }
 
@@ -130,9 +132,11 @@ func (b *Builder) Build() *Engine {
 		seed: maphash.MakeSeed(),
 	}
 	numbers := e.number(b.predicates.list)
-	e.nodes = b.nodes
-	for i, t := range e.nodes.terms {
-		e.nodes.terms[i] = t.renumbered(numbers)
+	e.nodes, e.reasons = b.nodes, b.reasons
+	for _, terms := range [][]term{e.nodes.terms, e.reasons} {
+		for i, t := range terms {
+			terms[i] = t.renumbered(numbers)
+		}
 	}
 	literals := e.fillTables(b.predicates.list, numbers)
 	e.addRules(b.rules, needs, numbers)
@@ -252,7 +256,7 @@ func appendTo[K comparable](m map[K][]predicateID, key K, id predicateID) map[K]
 func (e *Engine) addRules(rules []builtRule, needs []necessity, numbers []predicateID) {
 	posts := make([][]post, e.scanned+1)
 	for i, r := range rules {
-		e.rules = append(e.rules, rule{r.rule, r.root.renumbered(numbers), r.bindings})
+		e.rules = append(e.rules, rule{r.rule, r.root.renumbered(numbers), r.cause, r.bindings})
 		if !needs[i].known {
 			e.stats.Unindexed++
 		}
@@ -285,7 +289,7 @@ func (e *Engine) measure(predicates, literals int) {
 	e.stats.Rules = len(e.rules)
 	e.stats.Predicates = predicates
 	e.stats.Literals = literals
-	e.stats.Bytes = len(e.posts)*8 + len(e.postsOf)*4 + len(e.nodes.list)*12 + len(e.nodes.terms)*4
+	e.stats.Bytes = len(e.posts)*8 + len(e.postsOf)*4 + len(e.nodes.list)*12 + len(e.nodes.terms)*4 + len(e.reasons)*4
 	for i := range e.tables {
 		t := &e.tables[i]
 		if t.automaton != nil {

@@ -171,8 +171,10 @@ func (f *fixture) compare(t testing.TB, s *Scanner, e plainEvent) {
 				t.Fatalf("engine says %t, rule says %t\n%s%s", !matched, matched, f.textOf(i), e)
 			}
 			if matched && on {
-				got, _ := rule.Evaluate(s.Event(i))
-				require.Equal(t, fmt.Sprintf("%#v", want), fmt.Sprintf("%#v", got), "%s%s", f.textOf(i), e) // NaN is not equal to itself
+				seen, _ := rule.Evaluate(s.Event(i))
+				for _, got := range []sigma.Match{seen, s.Explain(i)} {
+					require.Equal(t, fmt.Sprintf("%#v", want), fmt.Sprintf("%#v", got), "%s%s", f.textOf(i), e) // NaN is not equal to itself
+				}
 			}
 		}
 	}
