@@ -4,8 +4,7 @@
 package dedup
 
 import (
-	"fmt"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -102,8 +101,7 @@ func Keys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string {
 		return nil
 	}
 	ids := []string{""}
-	var key strings.Builder
-	fmt.Fprintf(&key, "%q", d.Group)
+	key := strconv.Quote(d.Group)
 	for _, field := range d.Key {
 		value, ok := alertmessage.First(ev, field)
 		if !ok {
@@ -113,11 +111,11 @@ func Keys(d *sigma.Dedup, ev correlation.Event, ancestry []string) []string {
 			ids = append([]string{value}, ancestry...)
 			continue
 		}
-		fmt.Fprintf(&key, "|%q", value)
+		key += "|" + strconv.Quote(value)
 	}
 	keys := make([]string, len(ids))
 	for i, id := range ids {
-		keys[i] = key.String() + "|" + id
+		keys[i] = key + "|" + id
 	}
 	return keys
 }

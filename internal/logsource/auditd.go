@@ -129,12 +129,14 @@ var changed = map[string]AuditRecord{
 	"xattr": {Calls: []string{"setxattr", "lsetxattr", "fsetxattr"}, Numbers: []int64{188, 189, 190}},
 }
 
+// specialCalls are the calls of kinds that several cause, each in another case.
+var specialCalls = map[string]map[string]AuditRecord{event.KindFileCreate: created, event.KindFileAttributes: changed}
+
 // Audit returns what the audit system would write of an event; ok is false where it would write nothing. what
 // is the type of a file that came into being, or what of a file was changed.
 func Audit(kind, what string) (record AuditRecord, ok bool) {
 	record, ok = auditRecords[kind]
-	calls := map[string]map[string]AuditRecord{event.KindFileCreate: created, event.KindFileAttributes: changed}[kind]
-	if special, known := calls[what]; known {
+	if special, known := specialCalls[kind][what]; known {
 		record.Calls, record.Numbers = special.Calls, special.Numbers
 	}
 	return record, ok

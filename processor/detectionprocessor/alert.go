@@ -6,8 +6,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"hash"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -35,14 +34,14 @@ var identityAttributes = []string{
 
 // write makes the empty record out the alert of a finding.
 func (f *finding) write(out plog.LogRecord) {
+	attrs := out.Attributes()
+	attrs.EnsureCapacity(f.log.Attributes().Len() + attributesOfAlert)
 	f.log.CopyTo(out)
 	out.SetEventName(event.KindSecurityAlert)
 	out.Body().SetStr(f.message)
 	out.SetSeverityNumber(f.rule.level.severity)
 	out.SetSeverityText(f.rule.level.name)
 
-	attrs := out.Attributes()
-	attrs.EnsureCapacity(attrs.Len() + attributesOfAlert)
 	attrs.PutStr(event.AttrEventKind, "alert")
 	attrs.PutStr(event.AttrEventID, f.id())
 	if name := f.log.EventName(); name != "" {
@@ -121,30 +120,24 @@ func putThreat(attrs pcommon.Map, tags attack.Tags) {
 	attrs.PutStr(event.AttrThreatFramework, attack.Framework)
 	putTechniques(attrs, event.AttrThreatTechniqueID, event.AttrThreatTechniqueName, tags.Techniques)
 	putTechniques(attrs, event.AttrThreatTechniqueSubtechniqueID, event.AttrThreatTechniqueSubtechniqueName, tags.Subtechniques)
-	if len(tags.Tactics) == 0 {
-		return
-	}
-	ids := attrs.PutEmptySlice(event.AttrThreatTacticID)
-	for _, t := range tags.Tactics {
-		ids.AppendEmpty().SetStr(t.ID)
-	}
-	names := attrs.PutEmptySlice(event.AttrThreatTacticName)
-	for _, t := range tags.Tactics {
-		names.AppendEmpty().SetStr(t.Name)
-	}
+	putTexts(attrs, event.AttrThreatTacticID, tags.Tactics, func(t attack.Tactic) string { return t.ID })
+	putTexts(attrs, event.AttrThreatTacticName, tags.Tactics, func(t attack.Tactic) string { return t.Name })
 }
 
 func putTechniques(attrs pcommon.Map, idAttr, nameAttr string, techniques []attack.Technique) {
-	if len(techniques) == 0 {
+	putTexts(attrs, idAttr, techniques, func(t attack.Technique) string { return t.ID })
+	putTexts(attrs, nameAttr, techniques, func(t attack.Technique) string { return t.Name })
+}
+
+// putTexts writes a list with a text of each element; nothing where there is none.
+func putTexts[T any](attrs pcommon.Map, name string, list []T, text func(T) string) {
+	if len(list) == 0 {
 		return
 	}
-	ids := attrs.PutEmptySlice(idAttr)
-	for _, t := range techniques {
-		ids.AppendEmpty().SetStr(t.ID)
-	}
-	names := attrs.PutEmptySlice(nameAttr)
-	for _, t := range techniques {
-		names.AppendEmpty().SetStr(t.Name)
+	texts := attrs.PutEmptySlice(name)
+	texts.EnsureCapacity(len(list))
+	for _, element := range list {
+		texts.AppendEmpty().SetStr(text(element))
 	}
 }
 
@@ -191,26 +184,27 @@ func (f *finding) id() string {
 }
 
 func (f *finding) identity() correlation.EventID {
-	h := sha256.New()
-	writePart(h, f.rule.ID)
-	writePart(h, f.rule.Title)
-	writePart(h, f.source())
-	writePart(h, f.log.EventName())
-	writePart(h, fmt.Sprint(uint64(f.log.Timestamp())))
+	b := make([]byte, 0, 512)
+	b = appendPart(b, f.rule.ID)
+	b = appendPart(b, f.rule.Title)
+	b = appendPart(b, f.source())
+	b = appendPart(b, f.log.EventName())
+	b = appendPart(b, strconv.FormatUint(uint64(f.log.Timestamp()), 10))
 	if f.log.EventName() == "" {
-		writePart(h, f.log.Body().AsString())
+		b = appendPart(b, f.log.Body().AsString())
 	}
 	for _, name := range identityAttributes {
 		if value, ok := f.log.Attributes().Get(name); ok {
-			writePart(h, name+"="+value.AsString())
+			b = appendPart(b, name, "=", value.AsString())
 		}
 	}
 	if f.firing != nil {
 		for _, field := range f.firing.Group {
-			writePart(h, field.Name+"="+field.Value)
+			b = appendPart(b, field.Name, "=", field.Value)
 		}
 	}
-	return correlation.EventID(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	return correlation.EventID(sum[:16])
 }
 
 // source names the boot, or where that is unknown the host, that the event is from.
@@ -223,7 +217,15 @@ func (f *finding) source() string {
 	return ""
 }
 
-// writePart writes a text with its length before it, so that no two lists of texts look alike.
-func writePart(h hash.Hash, s string) {
-	fmt.Fprintf(h, "%d:%s", len(s), s)
+// appendPart appends a text, given in pieces, with its length before it, so that no two lists of texts look alike.
+func appendPart(b []byte, pieces ...string) []byte {
+	length := 0
+	for _, piece := range pieces {
+		length += len(piece)
+	}
+	b = append(strconv.AppendInt(b, int64(length), 10), ':')
+	for _, piece := range pieces {
+		b = append(b, piece...)
+	}
+	return b
 }

@@ -90,7 +90,7 @@ func (b *batchJudge) matched(record *judge.Record, number int, resource plog.Res
 	}
 	f.match = record.Explain(number)
 	f.message = r.message.Render(ev)
-	f.keys = dedup.Keys(r.Dedup, ev, dedup.AncestryOf(log))
+	f.keys = r.dedupKeys(ev, log)
 	b.findings = append(b.findings, f)
 }
 
@@ -107,7 +107,7 @@ func (g *generation) fired(firings []correlation.Firing, known *contexts) []*fin
 		resource, scope, log := known.of(firing)
 		findings = append(findings, &finding{
 			resource: resource, scope: scope, log: log, rule: r, generation: g.number, firing: firing,
-			message: r.message.Render(firing), keys: dedup.Keys(r.Dedup, firing, dedup.AncestryOf(log)),
+			message: r.message.Render(firing), keys: r.dedupKeys(firing, log),
 		})
 	}
 	return findings

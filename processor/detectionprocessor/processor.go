@@ -144,15 +144,24 @@ func (d *detection) pass(ctx context.Context, out plog.Logs, findings []*finding
 	return nil
 }
 
+// outcome is what the counters of alerts tell apart.
+type outcome struct {
+	level  string
+	passes bool
+}
+
 func (d *detection) count(ctx context.Context, findings []*finding) {
+	counts := map[outcome]int64{}
 	for _, f := range findings {
 		f.rule.matches.Add(1)
-		level := metric.WithAttributes(attribute.String("level", f.rule.level.name))
-		if f.verdict.Passes {
-			d.tel.ProcessorDetectionAlerts.Add(ctx, 1, level)
-		} else {
-			d.tel.ProcessorDetectionAlertsSuppressed.Add(ctx, 1, level)
+		counts[outcome{f.rule.level.name, f.verdict.Passes}]++
+	}
+	for of, n := range counts {
+		counter := d.tel.ProcessorDetectionAlertsSuppressed
+		if of.passes {
+			counter = d.tel.ProcessorDetectionAlerts
 		}
+		counter.Add(ctx, n, metric.WithAttributes(attribute.String("level", of.level)))
 	}
 }
 

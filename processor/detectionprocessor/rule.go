@@ -6,10 +6,14 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"go.opentelemetry.io/collector/pdata/plog"
+
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
+	"github.com/vedette-sec/vedette/internal/dedup"
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
 
 // rule is what alerts of a rule or of a correlation need.
@@ -45,6 +49,14 @@ func fieldsOfAlert(r *ruleset.Rule) []string {
 		fields = append(fields, r.Dedup.Key...)
 	}
 	return fields
+}
+
+// dedupKeys are the ways to name the group of an alert of the rule.
+func (r *rule) dedupKeys(ev correlation.Event, log plog.LogRecord) []string {
+	if r.Dedup == nil {
+		return nil
+	}
+	return dedup.Keys(r.Dedup, ev, dedup.AncestryOf(log))
 }
 
 // version is the date on which the rule was last changed.

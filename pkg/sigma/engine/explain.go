@@ -70,53 +70,54 @@ func (s *Scanner) contributors(known []*selection, c *cause) []*selection {
 // fields gives the event's values that make a selection hold, each once.
 func (s *Scanner) fields(rule int, of *selection) []sigma.FieldMatch {
 	var fields []sigma.FieldMatch
-	for _, alternative := range of.alternatives {
-		if !s.holdsFor(alternative.holds) {
+	for i := range of.alternatives {
+		if !s.holdsFor(of.alternatives[i].holds) {
 			continue
 		}
-		for i := range alternative.items {
-			item := &alternative.items[i]
-			for _, v := range s.satisfying(rule, item) {
-				if f := (sigma.FieldMatch{Field: item.Field, Value: v}); !slices.Contains(fields, f) {
-					fields = append(fields, f)
-				}
-			}
+		for k := range of.alternatives[i].items {
+			fields = s.itemFields(fields, rule, &of.alternatives[i].items[k])
 		}
 	}
 	return fields
 }
 
-// satisfying gives the event's values that satisfy the values of an item; all there are where it is negated.
-func (s *Scanner) satisfying(rule int, of *item) []any {
+// itemFields adds the event's values that satisfy the values of an item; all there are where it is negated.
+func (s *Scanner) itemFields(fields []sigma.FieldMatch, rule int, of *item) []sigma.FieldMatch {
 	found := s.lookup(of.slots)
-	present := len(found) > 0 || of.Field == ""
-	if !present {
+	if len(found) == 0 && of.Field != "" {
 		found = []any{nil}
 	}
 	if of.Negate {
-		return found
+		return appendNew(fields, of.Field, found)
 	}
-	var matched []any
 	for i, want := range of.Values {
 		switch {
 		case !s.holdsFor(of.values + reason(i)):
 		case len(found) == 1:
-			matched = append(matched, found[0])
+			fields = appendNew(fields, of.Field, found)
 		default:
-			matched = append(matched, s.accepted(rule, want, found)...)
+			fields = appendNew(fields, of.Field, accepted(want, found, s.Event(rule)))
 		}
 	}
-	return matched
+	return fields
 }
 
-// accepted gives those of several values that one of the matchers accepts.
-func (s *Scanner) accepted(rule int, want sigma.Value, found []any) []any {
+// accepted gives those of several values of a field that one of the matchers accepts.
+func accepted(want sigma.Value, values []any, ev sigma.Event) []any {
 	var accepted []any
-	ev := s.Event(rule)
-	for _, v := range found {
+	for _, v := range values {
 		if slices.ContainsFunc(want.Matchers, func(m sigma.Matcher) bool { return sigma.Holds(m, v, ev, true) }) {
 			accepted = append(accepted, v)
 		}
 	}
 	return accepted
+}
+
+func appendNew(fields []sigma.FieldMatch, field string, values []any) []sigma.FieldMatch {
+	for _, v := range values {
+		if f := (sigma.FieldMatch{Field: field, Value: v}); !slices.Contains(fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
 }

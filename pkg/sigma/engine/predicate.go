@@ -235,5 +235,5 @@ func (b *Builder) expression(slot Slot, r sigma.Regexp) term {
 	if len(terms) > 0 {
 		g = guard{b.nodes.add(true, terms), needs.share}
 	}
-	return predicateTerm(b.predicates.question(fmt.Sprintf("re %d %s", slot, re), regexpQuestion{slot, re, needs.length}, g))
+	return predicateTerm(b.predicates.question(fmt.Sprintf("re %d %s", slot, re), regexpQuestion{slot, re, needs.length, needs.run}, g))
 }

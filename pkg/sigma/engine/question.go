@@ -52,6 +52,7 @@ type (
 		re   *regexp.Regexp
 		// length is what a text that matches has at least, in bytes.
 		length int
+		run    *run // that it has too, nil for none
 	}
 	cidrQuestion struct {
 		slot Slot
@@ -140,7 +141,7 @@ func (q casedQuestion) holds(s *Scanner) bool {
 func (q regexpQuestion) holds(s *Scanner) bool {
 	return s.some(q.slot, func(v *value) bool {
 		if v.kind == kindString {
-			return len(v.str) >= q.length && q.re.MatchString(v.str)
+			return len(v.str) >= q.length && (q.run == nil || q.run.in(v.str)) && q.re.MatchString(v.str)
 		}
 		return v.kind != kindNil && q.re.Match(s.text(v))
 	})

@@ -11,12 +11,13 @@ import (
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
-// requirement is what an expression needs of a text: one of some folded texts anywhere in it, where any are known, and a
-// length. It is exact where having one of the texts also suffices.
+// requirement is what an expression needs of a text: one of some folded texts anywhere in it and a run, where any are known,
+// and a length. It is exact where having one of the texts also suffices.
 type requirement struct {
 	texts
 	exact  bool
-	length int // that a text has at least, in bytes
+	length int  // that a text has at least, in bytes
+	run    *run // nil where none is known
 }
 
 // texts is a set of folded texts, nil where nothing is known, with the guessed share of events in which one is found.
@@ -44,12 +45,12 @@ func requiredLiterals(source string) requirement {
 	if err != nil {
 		return requirement{}
 	}
-	length := shortest(re)
+	length, run := shortest(re), longestRun(re)
 	l := languageOf(re.Simplify())
 	if l.plain && l.whole.usable() {
-		return requirement{l.whole, true, length}
+		return requirement{l.whole, true, length, run}
 	}
-	return requirement{l.needs, false, length}
+	return requirement{l.needs, false, length, run}
 }
 
 // shortest gives the least number of characters that an expression matches; each is at least one byte.

@@ -52,6 +52,7 @@ func FuzzRequiredLiterals(f *testing.F) {
 		f.Add(source, "aab Kab")
 	}
 	f.Add(`(?i)(a|b\x{17f})c?[k-m]{2}`, "B\u017fKL\xff")
+	f.Add(`(?i)x([^/b]{16,}|a)(.){16}[k-m]{17}`, "/x\xff"+strings.Repeat("é", 50)+strings.Repeat("K", 17))
 	f.Fuzz(func(t *testing.T, source, text string) {
 		re, err := regexp.Compile(source)
 		if err != nil {
@@ -65,12 +66,38 @@ func FuzzRequiredLiterals(f *testing.F) {
 		matched := re.MatchString(text)
 		if matched {
 			assert.GreaterOrEqual(t, len(text), needs.length)
+			assert.True(t, needs.run == nil || needs.run.in(text), "no run")
 			assert.True(t, any || needs.list == nil, "%q has none of %q", text, needs.list)
 		}
 		if needs.exact {
 			assert.Equal(t, any, matched, "%q", needs.list)
 		}
 	})
+}
+
+func TestLongestRun(t *testing.T) {
+	for _, c := range []struct {
+		source, text string
+		has          bool
+	}{
+		{`[^/]{20,}$`, "/a/" + strings.Repeat("b", 19) + "/c", false},
+		{`[^/]{20,}$`, "/a/" + strings.Repeat("b", 20) + "/c", true},
+		{`[^/]{20,}$`, strings.Repeat("b", 20), true},
+		{`[^/]{20,}$`, "/" + strings.Repeat("é", 10), true}, // bytes are counted
+		{`[^/]{20,}$`, "", false},
+		{`(.){20,}`, strings.Repeat("b", 19) + "\n" + strings.Repeat("b", 19), false},
+		{`a[bc]{20}(d[^e]{30})?`, "a" + strings.Repeat("bc", 10), true},
+		{`a[bc]{20}d[^e]{30}`, "a" + strings.Repeat("bc", 10), false},
+		{`([ab]{20})+`, strings.Repeat("a.", 20), false},
+	} {
+		r := requiredLiterals(c.source).run
+		if assert.NotNil(t, r, c.source) {
+			assert.Equal(t, c.has, r.in(c.text), "%s in %s", c.source, c.text)
+		}
+	}
+	for _, source := range []string{`[^/]{15,}`, `[^/]{16,}|a`, `([^/]{16,})?`, `(ab){16}`, `a*`} {
+		assert.Nil(t, requiredLiterals(source).run, source)
+	}
 }
 
 func TestLiterals(t *testing.T) {
