@@ -74,32 +74,6 @@ static __always_inline void submit_file(struct file_scratch *s, u32 end)
 	submit(&activity_ring, &s->event.head, sizeof(s->event) + (end & (DATA_CAP - 1)));
 }
 
-/* The memory of another process; writing there is as good as running code in it. */
-static __always_inline void memory_opened(struct file *file, struct inode *inode, u32 mode,
-					  u32 flags)
-{
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	bool writes = mode & FMODE_WRITE;
-	struct access_target target = {};
-	struct proc_inode *of_process;
-	char name[4] = {};
-
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
-	    BPF_CORE_READ(dentry, d_name.len) != 3)
-		return;
-	bpf_probe_read_kernel(name, 3, BPF_CORE_READ(dentry, d_name.name));
-	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
-		return;
-	of_process = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
-	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
-		return;
-	if (writes && wanted(EVENT_PROCESS_INJECT))
-		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
-	else if (wanted(EVENT_PROCESS_ACCESS))
-		submit_access(EVENT_PROCESS_ACCESS, &target,
-			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
-}
-
 /* User space keeps in it what its paths lead to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -121,20 +95,39 @@ static __always_inline bool may_be_watched(const struct watched_bits *bits, u64 
 	return bits->words[inode / 64 % WATCHED_WORDS] >> inode % 64 & 1;
 }
 
-static __always_inline bool is_watched(struct file *file, struct inode *inode)
+/* What an open led to, read at once. */
+struct opened_file {
+	struct file *file;
+	struct inode *inode;
+	struct super_block *sb;
+	struct dentry *dentry;
+	u32 mode;
+	u64 file_words[FILE_WORDS];
+	u64 inode_words[INODE_WORDS];
+	u64 dentry_words[DENTRY_WORDS];
+};
+
+#define OF_FILE(o, field) BLOCK_FIELD((o)->file_words, (o)->file, field)
+#define OF_INODE(o, field) BLOCK_FIELD((o)->inode_words, (o)->inode, field)
+#define OF_DENTRY(o, field) BLOCK_FIELD((o)->dentry_words, (o)->dentry, field)
+
+static __always_inline bool is_watched(struct opened_file *o)
 {
-	u64 own = BPF_CORE_READ(inode, i_ino), directory;
+	struct dentry *parent = OF_DENTRY(o, d_parent);
+	struct super_block *sb = o->sb;
 	struct watched_file key = {};
 	struct watched_bits *bits;
+	u64 own, directory;
 	u32 zero = 0;
 
 	bits = bpf_map_lookup_elem(&watch_filter, &zero);
 	if (!bits)
 		return false;
-	directory = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	own = OF_INODE(o, i_ino);
+	directory = BPF_CORE_READ(parent, d_inode, i_ino);
 	if (!may_be_watched(bits, own) && !may_be_watched(bits, directory))
 		return false;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.device = BPF_CORE_READ(sb, s_dev);
 	key.inode = own;
 	if (bpf_map_lookup_elem(&watched_files, &key))
 		return true;
@@ -142,43 +135,82 @@ static __always_inline bool is_watched(struct file *file, struct inode *inode)
 	return bpf_map_lookup_elem(&watched_files, &key);
 }
 
-static __always_inline void report_open(struct file *file, struct inode *inode, u32 kind, u32 flags)
+/* The memory of another process; writing there is as good as running code in it. */
+static __always_inline void memory_opened(struct opened_file *o, u32 flags)
 {
-	struct file_scratch *s = file_record(SLOT_OPEN, kind);
+	bool writes = o->mode & FMODE_WRITE;
+	struct super_block *sb = o->sb;
+	struct access_target target = {};
+	struct proc_inode *of_process;
+	char name[4] = {};
+
+	if (OF_DENTRY(o, d_name.len) != 3 || BPF_CORE_READ(sb, s_magic) != PROC_SUPER_MAGIC)
+		return;
+	bpf_probe_read_kernel(name, 3, OF_DENTRY(o, d_name.name));
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
+		return;
+	of_process = (void *)o->inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
+		return;
+	if (writes && wanted(EVENT_PROCESS_INJECT))
+		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
+	else if (wanted(EVENT_PROCESS_ACCESS))
+		submit_access(EVENT_PROCESS_ACCESS, &target,
+			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
+}
+
+static __always_inline void report_open(struct opened_file *o, u32 kind, u32 flags)
+{
+	struct super_block *sb = o->sb;
+	struct file_scratch *s;
 	u32 end = 0;
 
+	if (is_agent())
+		return;
+	s = file_record(SLOT_OPEN, kind);
 	if (!s)
 		return;
-	fill_inode(&s->event, inode);
-	s->event.open_flags = BPF_CORE_READ(file, f_flags);
+	s->event.inode = OF_INODE(o, i_ino);
+	s->event.device = BPF_CORE_READ(sb, s_dev);
+	s->event.mode = OF_INODE(o, i_mode);
+	s->event.open_flags = OF_FILE(o, f_flags);
 	s->event.flags = flags;
-	end = append_path(s->data, end, &s->event.path, SLOT_OPEN,
-			  BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	end = append_path(s->data, end, &s->event.path, SLOT_OPEN, o->dentry,
+			  OF_FILE(o, f_path.mnt));
 	submit_file(s, end);
 }
 
 /* An opened file, from a hook or from the descriptor a system call returned. */
 static __always_inline int file_opened(struct file *file, u32 flags)
 {
-	u32 mode = BPF_CORE_READ(file, f_mode);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-	bool created = mode & FMODE_CREATED;
-	u32 kind = 0;
+	struct opened_file o;
+	u32 format, kind = 0;
+	bool created;
 
-	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
-		memory_opened(file, inode, mode, flags);
+	o.file = file;
+	READ_BLOCK(o.file_words, file);
+	o.mode = OF_FILE(&o, f_mode);
+	o.inode = OF_FILE(&o, f_inode);
+	READ_BLOCK(o.inode_words, o.inode);
+	format = OF_INODE(&o, i_mode) & S_IFMT;
 	if (format != S_IFREG && format != S_IFBLK)
 		return 0;
+	o.sb = OF_INODE(&o, i_sb);
+	o.dentry = OF_FILE(&o, f_path.dentry);
+	created = o.mode & FMODE_CREATED;
 	if (created && wanted(EVENT_FILE_CREATE))
 		kind = EVENT_FILE_CREATE;
-	else if (!created && mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
+	else if (!created && o.mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
 		kind = EVENT_FILE_OPEN;
-	if (kind && !is_agent())
-		report_open(file, inode, kind, flags);
-	if (wanted(EVENT_FILE_ACCESS) && !created && mode & FMODE_READ && is_watched(file, inode) &&
-	    !is_agent())
-		report_open(file, inode, EVENT_FILE_ACCESS, flags);
+	if (kind)
+		report_open(&o, kind, flags);
+	if (created)
+		return 0;
+	READ_BLOCK(o.dentry_words, o.dentry);
+	if (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT))
+		memory_opened(&o, flags);
+	if (wanted(EVENT_FILE_ACCESS) && o.mode & FMODE_READ && is_watched(&o))
+		report_open(&o, EVENT_FILE_ACCESS, flags);
 	return 0;
 }
 

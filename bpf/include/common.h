@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_endian.h>
 #include "abi.h"
+#include "block.h"
 
 /* The agent itself: its file and network activity is not reported, or every alert would cause events. */
 const volatile u32 agent_tgid = 0;
@@ -137,8 +138,10 @@ static __always_inline u64 cgroup_key(struct task_struct *task)
 
 static __always_inline void fill_head(struct event_head *head, u16 kind, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct cred *cred = (void *)BPF_CORE_READ(task, cred);
+	u64 ids[CRED_WORDS];
 
+	READ_BLOCK(ids, cred);
 	head->kind = kind;
 	head->reserved = 0;
 	head->time = bpf_ktime_get_boot_ns();
@@ -146,10 +149,10 @@ static __always_inline void fill_head(struct event_head *head, u16 kind, struct 
 	head->tgid = BPF_CORE_READ(task, tgid);
 	head->tid = BPF_CORE_READ(task, pid);
 	head->cgroup = cgroup_key(task);
-	head->uid = BPF_CORE_READ(cred, uid.val);
-	head->euid = BPF_CORE_READ(cred, euid.val);
-	head->gid = BPF_CORE_READ(cred, gid.val);
-	head->egid = BPF_CORE_READ(cred, egid.val);
+	head->uid = BLOCK_FIELD(ids, cred, uid.val);
+	head->euid = BLOCK_FIELD(ids, cred, euid.val);
+	head->gid = BLOCK_FIELD(ids, cred, gid.val);
+	head->egid = BLOCK_FIELD(ids, cred, egid.val);
 }
 
 static __always_inline void fill_parent(struct event_parent *parent, struct task_struct *task)

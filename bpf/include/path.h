@@ -34,6 +34,7 @@ __noinline int walk_step(u32 slot)
 {
 	struct path_buffer *w = bpf_map_lookup_elem(&path_buffers, &slot);
 	struct dentry *dentry, *parent;
+	u64 entry[DENTRY_WORDS];
 	const unsigned char *name;
 	u32 len, at;
 	char first = 0;
@@ -52,9 +53,10 @@ __noinline int walk_step(u32 slot)
 		w->mnt_root = (u64)BPF_CORE_READ(above, mnt.mnt_root);
 		return WALK_ON;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
-	name = BPF_CORE_READ(dentry, d_name.name);
-	len = BPF_CORE_READ(dentry, d_name.len) & (NAME_CAP - 1);
+	READ_BLOCK(entry, dentry);
+	parent = BLOCK_FIELD(entry, dentry, d_parent);
+	name = BLOCK_FIELD(entry, dentry, d_name.name);
+	len = BLOCK_FIELD(entry, dentry, d_name.len) & (NAME_CAP - 1);
 	if (parent == dentry) {
 		/* A root without a mount, or an object that is in no directory, such as a memfd. */
 		bpf_probe_read_kernel(&first, 1, name);
