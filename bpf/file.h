@@ -95,39 +95,60 @@ static __always_inline bool may_be_watched(const struct watched_bits *bits, u64 
 	return bits->words[inode / 64 % WATCHED_WORDS] >> inode % 64 & 1;
 }
 
-/* What an open led to, read at once. */
+/* What an open led to. */
 struct opened_file {
-	struct file *file;
+	struct vfsmount *mnt;
+	struct dentry *dentry;
 	struct inode *inode;
 	struct super_block *sb;
-	struct dentry *dentry;
+	u64 number;
 	u32 mode;
-	u64 file_words[FILE_WORDS];
-	u64 inode_words[INODE_WORDS];
-	u64 dentry_words[DENTRY_WORDS];
+	u32 open_flags;
+	u32 object_mode;
 };
 
-#define OF_FILE(o, field) BLOCK_FIELD((o)->file_words, (o)->file, field)
-#define OF_INODE(o, field) BLOCK_FIELD((o)->inode_words, (o)->inode, field)
-#define OF_DENTRY(o, field) BLOCK_FIELD((o)->dentry_words, (o)->dentry, field)
+static __always_inline void read_file(struct opened_file *o, struct file *file)
+{
+	u64 words[FILE_WORDS];
+
+	READ_BLOCK(words, file);
+	o->mode = BLOCK_FIELD(words, file, f_mode);
+	o->open_flags = BLOCK_FIELD(words, file, f_flags);
+	o->inode = BLOCK_FIELD(words, file, f_inode);
+	o->dentry = BLOCK_FIELD(words, file, f_path.dentry);
+	o->mnt = BLOCK_FIELD(words, file, f_path.mnt);
+}
+
+static __always_inline void read_inode(struct opened_file *o)
+{
+	struct inode *inode = o->inode;
+	u64 words[INODE_WORDS];
+
+	READ_BLOCK(words, inode);
+	o->object_mode = BLOCK_FIELD(words, inode, i_mode);
+	o->number = BLOCK_FIELD(words, inode, i_ino);
+	o->sb = BLOCK_FIELD(words, inode, i_sb);
+}
 
 static __always_inline bool is_watched(struct opened_file *o)
 {
-	struct dentry *parent = OF_DENTRY(o, d_parent);
+	struct dentry *dentry = o->dentry, *parent = FIELD(dentry, d_parent);
 	struct super_block *sb = o->sb;
 	struct watched_file key = {};
 	struct watched_bits *bits;
+	struct inode *above;
 	u64 own, directory;
 	u32 zero = 0;
 
 	bits = bpf_map_lookup_elem(&watch_filter, &zero);
 	if (!bits)
 		return false;
-	own = OF_INODE(o, i_ino);
-	directory = BPF_CORE_READ(parent, d_inode, i_ino);
+	own = o->number;
+	above = FIELD(parent, d_inode);
+	directory = FIELD(above, i_ino);
 	if (!may_be_watched(bits, own) && !may_be_watched(bits, directory))
 		return false;
-	key.device = BPF_CORE_READ(sb, s_dev);
+	key.device = FIELD(sb, s_dev);
 	key.inode = own;
 	if (bpf_map_lookup_elem(&watched_files, &key))
 		return true;
@@ -140,13 +161,14 @@ static __always_inline void memory_opened(struct opened_file *o, u32 flags)
 {
 	bool writes = o->mode & FMODE_WRITE;
 	struct super_block *sb = o->sb;
+	struct dentry *dentry = o->dentry;
 	struct access_target target = {};
 	struct proc_inode *of_process;
 	char name[4] = {};
 
-	if (OF_DENTRY(o, d_name.len) != 3 || BPF_CORE_READ(sb, s_magic) != PROC_SUPER_MAGIC)
+	if (FIELD(dentry, d_name.len) != 3 || FIELD(sb, s_magic) != PROC_SUPER_MAGIC)
 		return;
-	bpf_probe_read_kernel(name, 3, OF_DENTRY(o, d_name.name));
+	bpf_probe_read_kernel(name, 3, FIELD(dentry, d_name.name));
 	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
 		return;
 	of_process = (void *)o->inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
@@ -170,13 +192,12 @@ static __always_inline void report_open(struct opened_file *o, u32 kind, u32 fla
 	s = file_record(SLOT_OPEN, kind);
 	if (!s)
 		return;
-	s->event.inode = OF_INODE(o, i_ino);
-	s->event.device = BPF_CORE_READ(sb, s_dev);
-	s->event.mode = OF_INODE(o, i_mode);
-	s->event.open_flags = OF_FILE(o, f_flags);
+	s->event.inode = o->number;
+	s->event.device = FIELD(sb, s_dev);
+	s->event.mode = o->object_mode;
+	s->event.open_flags = o->open_flags;
 	s->event.flags = flags;
-	end = append_path(s->data, end, &s->event.path, SLOT_OPEN, o->dentry,
-			  OF_FILE(o, f_path.mnt));
+	end = append_path(s->data, end, &s->event.path, SLOT_OPEN, o->dentry, o->mnt);
 	submit_file(s, end);
 }
 
@@ -187,16 +208,11 @@ static __always_inline int file_opened(struct file *file, u32 flags)
 	u32 format, kind = 0;
 	bool created;
 
-	o.file = file;
-	READ_BLOCK(o.file_words, file);
-	o.mode = OF_FILE(&o, f_mode);
-	o.inode = OF_FILE(&o, f_inode);
-	READ_BLOCK(o.inode_words, o.inode);
-	format = OF_INODE(&o, i_mode) & S_IFMT;
+	read_file(&o, file);
+	read_inode(&o);
+	format = o.object_mode & S_IFMT;
 	if (format != S_IFREG && format != S_IFBLK)
 		return 0;
-	o.sb = OF_INODE(&o, i_sb);
-	o.dentry = OF_FILE(&o, f_path.dentry);
 	created = o.mode & FMODE_CREATED;
 	if (created && wanted(EVENT_FILE_CREATE))
 		kind = EVENT_FILE_CREATE;
@@ -206,7 +222,6 @@ static __always_inline int file_opened(struct file *file, u32 flags)
 		report_open(&o, kind, flags);
 	if (created)
 		return 0;
-	READ_BLOCK(o.dentry_words, o.dentry);
 	if (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT))
 		memory_opened(&o, flags);
 	if (wanted(EVENT_FILE_ACCESS) && o.mode & FMODE_READ && is_watched(&o))
@@ -404,7 +419,7 @@ static __always_inline int open_exit(struct sys_exit_args *ctx)
 
 	if (ctx->ret < 0)
 		return 0;
-	file = file_of(BPF_CORE_READ(task, files), ctx->ret);
+	file = file_of(FIELD(task, files), ctx->ret);
 	return file ? file_opened(file, 0) : 0;
 }
 

@@ -120,8 +120,10 @@ static __always_inline void count_loss(u32 kind, u32 cause)
 /* The v2 cgroup, or on hosts that keep containers in v1 hierarchies the one that counts processes. */
 static __always_inline u64 cgroup_key(struct task_struct *task)
 {
-	struct css_set *css = BPF_CORE_READ(task, cgroups);
-	u64 id = BPF_CORE_READ(css, dfl_cgrp, kn, id);
+	struct css_set *css = FIELD(task, cgroups);
+	struct cgroup *unified = FIELD(css, dfl_cgrp);
+	struct kernfs_node *node = FIELD(unified, kn);
+	u64 id = FIELD(node, id);
 	struct cgroup_subsys_state *state = NULL;
 	u32 index;
 
@@ -138,6 +140,7 @@ static __always_inline u64 cgroup_key(struct task_struct *task)
 
 static __always_inline void fill_head(struct event_head *head, u16 kind, struct task_struct *task)
 {
+	struct task_struct *leader = FIELD(task, group_leader);
 	struct cred *cred = (void *)BPF_CORE_READ(task, cred);
 	u64 ids[CRED_WORDS];
 
@@ -145,9 +148,9 @@ static __always_inline void fill_head(struct event_head *head, u16 kind, struct 
 	head->kind = kind;
 	head->reserved = 0;
 	head->time = bpf_ktime_get_boot_ns();
-	head->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
-	head->tgid = BPF_CORE_READ(task, tgid);
-	head->tid = BPF_CORE_READ(task, pid);
+	head->start_time = FIELD(leader, start_boottime);
+	head->tgid = FIELD(task, tgid);
+	head->tid = FIELD(task, pid);
 	head->cgroup = cgroup_key(task);
 	head->uid = BLOCK_FIELD(ids, cred, uid.val);
 	head->euid = BLOCK_FIELD(ids, cred, euid.val);

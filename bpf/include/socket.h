@@ -38,7 +38,7 @@ static __always_inline bool read_sock(struct event_address *out, struct sock *sk
 
 static __always_inline struct file *file_of(struct files_struct *files, u32 fd)
 {
-	struct fdtable *table = BPF_CORE_READ(files, fdt);
+	struct fdtable *table = FIELD(files, fdt);
 	u64 descriptors[FDTABLE_WORDS];
 	struct file *file = NULL;
 
@@ -89,7 +89,7 @@ static __always_inline void read_fd(struct event_fd *out, struct files_struct *f
 	mode = BLOCK_FIELD(opened, file, f_mode);
 	sb = BLOCK_FIELD(object, inode, i_sb);
 	out->inode = BLOCK_FIELD(object, inode, i_ino);
-	out->device = BPF_CORE_READ(sb, s_dev);
+	out->device = FIELD(sb, s_dev);
 	out->readable = !!(mode & FMODE_READ);
 	out->writable = !!(mode & FMODE_WRITE);
 	if (format == S_IFREG) {
