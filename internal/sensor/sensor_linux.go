@@ -229,6 +229,9 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 		return err
 	}
 	part := without(spec)
+	if tier == Fentry {
+		programs = slices.DeleteFunc(programs, func(p program) bool { return p.optional && !s.exists(p.target) })
+	}
 	for _, p := range programs {
 		part.Programs[p.name] = spec.Programs[p.name]
 	}
@@ -252,7 +255,7 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 		}
 	}()
 	for _, p := range programs {
-		l, err := attachProgram(tier, p, loaded.Programs[p.name])
+		l, err := attachProgram(p, loaded.Programs[p.name])
 		if p.optional && errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -262,22 +265,25 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 		links = append(links, l)
 	}
 	if len(links) == 0 {
-		return fmt.Errorf("none of its tracepoints exists: %w", os.ErrNotExist)
+		return fmt.Errorf("none of what it hooks exists: %w", os.ErrNotExist)
 	}
 	s.links = append(s.links, links...)
 	s.loaded = append(s.loaded, loaded)
 	return nil
 }
 
-func attachProgram(tier Tier, p program, prog *ebpf.Program) (link.Link, error) {
-	switch {
-	case tier == LSM:
+func attachProgram(p program, prog *ebpf.Program) (link.Link, error) {
+	switch prog.Type() {
+	case ebpf.LSM:
 		return link.AttachLSM(link.LSMOptions{Program: prog})
-	case tier == Kprobe:
+	case ebpf.Kprobe:
+		if p.returns {
+			return link.Kretprobe(p.target, prog, nil)
+		}
 		return link.Kprobe(p.target, prog, nil)
-	case tier == Cgroup:
+	case ebpf.CGroupSKB:
 		return attachCgroup(prog)
-	case tier == Tracepoint && p.target != "":
+	case ebpf.TracePoint:
 		return link.Tracepoint("syscalls", p.target, prog, nil)
 	default:
 		return link.AttachTracing(link.TracingOptions{Program: prog})
