@@ -175,6 +175,79 @@ static __always_inline void fill_parent(struct event_parent *parent, struct task
 		return handler(ctx);                                                               \
 	}
 
+/*
+ * What the current task entered the kernel with: at its stack's end, below the padding of kernels that
+ * know FRED. The argument of a call's function is no help: some kernels do not say what it points to.
+ */
+static __always_inline struct pt_regs *entry_registers(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return FIELD(task, stack) + THREAD_SIZE -
+	       (bpf_core_type_exists(struct fred_info) ? 16 : 0) -
+	       bpf_core_type_size(struct pt_regs);
+}
+
+static __always_inline void read_args(struct sys_enter_args *args)
+{
+	struct pt_regs *regs = entry_registers();
+
+	args->args[0] = FIELD(regs, di);
+	args->args[1] = FIELD(regs, si);
+	args->args[2] = FIELD(regs, dx);
+	args->args[3] = FIELD(regs, r10);
+}
+
+/*
+ * The same for calls that no security hook stands for, in each tier. A call has a function of its own
+ * in the kernel: to hook it costs nobody else anything, while the tracepoint of a single call sends
+ * every call of every process the slow way in and out.
+ */
+#define CALL_EXIT(prefix, call, handler)                                                           \
+	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
+	int prefix##sys_exit_##call(struct sys_exit_args *ctx)                                     \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}                                                                                          \
+	SEC("fexit/__x64_sys_" #call)                                                              \
+	int BPF_PROG(fentry_##prefix##sys_exit_##call, struct pt_regs *regs, long ret)             \
+	{                                                                                          \
+		struct sys_exit_args args = {.ret = ret};                                          \
+                                                                                                   \
+		return handler(&args);                                                             \
+	}                                                                                          \
+	SEC("kretprobe/__x64_sys_" #call)                                                          \
+	int BPF_KRETPROBE(kprobe_##prefix##sys_exit_##call, long ret)                              \
+	{                                                                                          \
+		struct sys_exit_args args = {.ret = ret};                                          \
+                                                                                                   \
+		return handler(&args);                                                             \
+	}
+
+/* And one that runs when the call begins. It gets the first four arguments. */
+#define CALL_ENTER(prefix, call, handler)                                                          \
+	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
+	int prefix##sys_enter_##call(struct sys_enter_args *ctx)                                   \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}                                                                                          \
+	SEC("fentry/__x64_sys_" #call)                                                             \
+	int BPF_PROG(fentry_##prefix##sys_enter_##call)                                            \
+	{                                                                                          \
+		struct sys_enter_args args = {};                                                   \
+                                                                                                   \
+		read_args(&args);                                                                  \
+		return handler(&args);                                                             \
+	}                                                                                          \
+	SEC("kprobe/__x64_sys_" #call)                                                             \
+	int BPF_KPROBE(kprobe_##prefix##sys_enter_##call)                                          \
+	{                                                                                          \
+		struct sys_enter_args args = {};                                                   \
+                                                                                                   \
+		read_args(&args);                                                                  \
+		return handler(&args);                                                             \
+	}
+
 static __always_inline bool wanted(u32 kind)
 {
 	return wanted_kinds & 1ULL << kind;

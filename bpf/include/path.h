@@ -44,11 +44,11 @@ __noinline int walk_step(u32 slot)
 	dentry = (void *)w->dentry;
 	if (w->mount && w->dentry == w->mnt_root) {
 		struct mount *mount = (void *)w->mount;
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+		struct mount *above = FIELD(mount, mnt_parent);
 
 		if (above == mount)
 			return WALK_DONE;
-		w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		w->dentry = (u64)FIELD(mount, mnt_mountpoint);
 		w->mount = (u64)above;
 		w->mnt_root = (u64)BPF_CORE_READ(above, mnt.mnt_root);
 		return WALK_ON;
@@ -92,7 +92,7 @@ static __always_inline u32 append_path(u8 *data, u32 end, struct event_string *s
 	w->mount = 0;
 	w->mnt_root = 0;
 	if (mnt) {
-		w->mnt_root = (u64)BPF_CORE_READ(mnt, mnt_root);
+		w->mnt_root = (u64)FIELD(mnt, mnt_root);
 		w->mount = (u64)mnt - bpf_core_field_offset(struct mount, mnt);
 	}
 	for (int i = 0; i < MAX_COMPONENTS && step == WALK_ON; i++)
