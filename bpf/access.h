@@ -7,8 +7,8 @@
  * The better tiers hook the kernel's decision whether a process may attach to another. It is asked
  * for harmless reads of /proc too, with another mode, which are dropped; what was called is read from
  * the registers the caller entered the kernel with. The tracepoint tier sees the calls themselves.
- * What is written into a process that is traced already no hook decides about, so process.inject has
- * the tracepoint tier alone. Opens of /proc/PID/mem are found by the hook of all opens: see file.h.
+ * What is written into a process that is traced already no hook decides about, so process.inject is
+ * seen as calls in every tier. Opens of /proc/PID/mem are found by the hook of all opens: see file.h.
  */
 #include "file.h"
 
@@ -91,13 +91,9 @@ static __always_inline u32 ptrace_access(u64 request)
 static __always_inline u32 current_call(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct pt_regs *regs;
+	struct pt_regs *regs = entry_registers();
 	u64 number;
 
-	/* The registers are at the stack's end, below the padding of kernels that know FRED. */
-	regs = BPF_CORE_READ(task, stack) + THREAD_SIZE -
-	       (bpf_core_type_exists(struct fred_info) ? 16 : 0) -
-	       bpf_core_type_size(struct pt_regs);
 	number = BPF_CORE_READ(regs, orig_ax);
 	/* 32-bit calls have numbers of their own, and their arguments in other registers. */
 	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT) {
@@ -121,7 +117,7 @@ static __always_inline u32 current_call(void)
 	case 438:
 		return ACCESS_PIDFD_GETFD;
 	}
-	return 0; /* process_vm_writev is told of by the tracepoint of process.inject */
+	return 0; /* process_vm_writev is told of by the programs of process.inject */
 }
 
 SECURITY_HOOK(ptrace_access_check, (struct task_struct * child, u32 mode), (child, mode))
@@ -208,30 +204,21 @@ static __always_inline u32 ptrace_inject(u64 request)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_enter_ptrace")
-int inject_sys_enter_ptrace(struct sys_enter_args *ctx)
+static __always_inline int ptrace_injects(struct sys_enter_args *ctx)
 {
 	u32 call = ptrace_inject(ctx->args[0]);
 
 	return call ? access_begins(EVENT_PROCESS_INJECT, call, task_by_number(ctx->args[1])) : 0;
 }
 
-SEC("tracepoint/syscalls/sys_enter_process_vm_writev")
-int inject_sys_enter_process_vm_writev(struct sys_enter_args *ctx)
+static __always_inline int vm_write_injects(struct sys_enter_args *ctx)
 {
 	return access_begins(EVENT_PROCESS_INJECT, ACCESS_VM_WRITE, task_by_number(ctx->args[0]));
 }
 
-SEC("tracepoint/syscalls/sys_exit_ptrace")
-int inject_sys_exit_ptrace(struct sys_exit_args *ctx)
-{
-	return access_ends(ctx);
-}
-
-SEC("tracepoint/syscalls/sys_exit_process_vm_writev")
-int inject_sys_exit_process_vm_writev(struct sys_exit_args *ctx)
-{
-	return access_ends(ctx);
-}
+CALL_ENTER(inject_, ptrace, ptrace_injects)
+CALL_ENTER(inject_, process_vm_writev, vm_write_injects)
+CALL_EXIT(inject_, ptrace, access_ends)
+CALL_EXIT(inject_, process_vm_writev, access_ends)
 
 #endif

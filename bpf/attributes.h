@@ -204,9 +204,17 @@ ATTRIBUTE_CALL(chown, chown_begins(AT_FDCWD, ARG(0), ARG(1), ARG(2)))
 ATTRIBUTE_CALL(lchown, chown_begins(AT_FDCWD, ARG(0), ARG(1), ARG(2)))
 ATTRIBUTE_CALL(fchown, chown_begins(ARG(0), 0, ARG(1), ARG(2)))
 ATTRIBUTE_CALL(fchownat, chown_begins(ARG(0), ARG(1), ARG(2), ARG(3)))
-ATTRIBUTE_CALL(setxattr, xattr_begins(AT_FDCWD, ARG(0), ARG(1)))
-ATTRIBUTE_CALL(lsetxattr, xattr_begins(AT_FDCWD, ARG(0), ARG(1)))
-ATTRIBUTE_CALL(fsetxattr, xattr_begins(ARG(0), 0, ARG(1)))
-ATTRIBUTE_CALL(setxattrat, xattr_begins(ARG(0), ARG(1), ARG(3)))
+#define XATTR_CALL(call, begins)                                                                   \
+	static __always_inline int call##_begins(struct sys_enter_args *ctx)                       \
+	{                                                                                          \
+		return begins;                                                                     \
+	}                                                                                          \
+	CALL_ENTER(, call, call##_begins)                                                          \
+	CALL_EXIT(, call, attribute_call_ends)
+
+XATTR_CALL(setxattr, xattr_begins(AT_FDCWD, ARG(0), ARG(1)))
+XATTR_CALL(lsetxattr, xattr_begins(AT_FDCWD, ARG(0), ARG(1)))
+XATTR_CALL(fsetxattr, xattr_begins(ARG(0), 0, ARG(1)))
+XATTR_CALL(setxattrat, xattr_begins(ARG(0), ARG(1), ARG(3)))
 
 #endif

@@ -74,32 +74,6 @@ static __always_inline void submit_file(struct file_scratch *s, u32 end)
 	submit(&activity_ring, &s->event.head, sizeof(s->event) + (end & (DATA_CAP - 1)));
 }
 
-/* The memory of another process; writing there is as good as running code in it. */
-static __always_inline void memory_opened(struct file *file, struct inode *inode, u32 mode,
-					  u32 flags)
-{
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	bool writes = mode & FMODE_WRITE;
-	struct access_target target = {};
-	struct proc_inode *of_process;
-	char name[4] = {};
-
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
-	    BPF_CORE_READ(dentry, d_name.len) != 3)
-		return;
-	bpf_probe_read_kernel(name, 3, BPF_CORE_READ(dentry, d_name.name));
-	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
-		return;
-	of_process = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
-	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
-		return;
-	if (writes && wanted(EVENT_PROCESS_INJECT))
-		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
-	else if (wanted(EVENT_PROCESS_ACCESS))
-		submit_access(EVENT_PROCESS_ACCESS, &target,
-			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
-}
-
 /* User space keeps in it what its paths lead to. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -121,20 +95,60 @@ static __always_inline bool may_be_watched(const struct watched_bits *bits, u64 
 	return bits->words[inode / 64 % WATCHED_WORDS] >> inode % 64 & 1;
 }
 
-static __always_inline bool is_watched(struct file *file, struct inode *inode)
+/* What an open led to. */
+struct opened_file {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+	struct inode *inode;
+	struct super_block *sb;
+	u64 number;
+	u32 mode;
+	u32 open_flags;
+	u32 object_mode;
+};
+
+static __always_inline void read_file(struct opened_file *o, struct file *file)
 {
-	u64 own = BPF_CORE_READ(inode, i_ino), directory;
+	u64 words[FILE_WORDS];
+
+	READ_BLOCK(words, file);
+	o->mode = BLOCK_FIELD(words, file, f_mode);
+	o->open_flags = BLOCK_FIELD(words, file, f_flags);
+	o->inode = BLOCK_FIELD(words, file, f_inode);
+	o->dentry = BLOCK_FIELD(words, file, f_path.dentry);
+	o->mnt = BLOCK_FIELD(words, file, f_path.mnt);
+}
+
+static __always_inline void read_inode(struct opened_file *o)
+{
+	struct inode *inode = o->inode;
+	u64 words[INODE_WORDS];
+
+	READ_BLOCK(words, inode);
+	o->object_mode = BLOCK_FIELD(words, inode, i_mode);
+	o->number = BLOCK_FIELD(words, inode, i_ino);
+	o->sb = BLOCK_FIELD(words, inode, i_sb);
+}
+
+static __always_inline bool is_watched(struct opened_file *o)
+{
+	struct dentry *dentry = o->dentry, *parent = FIELD(dentry, d_parent);
+	struct super_block *sb = o->sb;
 	struct watched_file key = {};
 	struct watched_bits *bits;
+	struct inode *above;
+	u64 own, directory;
 	u32 zero = 0;
 
 	bits = bpf_map_lookup_elem(&watch_filter, &zero);
 	if (!bits)
 		return false;
-	directory = BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode, i_ino);
+	own = o->number;
+	above = FIELD(parent, d_inode);
+	directory = FIELD(above, i_ino);
 	if (!may_be_watched(bits, own) && !may_be_watched(bits, directory))
 		return false;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.device = FIELD(sb, s_dev);
 	key.inode = own;
 	if (bpf_map_lookup_elem(&watched_files, &key))
 		return true;
@@ -142,43 +156,76 @@ static __always_inline bool is_watched(struct file *file, struct inode *inode)
 	return bpf_map_lookup_elem(&watched_files, &key);
 }
 
-static __always_inline void report_open(struct file *file, struct inode *inode, u32 kind, u32 flags)
+/* The memory of another process; writing there is as good as running code in it. */
+static __always_inline void memory_opened(struct opened_file *o, u32 flags)
 {
-	struct file_scratch *s = file_record(SLOT_OPEN, kind);
+	bool writes = o->mode & FMODE_WRITE;
+	struct super_block *sb = o->sb;
+	struct dentry *dentry = o->dentry;
+	struct access_target target = {};
+	struct proc_inode *of_process;
+	char name[4] = {};
+
+	if (FIELD(dentry, d_name.len) != 3 || FIELD(sb, s_magic) != PROC_SUPER_MAGIC)
+		return;
+	bpf_probe_read_kernel(name, 3, FIELD(dentry, d_name.name));
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || is_agent())
+		return;
+	of_process = (void *)o->inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	if (!fill_target(&target, task_of(BPF_CORE_READ(of_process, pid))))
+		return;
+	if (writes && wanted(EVENT_PROCESS_INJECT))
+		submit_access(EVENT_PROCESS_INJECT, &target, ACCESS_MEM_WRITE, 0, flags);
+	else if (wanted(EVENT_PROCESS_ACCESS))
+		submit_access(EVENT_PROCESS_ACCESS, &target,
+			      writes ? ACCESS_MEM_WRITE : ACCESS_MEM_READ, 0, flags);
+}
+
+static __always_inline void report_open(struct opened_file *o, u32 kind, u32 flags)
+{
+	struct super_block *sb = o->sb;
+	struct file_scratch *s;
 	u32 end = 0;
 
+	if (is_agent())
+		return;
+	s = file_record(SLOT_OPEN, kind);
 	if (!s)
 		return;
-	fill_inode(&s->event, inode);
-	s->event.open_flags = BPF_CORE_READ(file, f_flags);
+	s->event.inode = o->number;
+	s->event.device = FIELD(sb, s_dev);
+	s->event.mode = o->object_mode;
+	s->event.open_flags = o->open_flags;
 	s->event.flags = flags;
-	end = append_path(s->data, end, &s->event.path, SLOT_OPEN,
-			  BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	end = append_path(s->data, end, &s->event.path, SLOT_OPEN, o->dentry, o->mnt);
 	submit_file(s, end);
 }
 
 /* An opened file, from a hook or from the descriptor a system call returned. */
 static __always_inline int file_opened(struct file *file, u32 flags)
 {
-	u32 mode = BPF_CORE_READ(file, f_mode);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-	bool created = mode & FMODE_CREATED;
-	u32 kind = 0;
+	struct opened_file o;
+	u32 format, kind = 0;
+	bool created;
 
-	if (format == S_IFREG && (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT)))
-		memory_opened(file, inode, mode, flags);
+	read_file(&o, file);
+	read_inode(&o);
+	format = o.object_mode & S_IFMT;
 	if (format != S_IFREG && format != S_IFBLK)
 		return 0;
+	created = o.mode & FMODE_CREATED;
 	if (created && wanted(EVENT_FILE_CREATE))
 		kind = EVENT_FILE_CREATE;
-	else if (!created && mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
+	else if (!created && o.mode & FMODE_WRITE && wanted(EVENT_FILE_OPEN))
 		kind = EVENT_FILE_OPEN;
-	if (kind && !is_agent())
-		report_open(file, inode, kind, flags);
-	if (wanted(EVENT_FILE_ACCESS) && !created && mode & FMODE_READ && is_watched(file, inode) &&
-	    !is_agent())
-		report_open(file, inode, EVENT_FILE_ACCESS, flags);
+	if (kind)
+		report_open(&o, kind, flags);
+	if (created)
+		return 0;
+	if (wanted(EVENT_PROCESS_ACCESS) || wanted(EVENT_PROCESS_INJECT))
+		memory_opened(&o, flags);
+	if (wanted(EVENT_FILE_ACCESS) && o.mode & FMODE_READ && is_watched(&o))
+		report_open(&o, EVENT_FILE_ACCESS, flags);
 	return 0;
 }
 
@@ -372,7 +419,7 @@ static __always_inline int open_exit(struct sys_exit_args *ctx)
 
 	if (ctx->ret < 0)
 		return 0;
-	file = file_of(BPF_CORE_READ(task, files), ctx->ret);
+	file = file_of(FIELD(task, files), ctx->ret);
 	return file ? file_opened(file, 0) : 0;
 }
 

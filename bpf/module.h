@@ -42,17 +42,18 @@ static __always_inline int module_call_begins(u32 origin, u32 fd)
 	return 0;
 }
 
-SEC("tracepoint/syscalls/sys_enter_init_module")
-int sys_enter_init_module(struct sys_enter_args *ctx)
+static __always_inline int init_module_begins(struct sys_enter_args *ctx)
 {
 	return module_call_begins(MODULE_FROM_MEMORY, 0);
 }
 
-SEC("tracepoint/syscalls/sys_enter_finit_module")
-int sys_enter_finit_module(struct sys_enter_args *ctx)
+static __always_inline int finit_module_begins(struct sys_enter_args *ctx)
 {
 	return module_call_begins(MODULE_FROM_FILE, ctx->args[0]);
 }
+
+CALL_ENTER(, init_module, init_module_begins)
+CALL_ENTER(, finit_module, finit_module_begins)
 
 static __always_inline void fill_module(struct module_event *e, struct module *module, u16 kind)
 {

@@ -13,7 +13,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 {
 	struct fork_event e = {};
 
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (FIELD(child, pid) != FIELD(child, tgid))
 		return 0;
 	fill_head(&e.head, EVENT_PROCESS_FORK, child);
 	fill_parent(&e.parent, child);
@@ -40,9 +40,10 @@ struct {
  */
 static __always_inline bool has_threads(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) ||
-	       BPF_CORE_READ(task, signal, nr_threads) != 1 ||
-	       BPF_CORE_READ(task, signal, sum_sched_runtime) != 0;
+	struct signal_struct *shared = FIELD(task, signal);
+
+	return FIELD(task, pid) != FIELD(task, tgid) || FIELD(shared, nr_threads) != 1 ||
+	       FIELD(shared, sum_sched_runtime) != 0;
 }
 
 /* False for all but the first of the threads that see the end of their process. */
@@ -50,7 +51,7 @@ static __always_inline bool first_to_end(struct task_struct *task)
 {
 	struct ended_process key = {
 		.start_time = BPF_CORE_READ(task, group_leader, start_boottime),
-		.tgid = BPF_CORE_READ(task, tgid),
+		.tgid = FIELD(task, tgid),
 	};
 	u8 value = 1;
 	/* The loader calls the map's own function, whose answer has 32 bits. */
@@ -63,20 +64,21 @@ static __always_inline bool first_to_end(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
+	struct signal_struct *shared = FIELD(task, signal);
 	struct exit_event e = {};
 
 	/*
 	 * The count of live threads was lowered before: zero means that this was the last. Several
 	 * that end at once may all come here after the last of them has lowered it.
 	 */
-	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+	if (FIELD(shared, live.counter) != 0)
 		return 0;
 	if (has_threads(task) && !first_to_end(task))
 		return 0;
 	fill_head(&e.head, EVENT_PROCESS_EXIT, task);
-	e.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
+	e.exit_code = FIELD(shared, group_exit_code);
 	if (!e.exit_code)
-		e.exit_code = BPF_CORE_READ(task, exit_code);
+		e.exit_code = FIELD(task, exit_code);
 	submit(&process_ring, &e.head, sizeof(e));
 	return 0;
 }
@@ -84,8 +86,8 @@ int BPF_PROG(process_exit, struct task_struct *task)
 static __always_inline u32 append_args(u8 *data, u32 end, struct event_string *string,
 				       struct mm_struct *mm)
 {
-	unsigned long start = BPF_CORE_READ(mm, arg_start);
-	unsigned long stop = BPF_CORE_READ(mm, arg_end);
+	unsigned long start = FIELD(mm, arg_start);
+	unsigned long stop = FIELD(mm, arg_end);
 	u64 len = stop - start;
 
 	no_string(string);
@@ -128,36 +130,36 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	fill_head(&e->head, EVENT_PROCESS_EXEC, task);
 	fill_parent(&e->parent, task);
 
-	mm = BPF_CORE_READ(task, mm);
-	exe = BPF_CORE_READ(mm, exe_file);
-	inode = BPF_CORE_READ(exe, f_inode);
-	e->exe_inode = BPF_CORE_READ(inode, i_ino);
+	mm = FIELD(task, mm);
+	exe = FIELD(mm, exe_file);
+	inode = FIELD(exe, f_inode);
+	e->exe_inode = FIELD(inode, i_ino);
 	e->exe_device = BPF_CORE_READ(inode, i_sb, s_dev);
 	e->exe_flags = 0;
-	if (!BPF_CORE_READ(inode, i_nlink)) {
+	if (!FIELD(inode, i_nlink)) {
 		struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
 
 		e->exe_flags = EXE_DELETED;
 		/* A memfd is the only unlinked program that never had a directory. */
-		if (BPF_CORE_READ(dentry, d_parent) == dentry)
+		if (FIELD(dentry, d_parent) == dentry)
 			e->exe_flags |= EXE_MEMORY;
 	}
 	e->session = BPF_CORE_READ(task, signal, pids[PIDTYPE_SID], numbers[0].nr);
-	e->argc = BPF_CORE_READ(bprm, argc);
+	e->argc = FIELD(bprm, argc);
 	__builtin_memset(e->tty, 0, sizeof(e->tty));
 	tty = BPF_CORE_READ(task, signal, tty);
 	if (tty)
 		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), &tty->name);
 
-	files = BPF_CORE_READ(task, files);
+	files = FIELD(task, files);
 	read_fd(&e->fds[0], files, 0);
 	read_fd(&e->fds[1], files, 1);
 	read_fd(&e->fds[2], files, 2);
 
 	end = append_path(s->data, end, &e->exe, SLOT_EXEC, BPF_CORE_READ(exe, f_path.dentry),
 			  BPF_CORE_READ(exe, f_path.mnt));
-	end = append_string(s->data, end, &e->filename, BPF_CORE_READ(bprm, filename), false);
-	fs = BPF_CORE_READ(task, fs);
+	end = append_string(s->data, end, &e->filename, FIELD(bprm, filename), false);
+	fs = FIELD(task, fs);
 	end = append_path(s->data, end, &e->cwd, SLOT_EXEC, BPF_CORE_READ(fs, pwd.dentry),
 			  BPF_CORE_READ(fs, pwd.mnt));
 	end = append_args(s->data, end, &e->args, mm);
@@ -187,7 +189,7 @@ static __always_inline int descriptor_copied(struct sys_exit_args *ctx)
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
 	fill_head(&e.head, EVENT_STDIO, task);
-	files = BPF_CORE_READ(task, files);
+	files = FIELD(task, files);
 	read_fd(&e.fds[0], files, 0);
 	read_fd(&e.fds[1], files, 1);
 	read_fd(&e.fds[2], files, 2);
@@ -195,8 +197,8 @@ static __always_inline int descriptor_copied(struct sys_exit_args *ctx)
 	return 0;
 }
 
-SYS_EXIT(dup, descriptor_copied)
-SYS_EXIT(dup2, descriptor_copied)
-SYS_EXIT(dup3, descriptor_copied)
+CALL_EXIT(, dup, descriptor_copied)
+CALL_EXIT(, dup2, descriptor_copied)
+CALL_EXIT(, dup3, descriptor_copied)
 
 #endif

@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_endian.h>
 #include "abi.h"
+#include "block.h"
 
 /* The agent itself: its file and network activity is not reported, or every alert would cause events. */
 const volatile u32 agent_tgid = 0;
@@ -119,8 +120,10 @@ static __always_inline void count_loss(u32 kind, u32 cause)
 /* The v2 cgroup, or on hosts that keep containers in v1 hierarchies the one that counts processes. */
 static __always_inline u64 cgroup_key(struct task_struct *task)
 {
-	struct css_set *css = BPF_CORE_READ(task, cgroups);
-	u64 id = BPF_CORE_READ(css, dfl_cgrp, kn, id);
+	struct css_set *css = FIELD(task, cgroups);
+	struct cgroup *unified = FIELD(css, dfl_cgrp);
+	struct kernfs_node *node = FIELD(unified, kn);
+	u64 id = FIELD(node, id);
 	struct cgroup_subsys_state *state = NULL;
 	u32 index;
 
@@ -137,19 +140,22 @@ static __always_inline u64 cgroup_key(struct task_struct *task)
 
 static __always_inline void fill_head(struct event_head *head, u16 kind, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct task_struct *leader = FIELD(task, group_leader);
+	struct cred *cred = (void *)BPF_CORE_READ(task, cred);
+	u64 ids[CRED_WORDS];
 
+	READ_BLOCK(ids, cred);
 	head->kind = kind;
 	head->reserved = 0;
 	head->time = bpf_ktime_get_boot_ns();
-	head->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
-	head->tgid = BPF_CORE_READ(task, tgid);
-	head->tid = BPF_CORE_READ(task, pid);
+	head->start_time = FIELD(leader, start_boottime);
+	head->tgid = FIELD(task, tgid);
+	head->tid = FIELD(task, pid);
 	head->cgroup = cgroup_key(task);
-	head->uid = BPF_CORE_READ(cred, uid.val);
-	head->euid = BPF_CORE_READ(cred, euid.val);
-	head->gid = BPF_CORE_READ(cred, gid.val);
-	head->egid = BPF_CORE_READ(cred, egid.val);
+	head->uid = BLOCK_FIELD(ids, cred, uid.val);
+	head->euid = BLOCK_FIELD(ids, cred, euid.val);
+	head->gid = BLOCK_FIELD(ids, cred, gid.val);
+	head->egid = BLOCK_FIELD(ids, cred, egid.val);
 }
 
 static __always_inline void fill_parent(struct event_parent *parent, struct task_struct *task)
@@ -167,6 +173,79 @@ static __always_inline void fill_parent(struct event_parent *parent, struct task
 	int sys_exit_##call(struct sys_exit_args *ctx)                                             \
 	{                                                                                          \
 		return handler(ctx);                                                               \
+	}
+
+/*
+ * What the current task entered the kernel with: at its stack's end, below the padding of kernels that
+ * know FRED. The argument of a call's function is no help: some kernels do not say what it points to.
+ */
+static __always_inline struct pt_regs *entry_registers(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return FIELD(task, stack) + THREAD_SIZE -
+	       (bpf_core_type_exists(struct fred_info) ? 16 : 0) -
+	       bpf_core_type_size(struct pt_regs);
+}
+
+static __always_inline void read_args(struct sys_enter_args *args)
+{
+	struct pt_regs *regs = entry_registers();
+
+	args->args[0] = FIELD(regs, di);
+	args->args[1] = FIELD(regs, si);
+	args->args[2] = FIELD(regs, dx);
+	args->args[3] = FIELD(regs, r10);
+}
+
+/*
+ * The same for calls that no security hook stands for, in each tier. A call has a function of its own
+ * in the kernel: to hook it costs nobody else anything, while the tracepoint of a single call sends
+ * every call of every process the slow way in and out.
+ */
+#define CALL_EXIT(prefix, call, handler)                                                           \
+	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
+	int prefix##sys_exit_##call(struct sys_exit_args *ctx)                                     \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}                                                                                          \
+	SEC("fexit/__x64_sys_" #call)                                                              \
+	int BPF_PROG(fentry_##prefix##sys_exit_##call, struct pt_regs *regs, long ret)             \
+	{                                                                                          \
+		struct sys_exit_args args = {.ret = ret};                                          \
+                                                                                                   \
+		return handler(&args);                                                             \
+	}                                                                                          \
+	SEC("kretprobe/__x64_sys_" #call)                                                          \
+	int BPF_KRETPROBE(kprobe_##prefix##sys_exit_##call, long ret)                              \
+	{                                                                                          \
+		struct sys_exit_args args = {.ret = ret};                                          \
+                                                                                                   \
+		return handler(&args);                                                             \
+	}
+
+/* And one that runs when the call begins. It gets the first four arguments. */
+#define CALL_ENTER(prefix, call, handler)                                                          \
+	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
+	int prefix##sys_enter_##call(struct sys_enter_args *ctx)                                   \
+	{                                                                                          \
+		return handler(ctx);                                                               \
+	}                                                                                          \
+	SEC("fentry/__x64_sys_" #call)                                                             \
+	int BPF_PROG(fentry_##prefix##sys_enter_##call)                                            \
+	{                                                                                          \
+		struct sys_enter_args args = {};                                                   \
+                                                                                                   \
+		read_args(&args);                                                                  \
+		return handler(&args);                                                             \
+	}                                                                                          \
+	SEC("kprobe/__x64_sys_" #call)                                                             \
+	int BPF_KPROBE(kprobe_##prefix##sys_enter_##call)                                          \
+	{                                                                                          \
+		struct sys_enter_args args = {};                                                   \
+                                                                                                   \
+		read_args(&args);                                                                  \
+		return handler(&args);                                                             \
 	}
 
 static __always_inline bool wanted(u32 kind)

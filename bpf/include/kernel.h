@@ -28,7 +28,9 @@ struct pt_regs {
 	unsigned long si;
 	unsigned long dx;
 	unsigned long cx;
+	unsigned long r10;
 	unsigned long r8;
+	unsigned long ax;
 	unsigned long bx;
 	unsigned long orig_ax;
 };

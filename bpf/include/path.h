@@ -34,6 +34,7 @@ __noinline int walk_step(u32 slot)
 {
 	struct path_buffer *w = bpf_map_lookup_elem(&path_buffers, &slot);
 	struct dentry *dentry, *parent;
+	u64 entry[DENTRY_WORDS];
 	const unsigned char *name;
 	u32 len, at;
 	char first = 0;
@@ -43,18 +44,19 @@ __noinline int walk_step(u32 slot)
 	dentry = (void *)w->dentry;
 	if (w->mount && w->dentry == w->mnt_root) {
 		struct mount *mount = (void *)w->mount;
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+		struct mount *above = FIELD(mount, mnt_parent);
 
 		if (above == mount)
 			return WALK_DONE;
-		w->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		w->dentry = (u64)FIELD(mount, mnt_mountpoint);
 		w->mount = (u64)above;
 		w->mnt_root = (u64)BPF_CORE_READ(above, mnt.mnt_root);
 		return WALK_ON;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
-	name = BPF_CORE_READ(dentry, d_name.name);
-	len = BPF_CORE_READ(dentry, d_name.len) & (NAME_CAP - 1);
+	READ_BLOCK(entry, dentry);
+	parent = BLOCK_FIELD(entry, dentry, d_parent);
+	name = BLOCK_FIELD(entry, dentry, d_name.name);
+	len = BLOCK_FIELD(entry, dentry, d_name.len) & (NAME_CAP - 1);
 	if (parent == dentry) {
 		/* A root without a mount, or an object that is in no directory, such as a memfd. */
 		bpf_probe_read_kernel(&first, 1, name);
@@ -90,7 +92,7 @@ static __always_inline u32 append_path(u8 *data, u32 end, struct event_string *s
 	w->mount = 0;
 	w->mnt_root = 0;
 	if (mnt) {
-		w->mnt_root = (u64)BPF_CORE_READ(mnt, mnt_root);
+		w->mnt_root = (u64)FIELD(mnt, mnt_root);
 		w->mount = (u64)mnt - bpf_core_field_offset(struct mount, mnt);
 	}
 	for (int i = 0; i < MAX_COMPONENTS && step == WALK_ON; i++)

@@ -38,13 +38,14 @@ static __always_inline bool read_sock(struct event_address *out, struct sock *sk
 
 static __always_inline struct file *file_of(struct files_struct *files, u32 fd)
 {
-	struct fdtable *table = BPF_CORE_READ(files, fdt);
-	struct file **slots = BPF_CORE_READ(table, fd);
+	struct fdtable *table = FIELD(files, fdt);
+	u64 descriptors[FDTABLE_WORDS];
 	struct file *file = NULL;
 
-	if (fd >= BPF_CORE_READ(table, max_fds))
+	READ_BLOCK(descriptors, table);
+	if (fd >= BLOCK_FIELD(descriptors, table, max_fds))
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	bpf_probe_read_kernel(&file, sizeof(file), BLOCK_FIELD(descriptors, table, fd) + fd);
 	return file;
 }
 
@@ -73,23 +74,28 @@ static __always_inline u32 major(u32 device)
 static __always_inline void read_fd(struct event_fd *out, struct files_struct *files, u32 fd)
 {
 	struct file *file = file_of(files, fd);
-	struct inode *inode;
+	u64 opened[FILE_WORDS], object[INODE_WORDS];
 	u32 format, mode, device;
+	struct super_block *sb;
+	struct inode *inode;
 
 	__builtin_memset(out, 0, sizeof(*out));
 	if (!file)
 		return;
-	inode = BPF_CORE_READ(file, f_inode);
-	format = BPF_CORE_READ(inode, i_mode) & S_IFMT;
-	mode = BPF_CORE_READ(file, f_mode);
-	out->inode = BPF_CORE_READ(inode, i_ino);
-	out->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	READ_BLOCK(opened, file);
+	inode = BLOCK_FIELD(opened, file, f_inode);
+	READ_BLOCK(object, inode);
+	format = BLOCK_FIELD(object, inode, i_mode) & S_IFMT;
+	mode = BLOCK_FIELD(opened, file, f_mode);
+	sb = BLOCK_FIELD(object, inode, i_sb);
+	out->inode = BLOCK_FIELD(object, inode, i_ino);
+	out->device = FIELD(sb, s_dev);
 	out->readable = !!(mode & FMODE_READ);
 	out->writable = !!(mode & FMODE_WRITE);
 	if (format == S_IFREG) {
 		out->type = FD_FILE;
 	} else if (format == S_IFIFO) {
-		out->type = BPF_CORE_READ(inode, i_sb, s_magic) == PIPEFS_MAGIC ? FD_PIPE : FD_FIFO;
+		out->type = BPF_CORE_READ(sb, s_magic) == PIPEFS_MAGIC ? FD_PIPE : FD_FIFO;
 	} else if (format == S_IFCHR) {
 		device = BPF_CORE_READ(inode, i_rdev);
 		out->device = device;

@@ -157,6 +157,9 @@ func (p *Process) handedOn(ends endpoints, depth int) bool {
 // report notes where the process's streams lead, unless it or one it descends from was reported to
 // lead there: what a remote shell starts is not another remote shell.
 func (t *Table) report(p *Process, moved bool) {
+	if p.movedAt != 0 {
+		return // its next program, or Settle, tells; a connection of its parent's comes too early
+	}
 	r, ok := t.remoteStdio(p)
 	if !ok {
 		return

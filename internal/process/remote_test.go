@@ -463,6 +463,17 @@ func TestMovedStreams(t *testing.T) {
 			w.exec(shell, child, "/bin/sh", three(socket)...)
 			w.Settle(child.nanos() + 2*settleMoved)
 		}, outward(child)},
+		"a copy of it goes on and it ends": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.fork(shell, child)
+			w.exit(shell)
+			settle(w)
+		}, outward(child)},
+		"a copy of it goes on beside it": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.fork(shell, child)
+			settle(w)
+		}, outward(shell)},
 		"it ends at once": {func(w world) {
 			w.move(shell, 0, three(socket)...)
 			w.exit(shell)
@@ -492,6 +503,38 @@ func TestMovedStreams(t *testing.T) {
 			w.connect(shell, here, there)
 			tc.happens(w)
 			assert.Equal(t, tc.want, takeAll(w))
+		})
+	}
+}
+
+// TestMovedStreamsAreToldOfTheNextProgram is about connections of the parent that come between: a listener
+// that has started the client accepts the connection before the client runs its program.
+func TestMovedStreamsAreToldOfTheNextProgram(t *testing.T) {
+	socket := sink(here, there)
+	for name, tc := range map[string]struct {
+		happens func(w world)
+		parent  who
+		runs    who
+	}{
+		"of the process itself": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.accept(initial, there, here)
+		}, initial, shell},
+		"of a copy of it": {func(w world) {
+			w.move(shell, 0, three(socket)...)
+			w.fork(shell, child)
+			w.connect(shell, "192.0.2.1:40001", there)
+		}, shell, child},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := withInit(t)
+			w.start(initial, shell, "/usr/bin/nc", three(nullFD())...)
+			w.connect(shell, here, there)
+			tc.happens(w)
+			assert.Empty(t, takeAll(w))
+			w.exec(tc.parent, tc.runs, "/bin/sh", three(socket)...)
+			w.Settle(shell.nanos() + 2*settleMoved)
+			assert.Equal(t, []told{{tc.runs.pid, ViaSocket, 0, false, 6, here, there}}, takeAll(w))
 		})
 	}
 }

@@ -117,6 +117,9 @@ func (t *Table) inherit(p, parent *Process) {
 		connections: slices.Clone(parent.connections),
 	}
 	p.setParent(parent)
+	if parent.movedAt != 0 {
+		t.unsettled(p, parent.movedAt)
+	}
 }
 
 // update takes over what every record says of its process.
@@ -190,7 +193,13 @@ func (t *Table) Stdio(e *bpf.SensorStdioEvent) {
 		p.Streams[i] = stream(&e.Fds[i])
 	}
 	t.index(p)
-	p.movedAt = e.Head.Time
+	t.unsettled(p, e.Head.Time)
+}
+
+// unsettled makes Settle look at a process whose streams were moved at a time, by it or by the process
+// that it is a copy of.
+func (t *Table) unsettled(p *Process, at uint64) {
+	p.movedAt = at
 	if !slices.Contains(t.moved, p) {
 		t.moved = append(t.moved, p)
 	}

@@ -115,7 +115,7 @@ var (
 
 func TestAccessInEveryTier(t *testing.T) {
 	eachTier(t, KindAccess, func(t *testing.T, tier Tier) {
-		s := watch(t, tier, Options{Kinds: []Kind{KindAccess, KindInject}})
+		s := watch(t, tier, Options{Kinds: []Kind{KindAccess, KindInject}}, KindInject)
 		pid, address := victim(t)
 		attacked(t, pid, address)
 		// What is harmless and what is one's own is no access.

@@ -65,6 +65,7 @@ func nobody(t *testing.T, network string, port int) (family int, to unix.Sockadd
 func TestDNSInEveryTier(t *testing.T) {
 	eachTier(t, KindDNS, func(t *testing.T, tier Tier) {
 		s := watch(t, tier, Options{Kinds: []Kind{KindDNS}})
+		t.Run("no question", func(t *testing.T) { asksNothing(t, s) })
 		for _, network := range []string{"ip4", "ip6", "mapped"} {
 			for name, send := range datagramSenders {
 				t.Run(network+" "+name, func(t *testing.T) {
@@ -108,35 +109,32 @@ func assertOneQuestion(t *testing.T, s *Sensor, message []byte, network string) 
 	assert.Zero(t, e.Message.Truncated)
 }
 
-func TestWhatIsNoDNSQuestion(t *testing.T) {
-	eachTier(t, KindDNS, func(t *testing.T, tier Tier) {
-		s := watch(t, tier, Options{Kinds: []Kind{KindDNS}})
-		answer := question("answer.example")
-		answer[2] |= 0x80
-		long := append(question("long.example"), make([]byte, 2000)...)
-		for _, tc := range []struct {
-			port    int
-			message []byte
-		}{{54, question("port.example")}, {53, answer}, {53, []byte("short")}, {5353, long}, {5355, question("link.example")}} {
-			conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", tc.port))
-			require.NoError(t, err)
-			_, err = conn.Write(tc.message)
-			require.NoError(t, err)
-			require.NoError(t, conn.Close())
-		}
-		var batch Batch
-		_, err := s.Drain(&batch)
+func asksNothing(t *testing.T, s *Sensor) {
+	answer := question("answer.example")
+	answer[2] |= 0x80
+	long := append(question("long.example"), make([]byte, 2000)...)
+	for _, tc := range []struct {
+		port    int
+		message []byte
+	}{{54, question("port.example")}, {53, answer}, {53, []byte("short")}, {5353, long}, {5355, question("link.example")}} {
+		conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", tc.port))
 		require.NoError(t, err)
-		var have []string
-		for _, r := range batch.Records {
-			e, sent, err := r.DNS()
-			require.NoError(t, err)
-			if r.Head().Tgid != uint32(os.Getpid()) {
-				continue
-			}
-			assert.Equal(t, len(sent) == 512, e.Message.Truncated == 1)
-			have = append(have, fmt.Sprintf("%d of %d", len(sent), e.Message.TrueLen))
+		_, err = conn.Write(tc.message)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+	}
+	var batch Batch
+	_, err := s.Drain(&batch)
+	require.NoError(t, err)
+	var have []string
+	for _, r := range batch.Records {
+		e, sent, err := r.DNS()
+		require.NoError(t, err)
+		if r.Head().Tgid != uint32(os.Getpid()) {
+			continue
 		}
-		assert.Equal(t, []string{"512 of 2030", "30 of 30"}, have)
-	})
+		assert.Equal(t, len(sent) == 512, e.Message.Truncated == 1)
+		have = append(have, fmt.Sprintf("%d of %d", len(sent), e.Message.TrueLen))
+	}
+	assert.Equal(t, []string{"512 of 2030", "30 of 30"}, have)
 }

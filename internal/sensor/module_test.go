@@ -28,40 +28,42 @@ func aModule(t *testing.T) string {
 
 func TestModules(t *testing.T) {
 	ring.Require(t, ring.VM)
-	s := watch(t, Tracepoint, Options{Kinds: []Kind{KindModuleLoad, KindModuleUnload}})
-	name := aModule(t)
-	f, err := os.Open(name)
-	require.NoError(t, err)
-	defer f.Close()
-	content, err := os.ReadFile(name)
-	require.NoError(t, err)
-	require.NoError(t, unix.FinitModule(int(f.Fd()), "", 0))
-	require.NoError(t, unix.DeleteModule("dummy", 0))
-	require.NoError(t, unix.InitModule(content, ""))
-	require.NoError(t, unix.DeleteModule("dummy", 0))
-
-	type told struct {
-		kind   Kind
-		origin uint32
-		path   string
-	}
-	var have []told
-	var batch Batch
-	_, err = s.Drain(&batch)
-	require.NoError(t, err)
-	for _, r := range batch.Records {
-		e, path, err := r.Module()
+	eachTier(t, KindModuleLoad, func(t *testing.T, tier Tier) {
+		s := watch(t, tier, Options{Kinds: []Kind{KindModuleLoad, KindModuleUnload}})
+		name := aModule(t)
+		f, err := os.Open(name)
 		require.NoError(t, err)
-		assert.EqualValues(t, os.Getpid(), e.Head.Tgid)
-		assert.Equal(t, "dummy", unix.ByteSliceToString(asBytes(e.Name[:])))
-		have = append(have, told{r.Kind(), e.Origin, string(path)})
-	}
-	assert.Equal(t, []told{
-		{KindModuleLoad, uint32(bpf.SensorModuleOriginMODULE_FROM_FILE), name},
-		{KindModuleUnload, 0, ""},
-		{KindModuleLoad, uint32(bpf.SensorModuleOriginMODULE_FROM_MEMORY), ""},
-		{KindModuleUnload, 0, ""},
-	}, have)
+		defer f.Close()
+		content, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, unix.FinitModule(int(f.Fd()), "", 0))
+		require.NoError(t, unix.DeleteModule("dummy", 0))
+		require.NoError(t, unix.InitModule(content, ""))
+		require.NoError(t, unix.DeleteModule("dummy", 0))
+
+		type told struct {
+			kind   Kind
+			origin uint32
+			path   string
+		}
+		var have []told
+		var batch Batch
+		_, err = s.Drain(&batch)
+		require.NoError(t, err)
+		for _, r := range batch.Records {
+			e, path, err := r.Module()
+			require.NoError(t, err)
+			assert.EqualValues(t, os.Getpid(), e.Head.Tgid)
+			assert.Equal(t, "dummy", unix.ByteSliceToString(asBytes(e.Name[:])))
+			have = append(have, told{r.Kind(), e.Origin, string(path)})
+		}
+		assert.Equal(t, []told{
+			{KindModuleLoad, uint32(bpf.SensorModuleOriginMODULE_FROM_FILE), name},
+			{KindModuleUnload, 0, ""},
+			{KindModuleLoad, uint32(bpf.SensorModuleOriginMODULE_FROM_MEMORY), ""},
+			{KindModuleUnload, 0, ""},
+		}, have)
+	})
 }
 
 func asBytes(chars []int8) []byte {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -50,7 +51,7 @@ type KindTier struct {
 
 // Sensor is a set of attached programs and the ring buffers they write.
 type Sensor struct {
-	kernel  *btf.Spec
+	types   *btf.Cache // while it is opened
 	maps    *ebpf.Collection
 	loaded  []*ebpf.Collection
 	links   []link.Link
@@ -74,10 +75,10 @@ func Open(opts Options) (*Sensor, error) {
 	if err := configure(spec, opts); err != nil {
 		return nil, err
 	}
-	s := &Sensor{}
+	s := &Sensor{types: btf.NewCache()}
 	err = s.open(spec, opts)
 	// Types are for loading only, and they are many.
-	s.kernel = nil
+	s.types = nil
 	if err != nil {
 		_ = s.Close()
 		return nil, err
@@ -108,13 +109,10 @@ func configure(spec *ebpf.CollectionSpec, opts Options) error {
 }
 
 func (s *Sensor) open(spec *ebpf.CollectionSpec, opts Options) error {
-	mapSpec := spec.Copy()
-	mapSpec.Programs = nil
-	var err error
-	if s.kernel, err = btf.LoadKernelSpec(); err != nil {
+	if _, err := s.types.Kernel(); err != nil {
 		return fmt.Errorf("read the kernel's type information: %w", err)
 	}
-	maps, err := ebpf.NewCollectionWithOptions(mapSpec, s.collectionOptions(nil))
+	maps, err := ebpf.NewCollectionWithOptions(without(spec), s.collectionOptions(nil))
 	if err != nil {
 		return fmt.Errorf("create the sensor's maps: %w", explain(err))
 	}
@@ -170,13 +168,28 @@ func (s *Sensor) record(u unit, wanted []Kind, result KindTier) {
 	}
 }
 
+// without gives the specification with no programs: to copy all for every part of them is much work.
+func without(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
+	return &ebpf.CollectionSpec{
+		Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder,
+		Programs: map[string]*ebpf.ProgramSpec{},
+	}
+}
+
+// exists tells whether the kernel knows the type.
+func (s *Sensor) exists(typeName string) bool {
+	kernel, err := s.types.Kernel()
+	if err == nil {
+		_, err = kernel.AnyTypeByName(typeName)
+	}
+	return !errors.Is(err, btf.ErrNotFound)
+}
+
 func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) KindTier {
 	var result KindTier
-	if u.about.typeName != "" {
-		if _, err := s.kernel.AnyTypeByName(u.about.typeName); errors.Is(err, btf.ErrNotFound) {
-			result.Absent = u.about.missing
-			return result
-		}
+	if u.about.typeName != "" && !s.exists(u.about.typeName) {
+		result.Absent = u.about.missing
+		return result
 	}
 	for tier := LSM; tier < tierCount; tier++ {
 		if forced, ok := u.forced(opts.Force); ok && forced != tier {
@@ -207,10 +220,7 @@ func (s *Sensor) attachUnit(spec *ebpf.CollectionSpec, u unit, opts Options) Kin
 // collectionOptions share what is costly to make anew for every unit: the kernel's type information
 // and, once they exist, the maps.
 func (s *Sensor) collectionOptions(maps map[string]*ebpf.Map) ebpf.CollectionOptions {
-	return ebpf.CollectionOptions{
-		MapReplacements: maps,
-		Programs:        ebpf.ProgramOptions{KernelTypes: s.kernel},
-	}
+	return ebpf.CollectionOptions{MapReplacements: maps, Cache: s.types}
 }
 
 // attach loads and attaches the programs, all of them or none.
@@ -218,10 +228,12 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 	if err := available(tier); err != nil {
 		return err
 	}
-	part := spec.Copy()
-	part.Programs = map[string]*ebpf.ProgramSpec{}
+	part := without(spec)
+	if tier == Fentry {
+		programs = slices.DeleteFunc(programs, func(p program) bool { return p.optional && !s.exists(p.target) })
+	}
 	for _, p := range programs {
-		part.Programs[p.name] = spec.Programs[p.name].Copy()
+		part.Programs[p.name] = spec.Programs[p.name]
 	}
 	shared := map[string]*ebpf.Map{}
 	for name, m := range s.maps.Maps {
@@ -243,7 +255,7 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 		}
 	}()
 	for _, p := range programs {
-		l, err := attachProgram(tier, p, loaded.Programs[p.name])
+		l, err := attachProgram(p, loaded.Programs[p.name])
 		if p.optional && errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -253,22 +265,25 @@ func (s *Sensor) attach(spec *ebpf.CollectionSpec, tier Tier, programs []program
 		links = append(links, l)
 	}
 	if len(links) == 0 {
-		return fmt.Errorf("none of its tracepoints exists: %w", os.ErrNotExist)
+		return fmt.Errorf("none of what it hooks exists: %w", os.ErrNotExist)
 	}
 	s.links = append(s.links, links...)
 	s.loaded = append(s.loaded, loaded)
 	return nil
 }
 
-func attachProgram(tier Tier, p program, prog *ebpf.Program) (link.Link, error) {
-	switch {
-	case tier == LSM:
+func attachProgram(p program, prog *ebpf.Program) (link.Link, error) {
+	switch prog.Type() {
+	case ebpf.LSM:
 		return link.AttachLSM(link.LSMOptions{Program: prog})
-	case tier == Kprobe:
+	case ebpf.Kprobe:
+		if p.returns {
+			return link.Kretprobe(p.target, prog, nil)
+		}
 		return link.Kprobe(p.target, prog, nil)
-	case tier == Cgroup:
+	case ebpf.CGroupSKB:
 		return attachCgroup(prog)
-	case tier == Tracepoint && p.target != "":
+	case ebpf.TracePoint:
 		return link.Tracepoint("syscalls", p.target, prog, nil)
 	default:
 		return link.AttachTracing(link.TracingOptions{Program: prog})
@@ -280,10 +295,7 @@ func (s *Sensor) Tiers() []KindTier { return slices.Clone(s.tiers) }
 
 // Close detaches everything. Nothing of the sensor stays in the kernel.
 func (s *Sensor) Close() error {
-	var errs []error
-	for _, l := range s.links {
-		errs = append(errs, l.Close())
-	}
+	errs := closeAll(s.links)
 	for _, c := range s.loaded {
 		c.Close()
 	}
@@ -297,6 +309,26 @@ func (s *Sensor) Close() error {
 		s.maps.Close()
 	}
 	return errors.Join(errs...)
+}
+
+// atOnce bounds how many programs are detached at the same time.
+const atOnce = 16
+
+// closeAll detaches programs. The kernel waits for each until no processor runs it, so one after the
+// other would take seconds.
+func closeAll(links []link.Link) []error {
+	errs := make([]error, len(links))
+	slots := make(chan struct{}, atOnce)
+	var done sync.WaitGroup
+	for i, l := range links {
+		slots <- struct{}{}
+		done.Go(func() {
+			errs[i] = l.Close()
+			<-slots
+		})
+	}
+	done.Wait()
+	return errs
 }
 
 // Loss is a number of events lost in the kernel, by kind and cause.

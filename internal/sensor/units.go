@@ -86,11 +86,13 @@ type unit struct {
 	cgroup []string
 	// raw are BTF raw tracepoint programs.
 	raw []string
-	// enter and exit are system calls whose tracepoints are used. One that an architecture does
-	// not have is left out.
+	// enter and exit are system calls of which the beginning and the end are hooked. One that a kernel
+	// does not have is left out.
 	enter, exit []string
 	// prefix begins the names of those programs where another unit has some for the same calls.
 	prefix string
+	// asFunctions tells that the calls are hooked as functions of the kernel where that works.
+	asFunctions bool
 }
 
 // feature is a part that kernels may be built without. The zero value is part of every kernel.
@@ -125,6 +127,7 @@ func units() []unit {
 
 	injectUnit := names("ptrace", "process_vm_writev")
 	injectUnit.name, injectUnit.kinds, injectUnit.prefix = "inject", []Kind{KindInject}, "inject_"
+	injectUnit.asFunctions = true
 
 	setidUnit := names("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
 	setidUnit.name, setidUnit.kinds = "setid", []Kind{KindSetID}
@@ -135,13 +138,13 @@ func units() []unit {
 	attributesUnit.hooks = []string{"path_chmod", "path_chown"}
 
 	xattrUnit := names("setxattr", "lsetxattr", "fsetxattr", "setxattrat")
-	xattrUnit.name, xattrUnit.also = "extended attributes", []Kind{KindAttributes}
+	xattrUnit.name, xattrUnit.also, xattrUnit.asFunctions = "extended attributes", []Kind{KindAttributes}, true
 
 	return []unit{
 		{name: "fork", kinds: []Kind{KindFork}, raw: []string{"process_fork"}},
 		{name: "exec", kinds: []Kind{KindExec}, raw: []string{"process_exec"}},
 		{name: "exit", kinds: []Kind{KindExit}, raw: []string{"process_exit"}},
-		{name: "stdio", kinds: []Kind{KindStdio}, exit: []string{"dup", "dup2", "dup3"}},
+		{name: "stdio", kinds: []Kind{KindStdio}, exit: []string{"dup", "dup2", "dup3"}, asFunctions: true},
 		openUnit, makeUnit, deleteUnit, renameUnit,
 		{name: "connect", kinds: []Kind{KindConnect}, hooks: []string{"socket_connect"},
 			enter: []string{"connect"}, exit: []string{"connect"}},
@@ -154,7 +157,7 @@ func units() []unit {
 		{name: "dns", kinds: []Kind{KindDNS}, functions: []string{"udp_sendmsg", "udpv6_sendmsg"},
 			cgroup: []string{"cgroup_packet_leaves"}},
 		{name: "module load", kinds: []Kind{KindModuleLoad}, about: modules, raw: []string{"module_load"},
-			enter: []string{"init_module", "finit_module"}},
+			enter: []string{"init_module", "finit_module"}, asFunctions: true},
 		{name: "module unload", kinds: []Kind{KindModuleUnload}, about: modules, raw: []string{"module_free"}},
 		accessUnit, injectUnit, setidUnit, attributesUnit, xattrUnit,
 		{name: "image", kinds: []Kind{KindImageLoad}, hooks: []string{"mmap_file"}, enter: []string{"mmap"}},
@@ -166,12 +169,15 @@ func (u unit) serves(kinds []Kind) bool {
 	return slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(u.kinds, k) || slices.Contains(u.also, k) })
 }
 
-// forced is the tier that is asked for; none for a unit by which no kind is judged.
+// forced is the tier that is asked for. A unit by which no kind is judged follows the kind that needs
+// it as far as it has programs there.
 func (u unit) forced(by map[Kind]Tier) (tier Tier, ok bool) {
 	if len(u.kinds) > 0 {
 		tier, ok = by[u.kinds[0]]
+		return tier, ok
 	}
-	return tier, ok
+	tier, ok = by[u.also[0]]
+	return tier, ok && len(u.programs(tier)) > 0
 }
 
 // program is one program of a unit in a tier and where it attaches.
@@ -179,6 +185,7 @@ type program struct {
 	name     string
 	target   string // kernel function or system call tracepoint
 	optional bool
+	returns  bool // it runs when the kernel function returns
 }
 
 // programs lists what the unit needs in a tier; nothing where the tier does not serve it.
@@ -195,21 +202,37 @@ func (u unit) programs(tier Tier) []program {
 		for _, function := range u.functions {
 			out = append(out, program{name: tier.String() + "_" + function, target: function})
 		}
+		if u.asFunctions {
+			out = append(out, u.rawPrograms()...)
+			out = append(out, u.callPrograms(tier.String()+"_"+u.prefix, "__x64_sys_", "__x64_sys_")...)
+		}
 	case Cgroup:
 		for _, name := range u.cgroup {
 			out = append(out, program{name: name})
 		}
 	case Tracepoint:
-		for _, name := range u.raw {
-			out = append(out, program{name: name})
-		}
-		// The exit first: a call that has begun when it is attached is only not reported.
-		for _, call := range u.exit {
-			out = append(out, program{name: u.prefix + "sys_exit_" + call, target: "sys_exit_" + call, optional: true})
-		}
-		for _, call := range u.enter {
-			out = append(out, program{name: u.prefix + "sys_enter_" + call, target: "sys_enter_" + call, optional: true})
-		}
+		out = append(u.rawPrograms(), u.callPrograms(u.prefix, "sys_exit_", "sys_enter_")...)
+	}
+	return out
+}
+
+func (u unit) rawPrograms() []program {
+	var out []program
+	for _, name := range u.raw {
+		out = append(out, program{name: name})
+	}
+	return out
+}
+
+// callPrograms are those of the system calls, whose targets begin as given.
+func (u unit) callPrograms(prefix, exit, enter string) []program {
+	var out []program
+	// The exit first: a call that has begun when it is attached is only not reported.
+	for _, call := range u.exit {
+		out = append(out, program{name: prefix + "sys_exit_" + call, target: exit + call, optional: true, returns: true})
+	}
+	for _, call := range u.enter {
+		out = append(out, program{name: prefix + "sys_enter_" + call, target: enter + call, optional: true})
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -79,6 +80,8 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 		return errors.Join(err, r.closeSensor())
 	}
 	r.table.Backfill(pids)
+	// What the programs were loaded from is several times what is kept, and no longer needed.
+	debug.FreeOSMemory()
 
 	r.stop = make(chan struct{})
 	r.done.Add(1)
