@@ -89,7 +89,7 @@ type seen struct {
 var refusals = []string{
 	// 5.10 hands no structures to programs, such as the user that a file is to have.
 	"type STRUCT is unsupported",
-	// 5.10 and 6.1 have some calls a second time, for kernels that are built without them.
+	// Some, such as 6.1, have some calls a second time, for kernels that are built without them.
 	"ambiguous kernel symbol",
 }
 
