@@ -153,18 +153,27 @@ func shift(n *yaml.Node, lines int) {
 // doubledKeys finds keys that a map has twice, anywhere in the document.
 func doubledKeys(n *yaml.Node) []Problem {
 	var problems []Problem
-	seen := map[string]int{}
-	for _, key := range Keys(n) {
-		if n.Kind != yaml.MappingNode || key.Kind != yaml.ScalarNode {
+	if n.Kind == yaml.MappingNode {
+		problems = doubledKeysOf(n)
+	}
+	for _, child := range n.Content {
+		problems = append(problems, doubledKeys(child)...)
+	}
+	return problems
+}
+
+func doubledKeysOf(m *yaml.Node) []Problem {
+	var problems []Problem
+	seen := make(map[string]int, len(m.Content)/2)
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		key := m.Content[i]
+		if key.Kind != yaml.ScalarNode {
 			continue
 		}
 		if line, ok := seen[key.Value]; ok {
 			problems = append(problems, NewProblem(key, "key %q is given twice, first on line %d", key.Value, line))
 		}
 		seen[key.Value] = key.Line
-	}
-	for _, child := range n.Content {
-		problems = append(problems, doubledKeys(child)...)
 	}
 	return problems
 }
