@@ -19,5 +19,7 @@
 // Of each rule the engine knows a set of literals of which one must be there for the rule to match, the rarest that the
 // rule has. Only rules of which such a literal was found are judged at all, and rules that have none.
 //
+// Why a rule matches is told from the same predicates: of each value of a rule the engine knows which stands for it.
+//
 // A Scanner remembers what it found in values that it meets again and again, such as the paths of programs.
 package engine

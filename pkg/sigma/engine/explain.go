@@ -83,9 +83,9 @@ func (s *Scanner) fields(rule int, of *selection) []sigma.FieldMatch {
 
 // itemFields adds the event's values that satisfy the values of an item; all there are where it is negated.
 func (s *Scanner) itemFields(fields []sigma.FieldMatch, rule int, of *item) []sigma.FieldMatch {
-	found := s.lookup(of.slots)
+	found := s.valuesOf(of.slots)
 	if len(found) == 0 && of.Field != "" {
-		found = []any{nil}
+		found = []*value{{kind: kindNil}}
 	}
 	if of.Negate {
 		return appendNew(fields, of.Field, found)
@@ -96,26 +96,50 @@ func (s *Scanner) itemFields(fields []sigma.FieldMatch, rule int, of *item) []si
 		case len(found) == 1:
 			fields = appendNew(fields, of.Field, found)
 		default:
-			fields = appendNew(fields, of.Field, accepted(want, found, s.Event(rule)))
+			fields = appendNew(fields, of.Field, s.accepted(rule, want, found))
 		}
 	}
 	return fields
 }
 
+func (s *Scanner) valuesOf(slots []Slot) []*value {
+	var values []*value
+	for _, slot := range slots {
+		for v := s.first(slot); v != nil; v = s.next(v) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
 // accepted gives those of several values of a field that one of the matchers accepts.
-func accepted(want sigma.Value, values []any, ev sigma.Event) []any {
-	var accepted []any
+func (s *Scanner) accepted(rule int, want sigma.Value, values []*value) []*value {
+	tests := make([]func(v *value) bool, len(want.Matchers))
+	for i, m := range want.Matchers {
+		tests[i] = s.test(rule, m)
+	}
+	var accepted []*value
 	for _, v := range values {
-		if slices.ContainsFunc(want.Matchers, func(m sigma.Matcher) bool { return sigma.Holds(m, v, ev, true) }) {
+		if slices.ContainsFunc(tests, func(accepts func(v *value) bool) bool { return accepts(v) }) {
 			accepted = append(accepted, v)
 		}
 	}
 	return accepted
 }
 
-func appendNew(fields []sigma.FieldMatch, field string, values []any) []sigma.FieldMatch {
+// test gives what tells whether a matcher accepts a value. Keywords are looked for in very many texts, which are folded already.
+func (s *Scanner) test(rule int, m sigma.Matcher) func(v *value) bool {
+	if p, ok := m.(sigma.Pattern); ok && !p.Cased && validLiterals(p.Parts) {
+		w := newWildcard(p.Parts, folded)
+		return func(v *value) bool { return v.kind != kindNil && w.match(s.folded(v)) }
+	}
+	ev := s.Event(rule)
+	return func(v *value) bool { return sigma.Holds(m, v.any(), ev, true) }
+}
+
+func appendNew(fields []sigma.FieldMatch, field string, values []*value) []sigma.FieldMatch {
 	for _, v := range values {
-		if f := (sigma.FieldMatch{Field: field, Value: v}); !slices.Contains(fields, f) {
+		if f := (sigma.FieldMatch{Field: field, Value: v.any()}); !slices.Contains(fields, f) {
 			fields = append(fields, f)
 		}
 	}
