@@ -8,13 +8,50 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/logsource"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/engine"
 )
+
+// auditPart is an attribute that parts of audit records are made of.
+type auditPart uint8
+
+const (
+	noPart auditPart = iota
+	partFileType
+	partFileChange
+	partOutcome
+	partExecutable
+	partInvoked
+	partUser
+	partRealUser
+	partGroup
+	partRealGroup
+	partArguments
+	numberOfParts
+)
+
+var auditParts = map[string]auditPart{
+	event.AttrFileType: partFileType, event.AttrFileChange: partFileChange, event.AttrEventOutcome: partOutcome,
+	event.AttrProcessExecutableName: partExecutable, event.AttrProcessInvokedPath: partInvoked,
+	event.AttrProcessUserID: partUser, event.AttrProcessRealUserID: partRealUser,
+	event.AttrProcessGroupID: partGroup, event.AttrProcessRealGroupID: partRealGroup,
+	event.AttrProcessCommandArgs: partArguments,
+}
+
+// auditValues are the values of the parts that an event has.
+type auditValues [numberOfParts]pcommon.Value
+
+func (v *auditValues) has(part auditPart) bool { return v[part] != pcommon.Value{} }
+
+func (v *auditValues) text(part auditPart) string {
+	if !v.has(part) {
+		return ""
+	}
+	return v[part].AsString()
+}
 
 // auditPlan writes what rules for audit records read of one kind of event. noSlot stands for what none reads.
 type auditPlan struct {
@@ -60,14 +97,13 @@ func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot
 	return p
 }
 
-func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
-	attrs := log.Attributes()
+func (p *auditPlan) read(s *engine.Scanner, has *auditValues) {
 	what := ""
 	switch p.kind {
 	case event.KindFileCreate:
-		what = attribute(attrs, event.AttrFileType)
+		what = has.text(partFileType)
 	case event.KindFileAttributes:
-		what = attribute(attrs, event.AttrFileChange)
+		what = has.text(partFileChange)
 	}
 	record, _ := logsource.Audit(p.kind, what)
 	addAll(s, p.types, record.Types)
@@ -79,7 +115,7 @@ func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
 	}
 	if p.success != noSlot {
 		success := "yes"
-		if attribute(attrs, event.AttrEventOutcome) == "failure" {
+		if has.text(partOutcome) == "failure" {
 			success = "no"
 		}
 		s.AddString(p.success, success)
@@ -88,13 +124,13 @@ func (p *auditPlan) read(s *engine.Scanner, log plog.LogRecord) {
 		s.AddString(p.nameType, logsource.NameType(p.kind))
 	}
 	if p.comm != noSlot {
-		s.AddString(p.comm, command(attrs))
+		s.AddString(p.comm, command(has))
 	}
 	// The audit system always has both ids; an event has the real one only where it differs.
-	addFirst(s, p.user, attrs, event.AttrProcessRealUserID, event.AttrProcessUserID)
-	addFirst(s, p.group, attrs, event.AttrProcessRealGroupID, event.AttrProcessGroupID)
+	addFirst(s, p.user, has, partRealUser, partUser)
+	addFirst(s, p.group, has, partRealGroup, partGroup)
 	if p.kind == event.KindProcessExec && (len(p.arguments) > 0 || p.count != noSlot) {
-		p.readArguments(s, attrs)
+		p.readArguments(s, has)
 	}
 }
 
@@ -127,27 +163,24 @@ func addAll(s *engine.Scanner, slot engine.Slot, values []string) {
 	}
 }
 
-// addFirst takes the first of the attributes that is there.
-func addFirst(s *engine.Scanner, slot engine.Slot, attrs pcommon.Map, names ...string) {
-	if slot == noSlot {
-		return
-	}
-	for _, name := range names {
-		if value, ok := attrs.Get(name); ok {
-			addValue(s, slot, value)
-			return
-		}
+// addFirst takes the first of two parts that is there.
+func addFirst(s *engine.Scanner, slot engine.Slot, has *auditValues, first, second auditPart) {
+	switch {
+	case slot == noSlot:
+	case has.has(first):
+		addValue(s, slot, has[first])
+	case has.has(second):
+		addValue(s, slot, has[second])
 	}
 }
 
 // readArguments gives each argument as it is, and in the form in which audit records have it where they
 // cannot hold it as it is.
-func (p *auditPlan) readArguments(s *engine.Scanner, attrs pcommon.Map) {
-	value, ok := attrs.Get(event.AttrProcessCommandArgs)
-	if !ok || value.Type() != pcommon.ValueTypeSlice {
+func (p *auditPlan) readArguments(s *engine.Scanner, has *auditValues) {
+	if !has.has(partArguments) || has[partArguments].Type() != pcommon.ValueTypeSlice {
 		return
 	}
-	list := value.Slice()
+	list := has[partArguments].Slice()
 	if p.count != noSlot {
 		s.AddInt(p.count, int64(list.Len()))
 	}
@@ -171,18 +204,10 @@ func (p *auditPlan) readArguments(s *engine.Scanner, attrs pcommon.Map) {
 const longestCommand = 15
 
 // command is the name the kernel has for a process: that of the file it was told to run, cut.
-func command(attrs pcommon.Map) string {
-	name := attribute(attrs, event.AttrProcessExecutableName)
-	if invoked := attribute(attrs, event.AttrProcessInvokedPath); invoked != "" {
+func command(has *auditValues) string {
+	name := has.text(partExecutable)
+	if invoked := has.text(partInvoked); invoked != "" {
 		name = path.Base(invoked)
 	}
 	return name[:min(len(name), longestCommand)]
-}
-
-func attribute(attrs pcommon.Map, name string) string {
-	value, ok := attrs.Get(name)
-	if !ok {
-		return ""
-	}
-	return value.AsString()
 }

@@ -88,7 +88,8 @@ var commonValues = []string{
 type Record struct {
 	judge   *Judge
 	scanner *engine.Scanner
-	known   knownNames
+	names   knownNames
+	parts   auditValues // of the event read last
 	matches []int
 	seen    bool
 }
@@ -97,7 +98,10 @@ type Record struct {
 func (j *Judge) Acquire() *Record { return j.idle.Get().(*Record) }
 
 // Release gives the Record back for further use.
-func (r *Record) Release() { r.judge.idle.Put(r) }
+func (r *Record) Release() {
+	clear(r.parts[:]) // they hold on to the event
+	r.judge.idle.Put(r)
+}
 
 // Matches reads a log record and returns the numbers of the rules that match it, valid until the next call.
 func (r *Record) Matches(log plog.LogRecord, resource pcommon.Map) []int {

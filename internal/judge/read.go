@@ -40,9 +40,12 @@ const noSlot = ^engine.Slot(0)
 
 // knownNames remembers the slots of attribute names. Receivers write the same few names, so most look-ups
 // end at the first comparison, which is that of two pointers.
-type knownNames [1 << knownBits]struct {
+type knownNames [1 << knownBits]knownName
+
+type knownName struct {
 	name string
 	slot engine.Slot
+	part auditPart
 }
 
 const knownBits = 8
@@ -54,31 +57,42 @@ func place(name string) uint64 {
 	return h * 0x9e3779b97f4a7c15 >> (64 - knownBits)
 }
 
-// slot gives the slot of an attribute, or noSlot.
-func (r *Record) slot(name string) engine.Slot {
+// nobodys is what is known of an attribute without a name.
+var nobodys = knownName{slot: noSlot}
+
+// known gives the slot of an attribute, or noSlot, and which part of an audit record is made of it.
+func (r *Record) known(name string) *knownName {
 	if name == "" {
-		return noSlot
+		return &nobodys
 	}
-	k := &r.known[place(name)]
+	k := &r.names[place(name)]
 	if k.name == name {
-		return k.slot
+		return k
 	}
 	slot, ok := r.judge.reader.slots[name]
 	if !ok {
 		slot = noSlot
 	}
-	k.name, k.slot = name, slot
-	return slot
+	*k = knownName{name, slot, auditParts[name]}
+	return k
 }
+
+// slot gives the slot of an attribute, or noSlot.
+func (r *Record) slot(name string) engine.Slot { return r.known(name).slot }
 
 // readEvent reads an event of the vocabulary.
 func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
 	s := r.scanner
 	s.Reset()
 	cut := false
+	clear(r.parts[:])
 	for name, value := range log.Attributes().All() {
-		if slot := r.slot(name); slot != noSlot {
-			addValue(s, slot, value)
+		k := r.known(name)
+		if k.slot != noSlot {
+			addValue(s, k.slot, value)
+		}
+		if k.part != noPart {
+			r.parts[k.part] = value
 		}
 		if name == event.AttrFilePathTruncated && value.Bool() {
 			cut = true
@@ -91,7 +105,7 @@ func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
 		r.readAll(resource)
 	}
 	if v.audit != nil {
-		v.audit.read(s, log)
+		v.audit.read(s, &r.parts)
 	}
 	if v.keywords {
 		eventKeywords(s, log)

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -25,7 +24,6 @@ type Engine struct {
 	reasons   []term
 	rules     []rule
 	stats     Stats
-	seed      maphash.Seed
 	scanners  sync.Pool
 }
 
@@ -128,7 +126,6 @@ func (b *Builder) Build() *Engine {
 	e := &Engine{
 		slots: b.slots, slotNames: b.slotNames, routeIDs: b.routes,
 		routes: make([]route, len(b.routeNames)), tables: make([]table, len(b.slotNames)),
-		seed: maphash.MakeSeed(),
 	}
 	numbers := e.number(b.predicates.list)
 	e.nodes, e.reasons = b.nodes, b.reasons
