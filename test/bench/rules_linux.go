@@ -78,7 +78,7 @@ func rules(ctx context.Context, b *bench) (results, error) {
 }
 
 // oneIn is how many batches of the recording there are for one of the sample.
-const oneIn = 16
+const oneIn = 64
 
 // everyday is a part of the recording of everyday work, spread over its two hours.
 func (b *bench) everyday() (sample []plog.Logs, err error) {
