@@ -24,6 +24,7 @@ type memo struct {
 
 type memoEntry struct {
 	full  bool
+	mix   uint64 // of the text; most other texts of the same place have another one
 	text  []byte
 	found []predicateID
 }
@@ -34,21 +35,24 @@ const (
 	memoRest  = 16 * 1024
 )
 
-// lookup gives the place of a string, nil where none is to be used.
-func (m *memo) lookup(text string) *memoEntry {
+// lookup gives the place of a string, nil where none is to be used, and whether it holds what was found in this string.
+func (m *memo) lookup(text string) (entry *memoEntry, holds bool) {
 	if len(text) > memoLength {
-		return nil
+		return nil, false
 	}
 	if m.rest > 0 {
 		m.rest--
-		return nil
+		return nil, false
 	}
 	if m.entries == nil {
 		m.entries = make([]memoEntry, memoEntries)
 	}
-	entry := &m.entries[memoPlace(text)]
-	if entry.holds(text) {
+	mix := memoMix(text)
+	entry = &m.entries[uint8(mix>>56)]
+	if holds = entry.full && entry.mix == mix && string(entry.text) == text; holds {
 		m.hits++
+	} else {
+		entry.full, entry.mix = false, mix
 	}
 	if m.asked++; m.asked == memoTrial {
 		if m.hits < memoTrial/8 {
@@ -56,12 +60,12 @@ func (m *memo) lookup(text string) *memoEntry {
 		}
 		m.asked, m.hits = 0, 0
 	}
-	return entry
+	return entry, holds
 }
 
-// memoPlace looks at the length and at a few bytes only. Who sends texts that share a place gains nothing but that they are
+// memoMix is made of the length and of a few bytes only. Who sends texts that share one gains nothing but that they are
 // scanned.
-func memoPlace(text string) uint8 {
+func memoMix(text string) uint64 {
 	n := len(text)
 	h := uint64(n)
 	if n >= 8 {
@@ -71,14 +75,10 @@ func memoPlace(text string) uint8 {
 			h = h<<8 ^ uint64(text[i])
 		}
 	}
-	return uint8(h * 0x9e3779b97f4a7c15 >> 56)
+	return h * 0x9e3779b97f4a7c15
 }
 
 func eight(text string, at int) uint64 { return binary.LittleEndian.Uint64([]byte(text[at : at+8])) }
-
-func (e *memoEntry) holds(text string) bool {
-	return e != nil && e.full && string(e.text) == text
-}
 
 func (e *memoEntry) keep(text string, found []predicateID) {
 	if e == nil || len(found) > memoFound {

@@ -280,9 +280,8 @@ func (s *Scanner) scan(slot Slot, v *value) {
 
 // scanString takes what was found in the same string before, where that is remembered.
 func (s *Scanner) scanString(slot Slot, t *table, v *value) {
-	m := &s.memos[slot]
-	entry := m.lookup(v.str)
-	if entry.holds(v.str) {
+	entry, holds := s.memos[slot].lookup(v.str)
+	if holds {
 		s.hitAll(entry.found)
 		return
 	}
