@@ -82,6 +82,19 @@ func FromProcCgroup(content []byte) (id, runtime string) {
 	return "", ""
 }
 
+// SystemdCgroup gives the cgroup that systemd put a process into, from the content of /proc/PID/cgroup; "" for the root and where
+// systemd keeps none.
+func SystemdCgroup(content []byte) string {
+	for _, wanted := range []func(controllers string) bool{isUnified, isSystemd} {
+		for line := range bytes.Lines(content) {
+			if controllers, path, ok := parseLine(line); ok && wanted(controllers) && path != "/" {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
 func isUnified(controllers string) bool { return controllers == "" }
 func isSystemd(controllers string) bool { return controllers == "name=systemd" }
 func isOther(controllers string) bool   { return !isUnified(controllers) && !isSystemd(controllers) }

@@ -137,3 +137,16 @@ func FuzzFromProcCgroup(f *testing.F) {
 		}
 	})
 }
+
+func TestSystemdCgroup(t *testing.T) {
+	for content, want := range map[string]string{
+		"":                             "",
+		"0::/\n":                       "",
+		"0::/system.slice/a.service\n": "/system.slice/a.service",
+		"12:pids:/x\n1:name=systemd:/a.slice\n0::/\n": "/a.slice",
+		"2:cpu:/0::/x\n0::/y\n":                       "/y",
+		"no cgroup":                                   "",
+	} {
+		assert.Equal(t, want, SystemdCgroup([]byte(content)), content)
+	}
+}

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/internal/container"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/users"
 	"github.com/vedette-sec/vedette/pkg/policy"
@@ -113,20 +114,7 @@ func userOf(name string) (string, uint32, error) {
 // cgroupOf gives the cgroup that systemd put a process into; "" where that is not known.
 func cgroupOf(pid uint32) string {
 	content, _ := os.ReadFile(fmt.Sprintf("%s/%d/cgroup", procRoot, pid)) // the process may be gone
-	return parseCgroup(string(content))
-}
-
-// parseCgroup reads /proc/PID/cgroup, of cgroup v2 or else of systemd's own hierarchy.
-func parseCgroup(content string) string {
-	for _, hierarchy := range []string{"0::", "name=systemd:"} {
-		for line := range strings.Lines(content) {
-			before, path, ok := strings.Cut(strings.TrimSuffix(line, "\n"), hierarchy)
-			if ok && !strings.Contains(before, "/") && path != "/" {
-				return path
-			}
-		}
-	}
-	return ""
+	return container.SystemdCgroup(content)
 }
 
 func (h *facts) target(pid uint32) (*policy.Target, error) {

@@ -15,19 +15,6 @@ import (
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
-func TestParseCgroup(t *testing.T) {
-	for content, want := range map[string]string{
-		"":                             "",
-		"0::/\n":                       "",
-		"0::/system.slice/a.service\n": "/system.slice/a.service",
-		"12:pids:/x\n1:name=systemd:/a.slice\n0::/\n": "/a.slice",
-		"2:cpu:/0::/x\n0::/y\n":                       "/y",
-		"no cgroup":                                   "",
-	} {
-		assert.Equal(t, want, parseCgroup(content), content)
-	}
-}
-
 func TestRunning(t *testing.T) {
 	h := &facts{host: policy.NewHost("/")}
 	a, err := h.actor(Who{PID: uint32(os.Getpid())})

@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/vedette-sec/vedette/pkg/sigma"
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // list is a list for the modifier expand: %name% stands for any of the values.
@@ -77,7 +77,7 @@ func readListsAt(place string, lists map[string]*list) error {
 	})
 }
 
-func isListFile(name string) bool { return sigma.IsRuleFile(name) || filepath.Ext(name) == ".txt" }
+func isListFile(name string) bool { return yamltree.IsFile(name) || filepath.Ext(name) == ".txt" }
 
 func readListFile(file string, lists map[string]*list) error {
 	content, err := os.ReadFile(file)
@@ -88,7 +88,7 @@ func readListFile(file string, lists map[string]*list) error {
 	switch {
 	case filepath.Ext(file) == ".txt":
 		found = []*list{parseTextList(file, content)}
-	case sigma.IsRuleFile(file):
+	case yamltree.IsFile(file):
 		found, err = parseLists(file, content)
 	default:
 		err = fmt.Errorf("%s: found a file with another ending, expected .txt, .yml or .yaml", file)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vedette-sec/vedette/config"
+	"github.com/vedette-sec/vedette/internal/yamltree"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
@@ -49,7 +50,7 @@ func (l *loader) read(s source, opts ...sigma.Option) error {
 			return err
 		}
 	}
-	return walk(s.fsys, s.root, sigma.IsRuleFile, func(name string, err error) error {
+	return walk(s.fsys, s.root, yamltree.IsFile, func(name string, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %s cannot be read, expected a directory of rules: %w", s.option, s.show(name), err)
 		}
@@ -63,7 +64,7 @@ func (l *loader) readFile(s source, name string, opts []sigma.Option) {
 	l.sources[shown] = s.name
 	src, err := fs.ReadFile(s.fsys, name)
 	if err != nil {
-		l.faults = append(l.faults, &sigma.Error{File: shown, Msg: "cannot be read, expected a file of rules: " + sigma.Cause(err)})
+		l.faults = append(l.faults, &sigma.Error{File: shown, Msg: "cannot be read, expected a file of rules: " + yamltree.Cause(err)})
 		return
 	}
 	l.texts[shown] = src

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,6 +57,21 @@ func Documents(src []byte) (docs []*yaml.Node, problems []Problem) {
 		}
 	}
 	return docs, problems
+}
+
+// IsFile reports whether a file holds YAML, going by its name: *.yml or *.yaml.
+func IsFile(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".yml" || ext == ".yaml"
+}
+
+// Cause is what went wrong with a file without its path, for messages that name it already.
+func Cause(err error) string {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err.Error()
+	}
+	return err.Error()
 }
 
 // chunk is a piece of a file; line is the number of lines before it.

@@ -35,6 +35,15 @@ func ValueOf(m *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// Elements gives the elements of a list.
+func Elements(n *yaml.Node) []*yaml.Node {
+	elements := make([]*yaml.Node, len(n.Content))
+	for i, element := range n.Content {
+		elements[i] = Resolved(element)
+	}
+	return elements
+}
+
 // Kind names a node's type for messages.
 func Kind(n *yaml.Node) string {
 	switch n.Kind {

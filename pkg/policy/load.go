@@ -9,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/vedette-sec/vedette/internal/yamltree"
 )
 
 // Load reads policies from files and from directories, see LoadFS. It gives every policy that is good, and as error, of type
@@ -50,22 +52,18 @@ type loader struct {
 }
 
 func (l *loader) fail(name string, err error) {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err // the path is named already
-	}
-	l.errs = append(l.errs, &Error{Position{File: name}, "cannot be read: " + err.Error()})
+	l.errs = append(l.errs, &Error{Position{File: name}, "cannot be read: " + yamltree.Cause(err)})
 }
 
 func (l *loader) walk(fsys fs.FS, root, shown string) {
 	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
 		full := path.Join(shown, name)
-		switch ext := path.Ext(name); {
+		switch {
 		case err != nil:
 			l.fail(full, err)
 		case entry.IsDir() && name != root && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
-		case !entry.IsDir() && (ext == ".yaml" || ext == ".yml"):
+		case !entry.IsDir() && yamltree.IsFile(name):
 			data, err := fs.ReadFile(fsys, name)
 			l.add(full, data, err)
 		}

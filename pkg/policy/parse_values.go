@@ -61,11 +61,7 @@ func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 		p.errorf(n, "%s: found %s, expected a list", what, yamltree.Kind(n))
 		return nil
 	}
-	elements := make([]*yaml.Node, len(n.Content))
-	for i, element := range n.Content {
-		elements[i] = yamltree.Resolved(element)
-	}
-	return elements
+	return yamltree.Elements(n)
 }
 
 func listOf[T any](p *parser, n *yaml.Node, what string, read func(*parser, *yaml.Node, string) T) []T {

@@ -4,9 +4,7 @@ package sigma
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 )
 
@@ -27,15 +25,6 @@ func (e *Error) Error() string {
 	default:
 		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 	}
-}
-
-// Cause is what went wrong with a file without its path, which an Error names already.
-func Cause(err error) string {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err.Error()
-	}
-	return err.Error()
 }
 
 // tidy sorts errors by place and drops repeated ones: content of a global document is read once for every rule it is merged into.

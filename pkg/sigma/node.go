@@ -14,11 +14,7 @@ func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 		p.errorf(n, "%s: found %s, expected a list", what, yamltree.Kind(n))
 		return nil
 	}
-	elements := make([]*yaml.Node, len(n.Content))
-	for i, element := range n.Content {
-		elements[i] = yamltree.Resolved(element)
-	}
-	return elements
+	return yamltree.Elements(n)
 }
 
 // text gives the text of a scalar. Dates count as text; numbers do not, because their spelling may not be what was meant.

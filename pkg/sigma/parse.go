@@ -93,7 +93,7 @@ func ParseFS(fsys fs.FS, root string, opts ...Option) (c *Collection, errs []*Er
 		shown := path.Join(o.display, name)
 		switch {
 		case err != nil:
-			errs = append(errs, &Error{File: shown, Msg: "cannot be read: " + Cause(err)})
+			errs = append(errs, &Error{File: shown, Msg: "cannot be read: " + yamltree.Cause(err)})
 			return nil
 		case entry.IsDir() && name != root && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
@@ -102,7 +102,7 @@ func ParseFS(fsys fs.FS, root string, opts ...Option) (c *Collection, errs []*Er
 		}
 		src, err := fs.ReadFile(fsys, name)
 		if err != nil {
-			errs = append(errs, &Error{File: shown, Msg: "cannot be read: " + Cause(err)})
+			errs = append(errs, &Error{File: shown, Msg: "cannot be read: " + yamltree.Cause(err)})
 			return nil
 		}
 		fileRules, fileErrs := Parse(shown, src, opts...)
@@ -116,15 +116,9 @@ func ParseFS(fsys fs.FS, root string, opts ...Option) (c *Collection, errs []*Er
 	return c, append(errs, c.Unique()...)
 }
 
-// IsRuleFile reports whether a file holds rules, going by its name: *.yml or *.yaml.
-func IsRuleFile(name string) bool {
-	ext := path.Ext(name)
-	return ext == ".yml" || ext == ".yaml"
-}
-
 // isRuleFile also accepts links to files, which is how container platforms provide configuration.
 func isRuleFile(fsys fs.FS, name string, entry fs.DirEntry) bool {
-	if !IsRuleFile(name) {
+	if !yamltree.IsFile(name) {
 		return false
 	}
 	if entry.Type()&fs.ModeSymlink == 0 {
