@@ -7,6 +7,9 @@ import (
 	"math"
 )
 
+// mostCounted bounds counts that are read, so that they can go on to grow.
+const mostCounted = 1 << 60
+
 func appendID(b []byte, id [16]byte) []byte { return append(b, id[:]...) }
 
 func appendString(b []byte, s string) []byte {
@@ -35,6 +38,8 @@ func appendTimes(b []byte, times []int64) []byte {
 type reader struct {
 	rest   []byte
 	broken bool
+	// horizon is a time after which nothing of what is read can have happened.
+	horizon int64
 }
 
 func (r *reader) fail() { r.broken, r.rest = true, nil }
@@ -83,8 +88,8 @@ func (r *reader) string() string   { return string(r.take(r.count(1))) }
 func (r *reader) id() [16]byte     { return [16]byte(r.take(16)) }
 func (r *reader) bool() bool       { return r.take(1)[0] == 1 }
 func (r *reader) float() float64   { return math.Float64frombits(binary.BigEndian.Uint64(r.take(8))) }
-func (r *reader) finite() float64  { return r.float64In(-math.MaxFloat64, math.MaxFloat64) }
-func (r *reader) times(to []int64) { r.each(len(to), func(i int) { to[i] = r.int() }) }
+func (r *reader) sum() float64     { return r.float64In(-greatestSum, greatestSum) }
+func (r *reader) times(to []int64) { r.each(len(to), func(i int) { to[i] = r.past() }) }
 
 func (r *reader) float64In(least, most float64) float64 {
 	f := r.float()
@@ -101,9 +106,18 @@ func (r *reader) each(n int, f func(i int)) {
 	}
 }
 
-// rising reads a time that must not be before another.
-func (r *reader) rising(before int64) int64 {
+// past reads a time that must not be after the horizon.
+func (r *reader) past() int64 {
 	t := r.int()
+	if t > r.horizon {
+		r.fail()
+	}
+	return t
+}
+
+// rising reads a time of the past that must not be before another.
+func (r *reader) rising(before int64) int64 {
+	t := r.past()
 	if t < before {
 		r.fail()
 	}
@@ -139,7 +153,7 @@ func (w *sums) restore(r *reader) {
 	r.each(r.count(9), func(int) {
 		t = r.rising(t)
 		var in input
-		in.setNumber(r.finite())
+		in.setNumber(r.sum())
 		w.add(t, &in)
 	})
 }
@@ -150,8 +164,8 @@ func (w *tally) save(b []byte) []byte {
 }
 
 func (w *tally) restore(r *reader) {
-	w.count, w.begun, w.sum = r.int(), r.int(), r.finite()
-	if w.count < 1 {
+	w.count, w.begun, w.sum = r.int(), r.past(), r.sum()
+	if w.count < 1 || w.count > mostCounted {
 		r.fail()
 	}
 }
@@ -166,13 +180,13 @@ func (w *numbers) save(b []byte) []byte {
 }
 
 func (w *numbers) restore(r *reader) {
-	w.seen, w.stride, w.begun = r.uint(), r.uint(), r.int()
+	w.seen, w.stride, w.begun = r.uint(), r.uint(), r.past()
 	n := r.count(8)
-	if w.seen == 0 || w.stride == 0 || n == 0 {
+	if w.seen == 0 || w.seen > mostCounted || w.stride == 0 || w.stride > mostCounted || n == 0 {
 		r.fail()
 		return
 	}
-	r.each(n, func(int) { w.kept = append(w.kept, r.finite()) })
+	r.each(n, func(int) { w.kept = append(w.kept, r.sum()) })
 }
 
 func (w *distinct) save(b []byte) []byte {

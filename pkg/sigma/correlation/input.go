@@ -95,6 +95,9 @@ func splitKey(key string) []string {
 // greatest bounds numbers, so that no sum of them is beyond what a float64 can be.
 const greatest = 1e200
 
+// greatestSum bounds sums that are kept, which those of events do not come near.
+const greatestSum = 1e300
+
 // number reads a value as a number. Text counts when it is a decimal number.
 func number(v any) (float64, bool) {
 	switch v := v.(type) {

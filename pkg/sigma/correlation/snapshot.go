@@ -79,8 +79,9 @@ func (c *Correlator) Restore(snapshot []byte) error {
 	defer c.mu.Unlock()
 	r := &reader{rest: payload}
 	latest, watermark := r.int(), r.int()
+	r.horizon = watermark // what is later waits
 	restored := c.restorePlans(r)
-	waiting := c.restoreWaiting(r)
+	waiting := c.restoreWaiting(r, judgedUntil(restored))
 	if r.broken || len(r.rest) > 0 || latest > farthest.UnixNano() || watermark > farthest.UnixNano() {
 		return errBroken
 	}
@@ -134,7 +135,7 @@ func (c *Correlator) restorePlans(r *reader) []*state {
 	}
 	r.each(r.count(17), func(int) {
 		fingerprint := r.id()
-		own := &reader{rest: r.take(r.count(1))}
+		own := &reader{rest: r.take(r.count(1)), horizon: r.horizon}
 		i, ok := byFingerprint[fingerprint]
 		if !ok {
 			return
@@ -148,7 +149,7 @@ func (c *Correlator) restorePlans(r *reader) []*state {
 }
 
 func (p *plan) restore(r *reader) *state {
-	s := &state{since: r.int()}
+	s := &state{since: r.past()}
 	known := map[string]bool{}
 	r.each(r.count(1), func(int) {
 		g := p.restoreGroup(r)
@@ -171,9 +172,13 @@ func (p *plan) place(g *group) int64 {
 }
 
 func (p *plan) restoreGroup(r *reader) *group {
-	g := &group{key: r.string(), last: r.int(), since: r.int(), folded: r.uint(), fired: r.bool(), degraded: r.bool()}
+	g := &group{key: r.string(), last: r.past()}
+	horizon := r.horizon
+	r.horizon = g.last
+	defer func() { r.horizon = horizon }()
+	g.since, g.folded, g.fired, g.degraded = r.past(), r.uint(), r.bool(), r.bool()
 	r.each(r.count(17), func(int) {
-		t := r.int()
+		t := r.past()
 		g.mentions = append(g.mentions, mention{t, r.id()})
 	})
 	if extra := len(g.mentions) - p.limits.MaxEvents; extra > 0 && p.Type.Ordering() {
@@ -211,8 +216,22 @@ func (p *plan) adopt(s *state) {
 	p.counts.Groups = len(s.groups)
 }
 
-// restoreWaiting gives the waiting matches of plans that are still there.
-func (c *Correlator) restoreWaiting(r *reader) []entry {
+// judgedUntil is when the latest match happened that is no longer waiting.
+func judgedUntil(restored []*state) int64 {
+	latest := int64(never)
+	for _, s := range restored {
+		if s != nil {
+			for _, g := range s.groups {
+				latest = max(latest, g.last)
+			}
+		}
+	}
+	return latest
+}
+
+// restoreWaiting gives the waiting matches of plans that are still there. Matches are judged in their order, so none may have
+// happened before one that was judged.
+func (c *Correlator) restoreWaiting(r *reader, judged int64) []entry {
 	byFingerprint := map[[16]byte]*plan{}
 	for _, p := range c.plans {
 		byFingerprint[p.fingerprint] = p
@@ -229,7 +248,7 @@ func (c *Correlator) restoreWaiting(r *reader) []entry {
 			return
 		}
 		e.input.carried = e.plan.readCarried(r)
-		if e.input.rule >= len(e.plan.Rules) || !e.plan.keyFits(e.key) || e.time < 0 || e.time > farthest.UnixNano() {
+		if e.input.rule >= len(e.plan.Rules) || !e.plan.keyFits(e.key) || e.time < max(judged, 0) || e.time > farthest.UnixNano() {
 			r.fail()
 			return
 		}

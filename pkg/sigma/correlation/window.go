@@ -101,7 +101,7 @@ func (w *sums) at(i int) *sample { return &w.samples[(w.head+i)%len(w.samples)] 
 func (w *sums) add(t int64, in *input) (fresh, degraded bool) {
 	switch {
 	case w.count == w.most && w.count > 1:
-		w.at(1).number += w.at(0).number
+		w.at(1).number = min(max(w.at(1).number+w.at(0).number, -greatestSum), greatestSum)
 		w.head = (w.head + 1) % len(w.samples)
 		w.count--
 		degraded = true
@@ -156,7 +156,9 @@ func (w *tally) add(t int64, in *input) (fresh, degraded bool) {
 		w.begun = t
 	}
 	w.count++
-	w.sum += in.number()
+	if w.kind.Numeric() { // others have no number, and what stands in its place may be none
+		w.sum += in.number()
+	}
 	return false, false
 }
 
