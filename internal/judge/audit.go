@@ -55,16 +55,16 @@ func (v *auditValues) text(part auditPart) string {
 
 // auditPlan writes what rules for audit records read of one kind of event. noSlot stands for what none reads.
 type auditPlan struct {
-	encoded                                        bool // arguments are also asked for in hexadecimal
-	kind                                           string
-	types, calls, numbers, success, nameType, comm engine.Slot
-	user, group, count                             engine.Slot
-	arguments                                      []engine.Slot
+	encoded                           bool // arguments are also asked for in hexadecimal
+	kind                              string
+	fixed                             map[string]*engine.Fixed // what depends on the kind, and on what was made or changed, only
+	success, comm, user, group, count engine.Slot
+	arguments                         []engine.Slot
 }
 
 // newAuditPlan returns nil where no rule that looks at the kind reads such a part. With encoded, arguments are
 // also given in the hexadecimal form.
-func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot, encoded bool) *auditPlan {
+func newAuditPlan(slots map[string]engine.Slot, kind string, e *engine.Engine, needs []engine.Slot, encoded bool) *auditPlan {
 	if _, ok := logsource.Audit(kind, ""); !ok {
 		return nil
 	}
@@ -77,8 +77,8 @@ func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot
 		return noSlot
 	}
 	p := &auditPlan{
-		kind: kind, encoded: encoded, types: find(logsource.AuditType), calls: find(logsource.AuditCall), numbers: find(logsource.AuditNumber),
-		success: find(logsource.AuditSuccess), nameType: find(logsource.AuditNameType), comm: find(logsource.AuditCommand),
+		kind: kind, encoded: encoded, fixed: fixedParts(kind, e, find),
+		success: find(logsource.AuditSuccess), comm: find(logsource.AuditCommand),
 		user: find(logsource.AuditUser), group: find(logsource.AuditGroup), count: find(logsource.AuditCount),
 	}
 	for name := range slots {
@@ -97,6 +97,31 @@ func newAuditPlan(slots map[string]engine.Slot, kind string, needs []engine.Slot
 	return p
 }
 
+// fixedParts gives the parts that are the same for all events of a kind, by what was made or changed.
+func fixedParts(kind string, e *engine.Engine, find func(name string) engine.Slot) map[string]*engine.Fixed {
+	types, calls, numbers := find(logsource.AuditType), find(logsource.AuditCall), find(logsource.AuditNumber)
+	nameType := find(logsource.AuditNameType)
+	fixed := map[string]*engine.Fixed{}
+	s := e.Acquire()
+	defer s.Release()
+	for _, what := range logsource.AuditVariants(kind) {
+		record, _ := logsource.Audit(kind, what)
+		s.Reset()
+		addAll(s, types, record.Types)
+		addAll(s, calls, record.Calls)
+		if numbers != noSlot {
+			for _, n := range record.Numbers {
+				s.AddInt(numbers, n)
+			}
+		}
+		if nameType != noSlot {
+			s.AddString(nameType, logsource.NameType(kind))
+		}
+		fixed[what] = s.Fix()
+	}
+	return fixed
+}
+
 func (p *auditPlan) read(s *engine.Scanner, has *auditValues) {
 	what := ""
 	switch p.kind {
@@ -105,23 +130,17 @@ func (p *auditPlan) read(s *engine.Scanner, has *auditValues) {
 	case event.KindFileAttributes:
 		what = has.text(partFileChange)
 	}
-	record, _ := logsource.Audit(p.kind, what)
-	addAll(s, p.types, record.Types)
-	addAll(s, p.calls, record.Calls)
-	if p.numbers != noSlot {
-		for _, n := range record.Numbers {
-			s.AddInt(p.numbers, n)
-		}
+	fixed, ok := p.fixed[what]
+	if !ok {
+		fixed = p.fixed[""]
 	}
+	s.AddFixed(fixed)
 	if p.success != noSlot {
 		success := "yes"
 		if has.text(partOutcome) == "failure" {
 			success = "no"
 		}
 		s.AddString(p.success, success)
-	}
-	if p.nameType != noSlot {
-		s.AddString(p.nameType, logsource.NameType(p.kind))
 	}
 	if p.comm != noSlot {
 		s.AddString(p.comm, command(has))

@@ -60,27 +60,31 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 		id := b.Add(r.Rule, bind, routes...)
 		b.Show(id, bind, fields(r)...)
 	}
-	for _, name := range commonValues {
+	for name, share := range commonValues {
 		if slot, ok := slots[name]; ok {
-			b.Common(slot)
+			b.Common(slot, share)
 		}
 	}
 	j.engine = b.Build()
 	j.reader = newReader(slots)
 	for name, v := range j.views {
 		v.keywords = j.engine.NeedsKeywords(v.route)
-		v.audit = newAuditPlan(slots, name, j.engine.Needs(v.route), encoded)
+		v.audit = newAuditPlan(slots, name, j.engine, j.engine.Needs(v.route), encoded)
 	}
 	j.idle.New = func() any { return &Record{judge: j, scanner: j.engine.NewScanner()} }
 	return j
 }
 
-// commonValues are attributes and parts of audit records that have one of a few values in most events.
-var commonValues = []string{
-	logsource.AuditType, logsource.AuditCall, logsource.AuditNumber, logsource.AuditSuccess, logsource.AuditNameType, logsource.AuditUser, logsource.AuditGroup,
-	event.AttrEventOutcome, event.AttrFileType, event.AttrNetworkTransport, event.AttrNetworkType, event.AttrNetworkDirection, event.AttrNetworkInitiated,
-	event.AttrProcessIOStdin, event.AttrProcessIOStdout, event.AttrProcessIOStderr, event.AttrProcessIOVia,
-	event.AttrProcessUserID, event.AttrProcessUserName, event.AttrProcessRealUserID, event.AttrHostName, event.AttrOSType,
+// commonValues are attributes and parts of audit records that have one of a few values in most events, with the share of the
+// events in which they have any one that rules ask for. A call is told by the kind of event mostly, so that rules that ask for
+// one do not look at others; of the types of records each event has several.
+var commonValues = map[string]float64{
+	logsource.AuditType: 0.9, logsource.AuditSuccess: 0.9, logsource.AuditNameType: 0.9,
+	logsource.AuditCall: 0.3, logsource.AuditNumber: 0.3,
+	event.AttrEventOutcome: 0.5, event.AttrFileType: 0.5, event.AttrNetworkTransport: 0.5, event.AttrNetworkType: 0.5,
+	event.AttrNetworkDirection: 0.5, event.AttrNetworkInitiated: 0.5,
+	event.AttrProcessIOStdin: 0.5, event.AttrProcessIOStdout: 0.5, event.AttrProcessIOStderr: 0.5, event.AttrProcessIOVia: 0.5,
+	event.AttrHostName: 0.5, event.AttrOSType: 0.5,
 }
 
 // Record is a log record as the rules of a judge see it. It is for one goroutine, and one that is released

@@ -3,6 +3,8 @@
 package logsource
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -140,6 +142,11 @@ func Audit(kind, what string) (record AuditRecord, ok bool) {
 		record.Calls, record.Numbers = special.Calls, special.Numbers
 	}
 	return record, ok
+}
+
+// AuditVariants returns what Audit tells apart of a kind, "" for anything else.
+func AuditVariants(kind string) []string {
+	return append(slices.Sorted(maps.Keys(specialCalls[kind])), "")
 }
 
 // AuditCalls returns the names of all calls that some event stands for. The caller must not change it.

@@ -60,7 +60,8 @@ func newReader(stream io.Reader, path string) (*Reader, error) {
 	if !bytes.Equal(head, magic) {
 		return r, nil
 	}
-	decoder, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(window), zstd.WithDecoderConcurrency(1))
+	decoder, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(window), zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderLowmem(false)) // otherwise the whole window is moved for each block
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}

@@ -26,7 +26,7 @@ type Builder struct {
 	reasons               []term
 	expressions           map[string]requirement // by source
 	rules                 []builtRule
-	common                map[Slot]bool
+	common                map[Slot]float64
 }
 
 type builtRule struct {
@@ -47,7 +47,7 @@ func NewBuilder() *Builder {
 		predicates:  newPredicates(),
 		nodes:       nodes{list: make([]node, 1)},
 		expressions: map[string]requirement{},
-		common:      map[Slot]bool{},
+		common:      map[Slot]float64{},
 	}
 }
 
@@ -56,9 +56,10 @@ func (b *Builder) Slot(name string) Slot {
 	return Slot(intern(b.slots, &b.slotNames, name))
 }
 
-// Common says that the slot has one of a few values in most events, such as a kind or a state. To ask for one of them tells
-// little, so rules are found by what else they ask for. It makes no difference to what matches.
-func (b *Builder) Common(slot Slot) { b.common[slot] = true }
+// Common says that the slot has one of a few values in most events, such as a kind or a state, and in about what share of the
+// events that have the slot it has any one of them. To ask for one tells little, so rules are found by what else they ask
+// for. It makes no difference to what matches.
+func (b *Builder) Common(slot Slot, share float64) { b.common[slot] = share }
 
 // Route returns the route of the name, the same one each time.
 func (b *Builder) Route(name string) Route {

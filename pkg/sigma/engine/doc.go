@@ -21,5 +21,6 @@
 //
 // Why a rule matches is told from the same predicates: of each value of a rule the engine knows which stands for it.
 //
-// A Scanner remembers what it found in values that it meets again and again, such as the paths of programs.
+// A Scanner remembers what it found in values that it meets again and again, such as the paths of programs. Values that a kind
+// of event always has are scanned once and then added as they are: see Fixed.
 package engine

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -18,7 +19,7 @@ type Engine struct {
 	tables    []table     // by slot
 	scanned   predicateID // predicates up to this one are found by scanning values; the others are questions
 	questions []guarded
-	posts     []post   // of all predicates, one after the other
+	posts     []post   // of all predicates, one after the other, of each in the order of routes
 	postsOf   []uint32 // by scanned predicate, where its posts begin; one more at the end
 	nodes     nodes
 	reasons   []term
@@ -289,6 +290,11 @@ func (e *Engine) addPosts(rules []builtRule, needs []necessity, numbers []predic
 		e.posts[next[p]] = at
 		next[p]++
 	})
+	for p := range e.scanned + 1 {
+		slices.SortFunc(e.posts[e.postsOf[p]:e.postsOf[p+1]], func(x, y post) int {
+			return cmp.Or(cmp.Compare(x.route, y.route), cmp.Compare(x.rule, y.rule))
+		})
+	}
 }
 
 func (e *Engine) measure(predicates, literals int) {

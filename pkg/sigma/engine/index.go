@@ -99,15 +99,17 @@ func (a *analysis) share(id predicateID) float64 {
 }
 
 func (a *analysis) guess(p predicate) float64 {
-	switch {
-	case p.literal != nil && a.common[p.literal.slot], p.scalar != nil && a.common[p.scalar.slot]:
-		return 0.5
-	case p.literal != nil:
-		return frequency(p.literal)
-	case p.scalar != nil:
-		return frequency(&literal{text: p.scalar.text, atStart: true, atEnd: true})
+	l := p.literal
+	if p.scalar != nil {
+		l = &literal{slot: p.scalar.slot, text: p.scalar.text, atStart: true, atEnd: true}
 	}
-	return 0.3
+	if l == nil {
+		return 0.3
+	}
+	if share, ok := a.common[l.slot]; ok {
+		return share
+	}
+	return frequency(l)
 }
 
 // necessary finds the rarest necessity of a term.
@@ -153,7 +155,7 @@ func (a *analysis) necessaryForNode(t term) necessity {
 			return necessity{}
 		case disjunction:
 			all.any = append(all.any, n.any...)
-			all.share += n.share
+			all.share += n.share * (1 - all.share)
 		}
 	}
 	if disjunction {

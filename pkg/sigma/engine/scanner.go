@@ -176,6 +176,9 @@ func (s *Scanner) Match(r Route) []int {
 	}
 	for _, id := range s.hits {
 		for _, p := range s.e.posts[s.e.postsOf[id]:s.e.postsOf[id+1]] {
+			if p.route > r {
+				break
+			}
 			if p.route == r && !s.judged.has(p.rule) {
 				s.judged.add(p.rule)
 				s.looked = append(s.looked, p.rule)

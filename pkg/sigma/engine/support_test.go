@@ -140,7 +140,7 @@ func newFixture(rules []*sigma.Rule, texts []string) *fixture {
 	}
 	// What is said to be common must make no difference to what the many rules of the property test match.
 	if len(rules) >= 12 {
-		b.Common(b.Slot("f1"))
+		b.Common(b.Slot("f1"), 0.5)
 	}
 	f.engine = b.Build()
 	return f
@@ -158,6 +158,25 @@ func (f *fixture) check(t testing.TB, s *Scanner, e plainEvent) {
 	s.Reset()
 	e.addTo(s)
 	f.compare(t, s, e)
+	f.checkFixed(t, s, e[:half], e[half:])
+}
+
+// checkFixed shows the first part of an event as fixed values, before the others and after them.
+func (f *fixture) checkFixed(t testing.TB, s *Scanner, first, others plainEvent) {
+	t.Helper()
+	s.Reset()
+	first.addTo(s)
+	fixed := s.Fix()
+	f.compare(t, s, first)
+	s.Reset()
+	s.AddFixed(fixed)
+	others.addTo(s)
+	f.compare(t, s, slices.Concat(first, others))
+	s.Reset()
+	others.addTo(s)
+	f.compare(t, s, others)
+	s.AddFixed(fixed)
+	f.compare(t, s, slices.Concat(others, first))
 }
 
 func (f *fixture) compare(t testing.TB, s *Scanner, e plainEvent) {

@@ -18,18 +18,17 @@ const (
 type value struct {
 	str     string
 	bits    uint64 // of a number or boolean
+	folded  span   // of Scanner.arena
+	plain   span   // the same without folding, for questions that need bytes
 	next    int32  // the slot's next value in Scanner.values, 0 for none
 	kind    kind
 	scanned bool
-	folded  span // of Scanner.arena
-	plain   span // the same without folding, for questions that need bytes
 }
 
-// span is a part of the arena once it is made.
-type span struct {
-	lo, hi int
-	made   bool
-}
+// span is a part of the arena once it is made. An empty text at the arena's beginning is made again each time.
+type span struct{ lo, hi uint32 }
+
+func (s span) made() bool { return s.hi != 0 }
 
 func (v *value) int() int64     { return int64(v.bits) }
 func (v *value) float() float64 { return math.Float64frombits(v.bits) }
@@ -52,7 +51,7 @@ func (v *value) any() any {
 
 // folded gives the folded text of a value, nothing for nil. It is good until the next text is asked for.
 func (s *Scanner) folded(v *value) []byte {
-	if !v.folded.made {
+	if !v.folded.made() {
 		lo := len(s.arena)
 		if v.kind == kindString {
 			s.arena = appendFolded(s.arena, v.str)
@@ -60,21 +59,21 @@ func (s *Scanner) folded(v *value) []byte {
 			s.arena = appendScalar(s.arena, v.any())
 			foldASCII(s.arena[lo:])
 		}
-		v.folded = span{lo, len(s.arena), true}
+		v.folded = span{uint32(lo), uint32(len(s.arena))}
 	}
 	return s.arena[v.folded.lo:v.folded.hi]
 }
 
 // text gives the text of a value as it is, nothing for nil. It is good until the next text is asked for.
 func (s *Scanner) text(v *value) []byte {
-	if !v.plain.made {
+	if !v.plain.made() {
 		lo := len(s.arena)
 		if v.kind == kindString {
 			s.arena = append(s.arena, v.str...)
 		} else {
 			s.arena = appendScalar(s.arena, v.any())
 		}
-		v.plain = span{lo, len(s.arena), true}
+		v.plain = span{uint32(lo), uint32(len(s.arena))}
 	}
 	return s.arena[v.plain.lo:v.plain.hi]
 }
