@@ -15,44 +15,6 @@ import (
 	"github.com/vedette-sec/vedette/pkg/sigma/engine"
 )
 
-// auditPart is an attribute that parts of audit records are made of.
-type auditPart uint8
-
-const (
-	noPart auditPart = iota
-	partFileType
-	partFileChange
-	partOutcome
-	partExecutable
-	partInvoked
-	partUser
-	partRealUser
-	partGroup
-	partRealGroup
-	partArguments
-	numberOfParts
-)
-
-var auditParts = map[string]auditPart{
-	event.AttrFileType: partFileType, event.AttrFileChange: partFileChange, event.AttrEventOutcome: partOutcome,
-	event.AttrProcessExecutableName: partExecutable, event.AttrProcessInvokedPath: partInvoked,
-	event.AttrProcessUserID: partUser, event.AttrProcessRealUserID: partRealUser,
-	event.AttrProcessGroupID: partGroup, event.AttrProcessRealGroupID: partRealGroup,
-	event.AttrProcessCommandArgs: partArguments,
-}
-
-// auditValues are the values of the parts that an event has.
-type auditValues [numberOfParts]pcommon.Value
-
-func (v *auditValues) has(part auditPart) bool { return v[part] != pcommon.Value{} }
-
-func (v *auditValues) text(part auditPart) string {
-	if !v.has(part) {
-		return ""
-	}
-	return v[part].AsString()
-}
-
 // auditPlan writes what rules for audit records read of one kind of event. noSlot stands for what none reads.
 type auditPlan struct {
 	encoded                           bool // arguments are also asked for in hexadecimal
@@ -122,7 +84,7 @@ func fixedParts(kind string, e *engine.Engine, find func(name string) engine.Slo
 	return fixed
 }
 
-func (p *auditPlan) read(s *engine.Scanner, has *auditValues) {
+func (p *auditPlan) read(s *engine.Scanner, has *parts) {
 	what := ""
 	switch p.kind {
 	case event.KindFileCreate:
@@ -183,7 +145,7 @@ func addAll(s *engine.Scanner, slot engine.Slot, values []string) {
 }
 
 // addFirst takes the first of two parts that is there.
-func addFirst(s *engine.Scanner, slot engine.Slot, has *auditValues, first, second auditPart) {
+func addFirst(s *engine.Scanner, slot engine.Slot, has *parts, first, second part) {
 	switch {
 	case slot == noSlot:
 	case has.has(first):
@@ -195,7 +157,7 @@ func addFirst(s *engine.Scanner, slot engine.Slot, has *auditValues, first, seco
 
 // readArguments gives each argument as it is, and in the form in which audit records have it where they
 // cannot hold it as it is.
-func (p *auditPlan) readArguments(s *engine.Scanner, has *auditValues) {
+func (p *auditPlan) readArguments(s *engine.Scanner, has *parts) {
 	if !has.has(partArguments) || has[partArguments].Type() != pcommon.ValueTypeSlice {
 		return
 	}
@@ -223,7 +185,7 @@ func (p *auditPlan) readArguments(s *engine.Scanner, has *auditValues) {
 const longestCommand = 15
 
 // command is the name the kernel has for a process: that of the file it was told to run, cut.
-func command(has *auditValues) string {
+func command(has *parts) string {
 	name := has.text(partExecutable)
 	if invoked := has.text(partInvoked); invoked != "" {
 		name = path.Base(invoked)

@@ -27,6 +27,7 @@ type Judge struct {
 
 // view is what some rules look at: a kind of event or log lines.
 type view struct {
+	number   int // from 0
 	route    engine.Route
 	keywords bool // some rule searches all text of a record
 	audit    *auditPlan
@@ -67,11 +68,16 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 	}
 	j.engine = b.Build()
 	j.reader = newReader(slots)
+	views := 0
 	for name, v := range j.views {
+		v.number = views
+		views++
 		v.keywords = j.engine.NeedsKeywords(v.route)
 		v.audit = newAuditPlan(slots, name, j.engine, j.engine.Needs(v.route), encoded)
 	}
-	j.idle.New = func() any { return &Record{judge: j, scanner: j.engine.NewScanner()} }
+	j.idle.New = func() any {
+		return &Record{judge: j, scanner: j.engine.NewScanner(), orders: make([][]*knownName, views)}
+	}
 	return j
 }
 
@@ -93,7 +99,8 @@ type Record struct {
 	judge   *Judge
 	scanner *engine.Scanner
 	names   knownNames
-	parts   auditValues // of the event read last
+	orders  [][]*knownName // of the attributes of events, by view
+	parts   parts          // of the event read last
 	matches []int
 	seen    bool
 }

@@ -45,7 +45,7 @@ type knownNames [1 << knownBits]knownName
 type knownName struct {
 	name string
 	slot engine.Slot
-	part auditPart
+	part part
 }
 
 const knownBits = 8
@@ -60,7 +60,7 @@ func place(name string) uint64 {
 // nobodys is what is known of an attribute without a name.
 var nobodys = knownName{slot: noSlot}
 
-// known gives the slot of an attribute, or noSlot, and which part of an audit record is made of it.
+// known gives the slot of an attribute, or noSlot, and which part it is.
 func (r *Record) known(name string) *knownName {
 	if name == "" {
 		return &nobodys
@@ -73,9 +73,30 @@ func (r *Record) known(name string) *knownName {
 	if !ok {
 		slot = noSlot
 	}
-	*k = knownName{name, slot, auditParts[name]}
+	*k = knownName{name, slot, partOf[name]}
 	return k
 }
+
+// knownAt is known for the attribute at a place of events that a view is of. Receivers write those of a kind in the same order, so
+// that it is mostly the one that was there before.
+func (r *Record) knownAt(v *view, place int, name string) *knownName {
+	order := r.orders[v.number]
+	if place < len(order) && order[place].name == name && name != "" {
+		return order[place]
+	}
+	k := r.known(name)
+	switch {
+	case k == &nobodys:
+	case place < len(order):
+		order[place] = k
+	case place == len(order) && place < longestOrder:
+		r.orders[v.number] = append(order, k)
+	}
+	return k
+}
+
+// longestOrder is how many places of a view are remembered.
+const longestOrder = 128
 
 // slot gives the slot of an attribute, or noSlot.
 func (r *Record) slot(name string) engine.Slot { return r.known(name).slot }
@@ -84,10 +105,11 @@ func (r *Record) slot(name string) engine.Slot { return r.known(name).slot }
 func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
 	s := r.scanner
 	s.Reset()
-	cut := false
+	cut, place := false, 0
 	clear(r.parts[:])
 	for name, value := range log.Attributes().All() {
-		k := r.known(name)
+		k := r.knownAt(v, place, name)
+		place++
 		if k.slot != noSlot {
 			addValue(s, k.slot, value)
 		}
@@ -108,7 +130,7 @@ func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
 		v.audit.read(s, &r.parts)
 	}
 	if v.keywords {
-		eventKeywords(s, log)
+		eventKeywords(s, &r.parts, log.Body())
 	}
 }
 
@@ -157,19 +179,17 @@ func addValue(s *engine.Scanner, slot engine.Slot, value pcommon.Value) {
 	}
 }
 
-// keywordAttributes hold the text that keywords of rules about events are looked for in: each argument for
-// itself, as a keyword may be one.
-var keywordAttributes = []string{
-	event.AttrProcessCommandArgs, event.AttrProcessCommandLine, event.AttrProcessExecutablePath, event.AttrFilePath,
-}
+// keywordParts hold the text that keywords of rules about events are looked for in: each argument for itself, as a keyword
+// may be one.
+var keywordParts = []part{partArguments, partCommandLine, partExecutablePath, partPath}
 
-func eventKeywords(s *engine.Scanner, log plog.LogRecord) {
-	for _, name := range keywordAttributes {
-		if value, ok := log.Attributes().Get(name); ok {
-			addKeywords(s, value)
+func eventKeywords(s *engine.Scanner, has *parts, body pcommon.Value) {
+	for _, p := range keywordParts {
+		if has.has(p) {
+			addKeywords(s, has[p])
 		}
 	}
-	if body := log.Body(); body.Type() != pcommon.ValueTypeEmpty {
+	if body.Type() != pcommon.ValueTypeEmpty {
 		addKeywords(s, body)
 	}
 }

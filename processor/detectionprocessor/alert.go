@@ -83,10 +83,8 @@ func (f *finding) describe(attrs pcommon.Map) {
 // putRisk writes what the alert says of its host and user.
 func (f *finding) putRisk(attrs pcommon.Map) {
 	attrs.PutInt(event.AttrEventRiskScore, int64(f.scores.added))
-	if len(f.scores.entities) > 0 {
-		attrs.PutInt(event.AttrHostRiskCalculatedScore, int64(f.scores.host))
-	}
-	if len(f.scores.entities) > 1 {
+	attrs.PutInt(event.AttrHostRiskCalculatedScore, int64(f.scores.host))
+	if f.scores.count > 1 {
 		attrs.PutInt(event.AttrUserRiskCalculatedScore, int64(f.scores.user))
 	}
 }
@@ -187,7 +185,7 @@ func (f *finding) identity() correlation.EventID {
 	b := make([]byte, 0, 512)
 	b = appendPart(b, f.rule.ID)
 	b = appendPart(b, f.rule.Title)
-	b = appendPart(b, f.source())
+	b = appendPart(b, f.origin.source)
 	b = appendPart(b, f.log.EventName())
 	b = appendPart(b, strconv.FormatUint(uint64(f.log.Timestamp()), 10))
 	if f.log.EventName() == "" {
@@ -205,16 +203,6 @@ func (f *finding) identity() correlation.EventID {
 	}
 	sum := sha256.Sum256(b)
 	return correlation.EventID(sum[:16])
-}
-
-// source names the boot, or where that is unknown the host, that the event is from.
-func (f *finding) source() string {
-	for _, name := range []string{event.AttrHostBootID, event.AttrHostID, event.AttrHostName} {
-		if value, ok := f.resource.Resource().Attributes().Get(name); ok {
-			return value.AsString()
-		}
-	}
-	return ""
 }
 
 // appendPart appends a text, given in pieces, with its length before it, so that no two lists of texts look alike.

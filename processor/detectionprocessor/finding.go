@@ -20,6 +20,7 @@ import (
 type finding struct {
 	resource   plog.ResourceLogs
 	scope      plog.ScopeLogs
+	origin     *origin
 	log        plog.LogRecord
 	rule       *rule
 	generation int64
@@ -54,6 +55,7 @@ func (d *detection) judge(logs plog.Logs) []*finding {
 		resource := logs.ResourceLogs().At(i)
 		for j := range resource.ScopeLogs().Len() {
 			scope := resource.ScopeLogs().At(j)
+			b.origin = nil
 			for k := range scope.LogRecords().Len() {
 				log := scope.LogRecords().At(k)
 				for _, number := range record.Matches(log, resource.Resource().Attributes()) {
@@ -71,13 +73,17 @@ type batchJudge struct {
 	contexts  *contexts
 	stream    *streamClock
 	now       time.Time
+	origin    *origin // of the scope's records; nil until one matches
 	findings  []*finding
 	composite []*finding
 }
 
 func (b *batchJudge) matched(record *judge.Record, number int, resource plog.ResourceLogs, scope plog.ScopeLogs, log plog.LogRecord) {
+	if b.origin == nil {
+		b.origin = originOf(resource, scope)
+	}
 	r, ev := b.rules[number], record.Event(number)
-	f := &finding{resource: resource, scope: scope, log: log, rule: r, generation: b.number}
+	f := &finding{resource: resource, scope: scope, origin: b.origin, log: log, rule: r, generation: b.number}
 	if b.correlated[number] {
 		id := f.identity()
 		b.contexts.remember(id, resource, scope, log)
@@ -106,7 +112,8 @@ func (g *generation) fired(firings []correlation.Firing, known *contexts) []*fin
 		}
 		resource, scope, log := known.of(firing)
 		findings = append(findings, &finding{
-			resource: resource, scope: scope, log: log, rule: r, generation: g.number, firing: firing,
+			resource: resource, scope: scope, origin: originOf(resource, scope), log: log, rule: r,
+			generation: g.number, firing: firing,
 			message: r.message.Render(firing), keys: r.dedupKeys(firing, log),
 		})
 	}
@@ -134,7 +141,7 @@ func (d *detection) fold(findings []*finding) {
 		}
 		f.scores = d.risk.add(f, eventTime(f.log))
 		if total, ok := f.scope.Scope().Attributes().Get(event.AttrVedetteEventsLostTotal); ok {
-			f.lost, f.lossKnown = d.losses.since(f.lossSource(), total.Int()), true
+			f.lost, f.lossKnown = d.losses.since(f.origin.lossSource, total.Int()), true
 		}
 	}
 }
@@ -158,15 +165,10 @@ func (d *detection) takeBack(findings []*finding) {
 		d.limiter.takeBack(f.rule.name(), f.verdict)
 		d.risk.takeBack(f.scores)
 		if f.lossKnown {
-			d.losses.giveBack(f.lossSource(), f.lost)
+			d.losses.giveBack(f.origin.lossSource, f.lost)
 		}
 	}
 }
 
 // name tells rules apart: by the id, or where there is none by the title.
 func (r *rule) name() string { return cmp.Or(r.ID, r.Title) }
-
-// lossSource names the receiver, on its host, whose losses the scope reports.
-func (f *finding) lossSource() string {
-	return f.source() + "|" + f.scope.Scope().Name()
-}

@@ -137,7 +137,10 @@ func TestRequestOfAnAlert(t *testing.T) {
 		scope := logs.ResourceLogs().At(0).ScopeLogs().At(0)
 		cfg, _ := correlating(t, OutputAlerts, killing)
 		p := start(t, cfg, consumertest.NewNop())
-		return &finding{resource: logs.ResourceLogs().At(0), scope: scope, log: scope.LogRecords().At(0), rule: p.current.rules[0], message: "why"}
+		resource := logs.ResourceLogs().At(0)
+		return &finding{
+			resource: resource, scope: scope, origin: originOf(resource, scope), log: scope.LogRecords().At(0), rule: p.current.rules[0], message: "why",
+		}
 	}
 	ends := map[string]any{
 		event.AttrSourceAddress: "192.0.2.1", event.AttrSourcePort: 50000, event.AttrDestinationAddress: "192.0.2.2", event.AttrDestinationPort: 22,

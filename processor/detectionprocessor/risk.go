@@ -20,7 +20,14 @@ type riskScores struct {
 	halfLife time.Duration
 
 	mu       sync.Mutex
-	entities *simplelru.LRU[string, risk]
+	entities *simplelru.LRU[entity, risk]
+}
+
+// entity is a host, or a user of it.
+type entity struct {
+	host   string
+	user   string
+	isUser bool
 }
 
 // risk is a score at a time.
@@ -32,12 +39,13 @@ type risk struct {
 // scores is what an alert says of risk.
 type scores struct {
 	added      int
-	host, user int      // with the alert
-	entities   []string // whose score it is in
+	host, user int // with the alert
+	entities   [2]entity
+	count      int // of the entities whose score it is in: the host's, and the user's where there is one
 }
 
 func newRiskScores(cfg RiskConfig) *riskScores {
-	entities, err := simplelru.NewLRU[string, risk](mostEntities, nil)
+	entities, err := simplelru.NewLRU[entity, risk](mostEntities, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -46,28 +54,27 @@ func newRiskScores(cfg RiskConfig) *riskScores {
 
 // add adds an alert to the risk of its host and, where it has one, its user.
 func (s *riskScores) add(f *finding, at time.Time) scores {
-	out := scores{added: f.rule.risk()}
+	out := scores{added: f.rule.risk(), count: 1}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	host := "host|" + f.hostName()
-	out.host = s.raise(host, out.added, at)
-	out.entities = append(out.entities, host)
+	out.entities[0] = entity{host: f.origin.host}
+	out.host = s.raise(out.entities[0], out.added, at)
 	if name, ok := f.log.Attributes().Get(event.AttrProcessUserName); ok {
-		user := "user|" + f.hostName() + "|" + name.AsString()
-		out.user = s.raise(user, out.added, at)
-		out.entities = append(out.entities, user)
+		out.count = 2
+		out.entities[1] = entity{host: f.origin.host, user: name.AsString(), isUser: true}
+		out.user = s.raise(out.entities[1], out.added, at)
 	}
 	return out
 }
 
-func (s *riskScores) raise(entity string, by int, at time.Time) int {
-	r, _ := s.entities.Get(entity)
+func (s *riskScores) raise(of entity, by int, at time.Time) int {
+	r, _ := s.entities.Get(of)
 	if passed := at.Sub(r.at); passed > 0 {
 		r.score *= math.Exp2(-float64(passed) / float64(s.halfLife))
 		r.at = at
 	}
 	r.score += float64(by)
-	s.entities.Add(entity, r)
+	s.entities.Add(of, r)
 	return int(math.Round(r.score))
 }
 
@@ -75,20 +82,10 @@ func (s *riskScores) raise(entity string, by int, at time.Time) int {
 func (s *riskScores) takeBack(given scores) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, entity := range given.entities {
-		if r, ok := s.entities.Peek(entity); ok {
+	for _, of := range given.entities[:given.count] {
+		if r, ok := s.entities.Peek(of); ok {
 			r.score = max(0, r.score-float64(given.added))
-			s.entities.Add(entity, r)
+			s.entities.Add(of, r)
 		}
 	}
-}
-
-// hostName names the host an event is from.
-func (f *finding) hostName() string {
-	for _, name := range []string{event.AttrHostID, event.AttrHostName} {
-		if value, ok := f.resource.Resource().Attributes().Get(name); ok {
-			return value.AsString()
-		}
-	}
-	return ""
 }

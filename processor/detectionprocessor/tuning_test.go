@@ -114,5 +114,5 @@ func TestRiskIsTakenBack(t *testing.T) {
 	first := s.add(findings[0], testTime)
 	s.takeBack(first)
 	assert.Equal(t, first, s.add(findings[0], testTime))
-	s.takeBack(scores{entities: []string{"unknown"}, added: 1})
+	s.takeBack(scores{entities: [2]entity{{host: "unknown"}}, count: 1, added: 1})
 }
