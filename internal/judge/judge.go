@@ -76,7 +76,7 @@ func New(rules []*ruleset.Rule, fields func(*ruleset.Rule) []string) *Judge {
 		v.audit = newAuditPlan(slots, name, j.engine, j.engine.Needs(v.route), encoded)
 	}
 	j.idle.New = func() any {
-		return &Record{judge: j, scanner: j.engine.NewScanner(), orders: make([][]*knownName, views)}
+		return &Record{judge: j, scanner: j.engine.NewScanner(), orders: make([][]knownName, views)}
 	}
 	return j
 }
@@ -99,8 +99,8 @@ type Record struct {
 	judge   *Judge
 	scanner *engine.Scanner
 	names   knownNames
-	orders  [][]*knownName // of the attributes of events, by view
-	parts   parts          // of the event read last
+	orders  [][]knownName // of the attributes of events, by view
+	parts   parts         // of the event read last
 	matches []int
 	seen    bool
 }

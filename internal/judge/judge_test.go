@@ -3,6 +3,8 @@
 package judge
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -178,4 +180,34 @@ func TestNothingIsAllocatedForWhatMatchesNothing(t *testing.T) {
 	defer r.Release()
 	require.Empty(t, r.Matches(log, resource))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { r.Matches(log, resource) }))
+}
+
+// Where attributes were before must make no difference to what is found in a record.
+func TestAttributesInAnyOrder(t *testing.T) {
+	names := []string{
+		event.AttrProcessExecutablePath, event.AttrProcessInvokedPath, event.AttrProcessCommandLine, event.AttrProcessUserName,
+		event.AttrProcessParentExecutablePath, event.AttrProcessWorkingDirectory, event.AttrProcessPID, "other", "",
+	}
+	for i := range longestOrder {
+		names = append(names, fmt.Sprintf("other.%d", i))
+	}
+	j := judgeOf(t,
+		"category: process_creation", "Image: v0", "category: process_creation", "CommandLine: v2", "category: process_creation", "User: v3",
+		"category: process_creation", "ParentImage: v4", "category: process_creation", "CurrentDirectory: v5",
+		"service: auditd", "'|all': [v0, v2]")
+	random := rand.New(rand.NewPCG(1, 2))
+	used := j.Acquire()
+	defer used.Release()
+	for range 3000 {
+		log := plog.NewLogRecord()
+		log.SetEventName(event.KindProcessExec)
+		for _, i := range random.Perm(len(names)) {
+			if random.IntN(3) > 0 {
+				log.Attributes().PutStr(names[i], fmt.Sprintf("v%d", i))
+			}
+		}
+		fresh := &Record{judge: j, scanner: j.engine.NewScanner(), orders: make([][]knownName, len(j.views))}
+		want := append([]int{}, fresh.Matches(log, pcommon.NewMap())...)
+		require.Equal(t, want, append([]int{}, used.Matches(log, pcommon.NewMap())...))
+	}
 }

@@ -3,6 +3,8 @@
 package judge
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -77,26 +79,35 @@ func (r *Record) known(name string) *knownName {
 	return k
 }
 
-// knownAt is known for the attribute at a place of events that a view is of. Receivers write those of a kind in the same order, so
-// that it is mostly the one that was there before.
-func (r *Record) knownAt(v *view, place int, name string) *knownName {
-	order := r.orders[v.number]
-	if place < len(order) && order[place].name == name && name != "" {
-		return order[place]
+// inOrder finds what is known of the attributes of one event after the other. Receivers write the attributes of a kind in one
+// order and leave out what an event does not have, so that the next one is mostly one of the few that come next.
+type inOrder struct {
+	of   *Record
+	view *view
+	next int
+}
+
+// What is remembered of an order, and how many attributes that are left out are passed over at once.
+const (
+	longestOrder = 128
+	mostLeftOut  = 8
+)
+
+func (o *inOrder) known(name string) *knownName {
+	order := o.of.orders[o.view.number]
+	for i := o.next; i < min(len(order), o.next+mostLeftOut); i++ {
+		if order[i].name == name {
+			o.next = i + 1
+			return &order[i]
+		}
 	}
-	k := r.known(name)
-	switch {
-	case k == &nobodys:
-	case place < len(order):
-		order[place] = k
-	case place == len(order) && place < longestOrder:
-		r.orders[v.number] = append(order, k)
+	k := o.of.known(name)
+	if k != &nobodys && len(order) < longestOrder {
+		o.of.orders[o.view.number] = slices.Insert(order, o.next, *k)
+		o.next++
 	}
 	return k
 }
-
-// longestOrder is how many places of a view are remembered.
-const longestOrder = 128
 
 // slot gives the slot of an attribute, or noSlot.
 func (r *Record) slot(name string) engine.Slot { return r.known(name).slot }
@@ -105,11 +116,11 @@ func (r *Record) slot(name string) engine.Slot { return r.known(name).slot }
 func (r *Record) readEvent(log plog.LogRecord, resource pcommon.Map, v *view) {
 	s := r.scanner
 	s.Reset()
-	cut, place := false, 0
+	cut := false
 	clear(r.parts[:])
+	order := inOrder{of: r, view: v}
 	for name, value := range log.Attributes().All() {
-		k := r.knownAt(v, place, name)
-		place++
+		k := order.known(name)
 		if k.slot != noSlot {
 			addValue(s, k.slot, value)
 		}
