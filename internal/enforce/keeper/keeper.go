@@ -35,8 +35,8 @@ type Config struct {
 
 	// Open gives the enforcer, when the first policy is to be put in force, and says what it is.
 	Open   func() (enforce.Enforcer, string, error)
-	Told   func(Verdict)   // takes each verdict; it must not wait
-	Loaded func(Loaded)    // takes what became of the policies whenever they were read
+	Told   func(Verdict)           // takes each verdict; it must not wait
+	Loaded func(Loaded)            // takes what became of the policies whenever they were read
 	Counts func([]Counted, uint64) // takes what was counted about rules, and how many verdicts were lost, now and then
 	Logger *zap.Logger
 }
