@@ -15,7 +15,9 @@ type Verdict struct {
 	Severity    policy.Severity
 	Attack      []string // techniques of ATT&CK
 	Description string   // of the policy
-	Generation  uint64   // of the policies
+	// RuleMode is what the rule is meant to do: where that is to enforce and nothing was refused, it could not be.
+	RuleMode   policy.Mode
+	Generation uint64 // of the policies
 }
 
 // Teller is the enforcement extension, as what tells of verdicts.

@@ -47,6 +47,7 @@ type Verdict struct {
 	Severity    policy.Severity
 	Attack      []string
 	Description string
+	RuleMode    policy.Mode // what the rule is meant to do: where that is to enforce and nothing was refused, it could not be
 	Generation  uint64
 }
 
@@ -114,7 +115,11 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, k.Close())
 	}
-	k.work.Go(func() { k.run(ctx, hub) })
+	leave := hub.Subscribe(func(context.Context) { k.reload(true) })
+	k.work.Go(func() {
+		defer leave()
+		k.run(ctx)
+	})
 	return nil
 }
 
@@ -148,8 +153,7 @@ func (k *Keeper) Close() error {
 	return err
 }
 
-func (k *Keeper) run(ctx context.Context, hub *reload.Hub) {
-	defer hub.Subscribe(func(context.Context) { k.reload(true) })()
+func (k *Keeper) run(ctx context.Context) {
 	every := time.NewTicker(tick)
 	defer every.Stop()
 	status := time.NewTicker(statusEvery)
@@ -332,13 +336,29 @@ func (k *Keeper) hand(from enforce.Enforcer) {
 			return
 		}
 		k.mu.Lock()
-		out := Verdict{Verdict: v, Severity: policy.High, Generation: k.current.number}
-		if p := k.current.byName[v.Policy]; p != nil { // a policy that is just gone has told what it says before
-			out.Severity, out.Attack, out.Description = p.Severity, p.Attack, p.Description
-		}
+		out := k.explain(v)
 		k.mu.Unlock()
 		k.cfg.Told(out)
 	}
+}
+
+// explain adds what the policy says. One that is just gone says no more.
+func (k *Keeper) explain(v enforce.Verdict) Verdict {
+	out := Verdict{Verdict: v, Severity: policy.High, RuleMode: v.Mode, Generation: k.current.number}
+	p := k.current.byName[v.Policy]
+	if p == nil {
+		return out
+	}
+	out.Severity, out.Attack, out.Description = p.Severity, p.Attack, p.Description
+	if k.cfg.AuditOnly || k.state.Panic || k.current.reverted[p.Name] {
+		return out
+	}
+	for _, r := range p.Rules {
+		if r.Name == v.Rule {
+			out.RuleMode = p.ModeOf(r)
+		}
+	}
+	return out
 }
 
 // effective gives the set with the policies whose trial nobody confirmed in audit.
