@@ -81,7 +81,8 @@ type Keeper struct {
 	found    string // the state of the files that were read, and of the programs that policies name
 	programs string
 	failure  *policystatus.Failure
-	unheard  bool // that the status could not be written was said
+	unheard  bool   // that the status could not be written was said
+	told     uint64 // what the last status counted
 	closed   bool
 }
 
@@ -170,6 +171,7 @@ func (k *Keeper) run(ctx context.Context) {
 			return
 		case now := <-every.C:
 			k.endTrials(now)
+			k.tellChanges()
 		case <-changed:
 			k.reload(false)
 		case <-status.C:

@@ -41,6 +41,23 @@ func (k *Keeper) tell() {
 	}
 }
 
+// tellChanges writes the status where something was forbidden since it was written.
+func (k *Keeper) tellChanges() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.enforcer == nil {
+		return
+	}
+	var sum uint64
+	for _, r := range k.enforcer.Status().Rules {
+		sum += r.Denied + r.Audited
+	}
+	if sum != k.told {
+		k.told = sum
+		k.writeStatus()
+	}
+}
+
 // writeStatus tells `vedette policy status` what is in force.
 func (k *Keeper) writeStatus() {
 	status := k.status(time.Now())
