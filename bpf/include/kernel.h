@@ -63,11 +63,13 @@ struct qstr {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_flags;
 	unsigned long s_magic;
 };
 
 struct inode {
 	unsigned short i_mode;
+	kuid_t i_uid;
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	u32 i_rdev;
@@ -199,14 +201,22 @@ struct signal_struct {
 
 struct kernfs_node {
 	u64 id;
+	const char *name;
 };
 
-struct cgroup {
-	struct kernfs_node *kn;
+struct cgroup_root {
+	int hierarchy_id;
 };
 
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 
 enum cgroup_subsys_id {
@@ -242,7 +252,12 @@ struct module {
 	unsigned long taints;
 };
 
+struct kernel_siginfo {
+	int si_code;
+};
+
 struct linux_binprm {
+	struct file *file;
 	const char *filename;
 	int argc;
 };
@@ -377,6 +392,14 @@ struct sys_exit_args {
 #define TMPFS_MAGIC 0x01021994
 #define PROC_SUPER_MAGIC 0x9fa0
 #define PID_FS_MAGIC 0x50494446
+#define NFS_SUPER_MAGIC 0x6969
+#define CIFS_SUPER_MAGIC 0xff534d42
+#define SMB2_SUPER_MAGIC 0xfe534d42
+#define CEPH_SUPER_MAGIC 0x00c36400
+#define AFS_FS_MAGIC 0x6b414653
+
+/* The kernel's own instance of a file system, which nobody can mount. */
+#define SB_NOUSER (1UL << 31)
 
 #define PTRACE_MODE_ATTACH 0x2
 #define PTRACE_POKETEXT 4

@@ -4,6 +4,7 @@
 #define VEDETTE_SOCKET_H
 
 #include "common.h"
+#include "task.h"
 
 /* False for sockets that are neither TCP nor UDP over IPv4 or IPv6. */
 static __always_inline bool read_sock(struct event_address *out, struct sock *sk)
@@ -34,19 +35,6 @@ static __always_inline bool read_sock(struct event_address *out, struct sock *sk
 	out->local_port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
 	out->peer_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
 	return true;
-}
-
-static __always_inline struct file *file_of(struct files_struct *files, u32 fd)
-{
-	struct fdtable *table = FIELD(files, fdt);
-	u64 descriptors[FDTABLE_WORDS];
-	struct file *file = NULL;
-
-	READ_BLOCK(descriptors, table);
-	if (fd >= BLOCK_FIELD(descriptors, table, max_fds))
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), BLOCK_FIELD(descriptors, table, fd) + fd);
-	return file;
 }
 
 static __always_inline struct sock *sock_of(struct file *file)

@@ -65,13 +65,4 @@ static __always_inline int submit_access(u32 kind, const struct access_target *t
 	return 0;
 }
 
-static __always_inline struct task_struct *task_of(struct pid *pid)
-{
-	void *link = BPF_CORE_READ(pid, tasks[PIDTYPE_PID].first);
-
-	if (!link)
-		return NULL;
-	return link - bpf_core_field_offset(struct task_struct, pid_links);
-}
-
 #endif

@@ -5,6 +5,7 @@ package enforcementextension
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
+	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
 // Config describes what the extension may do.
@@ -21,8 +23,36 @@ type Config struct {
 	// to be kept. Default /var/lib/vedette.
 	StateDirectory string `mapstructure:"state_directory"`
 
+	// Policies says which policies are kept in force.
+	Policies PoliciesConfig `mapstructure:"policies"`
+
 	// Response says what may be done in response to alerts.
 	Response ResponseConfig `mapstructure:"response"`
+}
+
+// PoliciesConfig says which policies are kept in force.
+type PoliciesConfig struct {
+	// Directories are read recursively for policies in files named *.yaml and *.yml; what does not exist holds none. Without
+	// directories, or policies in them, nothing is touched on the host. Default: none.
+	Directories []string `mapstructure:"directories"`
+
+	// Modes gives policies another mode, audit or enforce, by name; rules with a mode of their own get it too. Default: none.
+	Modes map[string]string `mapstructure:"modes"`
+
+	// Panic makes every rule only report, whatever its mode, when it is audit. Operators switch the same by
+	// `vedette policy panic on`. Default: empty.
+	Panic string `mapstructure:"panic"`
+
+	// ReloadInterval is how often the files, and the programs that policies name, are looked at for changes; 0 never does, and
+	// only SIGHUP reads them anew. Default: 5s.
+	ReloadInterval time.Duration `mapstructure:"reload_interval"`
+
+	// StatusFile is written for `vedette policy status`. Empty writes none. Default: /run/vedette/policies.json.
+	StatusFile string `mapstructure:"status_file"`
+
+	// Socket is where `vedette policy confirm` and `vedette policy panic` reach the agent. Empty takes no commands. Default:
+	// /run/vedette/policies.sock.
+	Socket string `mapstructure:"socket"`
 }
 
 // ResponseConfig says what may be done in response to alerts.
@@ -101,6 +131,9 @@ type IsolateConfig struct {
 func createDefaultConfig() component.Config {
 	return &Config{
 		StateDirectory: "/var/lib/vedette",
+		Policies: PoliciesConfig{
+			ReloadInterval: 5 * time.Second, StatusFile: "/run/vedette/policies.json", Socket: "/run/vedette/policies.sock",
+		},
 		Response: ResponseConfig{
 			DryRun: true,
 			RateLimit: RateLimitConfig{
@@ -124,6 +157,36 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("state_directory: found %q, expected an absolute path such as /var/lib/vedette", c.StateDirectory)
 	}
 	return nil
+}
+
+// Validate checks the values; it does not touch the disk.
+func (c *PoliciesConfig) Validate() error {
+	var errs []error
+	for i, directory := range c.Directories {
+		if !filepath.IsAbs(directory) {
+			errs = append(errs, fmt.Errorf("directories: entry %d: found %q, expected an absolute path", i+1, directory))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Modes)) {
+		if mode := policy.Mode(c.Modes[name]); mode != policy.Audit && mode != policy.Enforce {
+			errs = append(errs, fmt.Errorf("modes::%s: found %q, expected audit or enforce", name, c.Modes[name]))
+		}
+	}
+	if c.Panic != "" && c.Panic != string(policy.Audit) {
+		errs = append(errs, fmt.Errorf("panic: found %q, expected audit or nothing", c.Panic))
+	}
+	if c.ReloadInterval != 0 && c.ReloadInterval < time.Second {
+		errs = append(errs, fmt.Errorf("reload_interval: found %s, expected 0 or at least 1s", c.ReloadInterval))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *PoliciesConfig) modes() map[string]policy.Mode {
+	all := map[string]policy.Mode{}
+	for name, mode := range c.Modes {
+		all[name] = policy.Mode(mode)
+	}
+	return all
 }
 
 // Validate checks everything but the rates and the times.

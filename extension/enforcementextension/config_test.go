@@ -37,6 +37,10 @@ func TestLoadConfig(t *testing.T) {
 		{component.NewID(metadata.Type), createDefaultConfig()},
 		{component.NewIDWithName(metadata.Type, "all"), &Config{
 			StateDirectory: "/srv/vedette",
+			Policies: PoliciesConfig{
+				Directories: []string{"/srv/policies"}, Modes: map[string]string{"web-root": "enforce"}, Panic: "audit",
+				ReloadInterval: time.Minute, StatusFile: "/srv/policies.json", Socket: "/srv/policies.sock",
+			},
 			Response: ResponseConfig{
 				Enabled: true,
 				Allow:   []string{"kill_process", "kill_tree", "suspend", "block_address", "quarantine_file", "isolate_host"},
@@ -69,6 +73,10 @@ func TestLoadConfig(t *testing.T) {
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		`state_directory: found "var", expected an absolute path such as /var/lib/vedette`: func(c *Config) { c.StateDirectory = "var" },
+		`policies: directories: entry 1: found "policies", expected an absolute path`:      func(c *Config) { c.Policies.Directories = []string{"policies"} },
+		`policies: modes::sshd: found "on", expected audit or enforce`:                     func(c *Config) { c.Policies.Modes = map[string]string{"sshd": "on"} },
+		`policies: panic: found "yes", expected audit or nothing`:                          func(c *Config) { c.Policies.Panic = "yes" },
+		"policies: reload_interval: found 1ms, expected 0 or at least 1s":                  func(c *Config) { c.Policies.ReloadInterval = time.Millisecond },
 		`response: allow: found "kill", expected one of [kill_process kill_tree suspend block_address quarantine_file isolate_host]`: func(c *Config) {
 			c.Response.Allow = []string{"kill"}
 		},

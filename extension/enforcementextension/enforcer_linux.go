@@ -6,12 +6,14 @@ package enforcementextension
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
@@ -35,9 +37,10 @@ type enforcer struct {
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
 
-	results subscribers
-	work    sync.WaitGroup
-	stop    chan struct{}
+	results  subscribers[enforcement.Result]
+	work     sync.WaitGroup
+	stop     chan struct{}
+	policies *policies
 
 	mu     sync.Mutex // guards the queues against being closed
 	queue  chan enforcement.Request
@@ -45,19 +48,31 @@ type enforcer struct {
 	engine *response.Engine // nil while stopped, and where there is nothing to do
 }
 
-var _ enforcement.Responder = (*enforcer)(nil)
+var (
+	_ enforcement.Responder = (*enforcer)(nil)
+	_ enforcement.Teller    = (*enforcer)(nil)
+)
 
-func newEnforcer(cfg *Config, set component.TelemetrySettings) (*enforcer, error) {
-	telemetry, err := metadata.NewTelemetryBuilder(set)
+func newEnforcer(cfg *Config, set extension.Settings) (*enforcer, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
-	return &enforcer{cfg: cfg, logger: set.Logger, telemetry: telemetry}, nil
+	e := &enforcer{cfg: cfg, logger: set.Logger, telemetry: telemetry}
+	e.policies = newPolicies(cfg, set, telemetry)
+	return e, nil
 }
 
 // Start takes over what an earlier agent left in force. Where nothing is enabled and nothing in force,
 // it leaves no trace on the host.
-func (e *enforcer) Start(context.Context, component.Host) error {
+func (e *enforcer) Start(ctx context.Context, _ component.Host) error {
+	if err := e.policies.start(ctx); err != nil {
+		return err
+	}
+	return e.startResponses()
+}
+
+func (e *enforcer) startResponses() error {
 	directory := journalDirectory(e.cfg)
 	if !e.cfg.Response.Enabled && !journal.Exists(directory) {
 		return nil
@@ -147,6 +162,11 @@ func (e *enforcer) Shutdown(ctx context.Context) error {
 	e.mu.Unlock()
 
 	defer e.results.close()
+	return errors.Join(e.policies.close(), e.finish(ctx, engine))
+}
+
+// finish waits for what is being answered.
+func (e *enforcer) finish(ctx context.Context, engine *response.Engine) error {
 	if engine == nil {
 		return nil
 	}

@@ -12,5 +12,5 @@ import (
 )
 
 func create(_ context.Context, set extension.Settings, config component.Config) (extension.Extension, error) {
-	return newEnforcer(config.(*Config), set.TelemetrySettings)
+	return newEnforcer(config.(*Config), set)
 }

@@ -2,21 +2,17 @@
 
 package enforcementextension
 
-import (
-	"sync"
-
-	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
-)
+import "sync"
 
 // subscribers hands results on without ever waiting for one who takes them.
-type subscribers struct {
+type subscribers[T any] struct {
 	mu     sync.Mutex
-	all    map[chan enforcement.Result]struct{}
+	all    map[chan T]struct{}
 	closed bool
 }
 
-func (s *subscribers) add(buffer int) (<-chan enforcement.Result, func()) {
-	results := make(chan enforcement.Result, max(buffer, 1))
+func (s *subscribers[T]) add(buffer int) (<-chan T, func()) {
+	results := make(chan T, max(buffer, 1))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -24,13 +20,13 @@ func (s *subscribers) add(buffer int) (<-chan enforcement.Result, func()) {
 		return results, func() {}
 	}
 	if s.all == nil {
-		s.all = map[chan enforcement.Result]struct{}{}
+		s.all = map[chan T]struct{}{}
 	}
 	s.all[results] = struct{}{}
 	return results, func() { s.remove(results) }
 }
 
-func (s *subscribers) remove(results chan enforcement.Result) {
+func (s *subscribers[T]) remove(results chan T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, there := s.all[results]; there {
@@ -40,7 +36,7 @@ func (s *subscribers) remove(results chan enforcement.Result) {
 }
 
 // publish returns how many subscribers lost the result.
-func (s *subscribers) publish(result enforcement.Result) (lost int64) {
+func (s *subscribers[T]) publish(result T) (lost int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for results := range s.all {
@@ -53,7 +49,7 @@ func (s *subscribers) publish(result enforcement.Result) (lost int64) {
 	return lost
 }
 
-func (s *subscribers) close() {
+func (s *subscribers[T]) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for results := range s.all {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSubscribers(t *testing.T) {
-	var s subscribers
+	var s subscribers[enforcement.Result]
 	fast, cancel := s.add(2)
 	slow, _ := s.add(1)
 	assert.Zero(t, s.publish(enforcement.Result{UndoID: "1"}))

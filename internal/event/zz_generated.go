@@ -29,6 +29,8 @@ const (
 	KindKernelModuleUnload = "kernel.module_unload"
 	KindSecurityAlert      = "security.alert"
 	KindResponseAction     = "response.action"
+	KindEnforcementDenied  = "enforcement.denied"
+	KindEnforcementAudited = "enforcement.audited"
 )
 
 // The attributes of events, of their resource and of their scope.
@@ -135,6 +137,19 @@ const (
 	AttrVedetteResponseUndoID           = "vedette.response.undo_id"
 	AttrVedetteResponseExpires          = "vedette.response.expires"
 	AttrVedetteResponseAlertID          = "vedette.response.alert_id"
+	AttrVedettePolicyName               = "vedette.policy.name"
+	AttrVedettePolicyRule               = "vedette.policy.rule"
+	AttrVedettePolicyMode               = "vedette.policy.mode"
+	AttrVedettePolicyOperation          = "vedette.policy.operation"
+	AttrVedettePolicyStrength           = "vedette.policy.strength"
+	AttrVedettePolicyHook               = "vedette.policy.hook"
+	AttrVedettePolicyObject             = "vedette.policy.object"
+	AttrVedettePolicyDevice             = "vedette.policy.device"
+	AttrVedettePolicyFolded             = "vedette.policy.folded"
+	AttrVedettePolicyGeneration         = "vedette.policy.generation"
+	AttrVedettePolicyDescription        = "vedette.policy.description"
+	AttrVedettePolicySeverity           = "vedette.policy.severity"
+	AttrVedettePolicyAttack             = "vedette.policy.attack"
 	AttrProcessExitCode                 = "process.exit.code"
 	AttrProcessExitSignal               = "process.exit.signal"
 	AttrFileFlags                       = "file.flags"
@@ -951,6 +966,128 @@ var kinds = []Kind{
 			AttrSecurityRuleName,
 		},
 	},
+	{
+		Name:    KindEnforcementDenied,
+		Class:   "enforcement",
+		Meaning: "A policy forbade what a process did, and it was refused or the process was killed.",
+		ECS:     ECSEvent{Category: []string{"intrusion_detection"}, Type: []string{"denied"}, Action: "policy_denied"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrVedettePolicyName,
+			AttrVedettePolicyRule,
+			AttrVedettePolicyMode,
+			AttrVedettePolicyOperation,
+			AttrVedettePolicyStrength,
+			AttrVedettePolicyHook,
+			AttrVedettePolicyObject,
+			AttrVedettePolicyDevice,
+			AttrVedettePolicyFolded,
+			AttrVedettePolicyGeneration,
+			AttrVedettePolicyDescription,
+			AttrVedettePolicySeverity,
+			AttrVedettePolicyAttack,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
+			AttrEventOutcome,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrNetworkTransport,
+			AttrNetworkType,
+			AttrNetworkDirection,
+			AttrNetworkInitiated,
+			AttrSourceAddress,
+			AttrSourcePort,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrErrorType,
+			AttrFileOriginalPath,
+		},
+	},
+	{
+		Name:    KindEnforcementAudited,
+		Class:   "enforcement",
+		Meaning: "A policy forbids what a process did, and it was only reported. The policy audits, or this kernel cannot refuse it.",
+		ECS:     ECSEvent{Category: []string{"intrusion_detection"}, Type: []string{"info"}, Action: "policy_audited"},
+		Attributes: []string{
+			AttrProcessEntityID,
+			AttrProcessPID,
+			AttrProcessExecutablePath,
+			AttrProcessExecutableName,
+			AttrProcessInvokedPath,
+			AttrProcessCommandLine,
+			AttrProcessUserID,
+			AttrProcessUserName,
+			AttrProcessParentPID,
+			AttrProcessParentEntityID,
+			AttrProcessParentExecutablePath,
+			AttrProcessParentCommandLine,
+			AttrProcessAncestors,
+			AttrProcessAncestry,
+			AttrContainerID,
+			AttrContainerRuntimeName,
+			AttrVedettePolicyName,
+			AttrVedettePolicyRule,
+			AttrVedettePolicyMode,
+			AttrVedettePolicyOperation,
+			AttrVedettePolicyStrength,
+			AttrVedettePolicyHook,
+			AttrVedettePolicyObject,
+			AttrVedettePolicyDevice,
+			AttrVedettePolicyFolded,
+			AttrVedettePolicyGeneration,
+			AttrVedettePolicyDescription,
+			AttrVedettePolicySeverity,
+			AttrVedettePolicyAttack,
+			AttrProcessTargetEntityID,
+			AttrProcessTargetPID,
+			AttrProcessTargetExecutablePath,
+			AttrProcessTargetCommandLine,
+			AttrProcessTargetUserID,
+			AttrProcessTargetUserName,
+			AttrProcessAccessCall,
+			AttrEventOutcome,
+			AttrFilePath,
+			AttrFileName,
+			AttrFileDirectory,
+			AttrFileType,
+			AttrFileInode,
+			AttrFilePathTruncated,
+			AttrNetworkTransport,
+			AttrNetworkType,
+			AttrNetworkDirection,
+			AttrNetworkInitiated,
+			AttrSourceAddress,
+			AttrSourcePort,
+			AttrDestinationAddress,
+			AttrDestinationPort,
+			AttrErrorType,
+			AttrFileOriginalPath,
+		},
+	},
 }
 
 var kindIndex = map[string]int{
@@ -977,6 +1114,8 @@ var kindIndex = map[string]int{
 	KindKernelModuleUnload: 20,
 	KindSecurityAlert:      21,
 	KindResponseAction:     22,
+	KindEnforcementDenied:  23,
+	KindEnforcementAudited: 24,
 }
 
 var ecsPlan = []ECSField{
@@ -1067,6 +1206,19 @@ var ecsPlan = []ECSField{
 	{Path: "vedette.events_lost", Attribute: AttrVedetteEventsLost, Type: Int},
 	{Path: "vedette.matched", Attribute: AttrVedetteMatched, Type: Map},
 	{Path: "vedette.matched_rules", Attribute: AttrVedetteMatchedRules, Type: Strings},
+	{Path: "vedette.policy.attack", Attribute: AttrVedettePolicyAttack, Type: Strings},
+	{Path: "vedette.policy.description", Attribute: AttrVedettePolicyDescription, Type: String},
+	{Path: "vedette.policy.device", Attribute: AttrVedettePolicyDevice, Type: String},
+	{Path: "vedette.policy.folded", Attribute: AttrVedettePolicyFolded, Type: Int},
+	{Path: "vedette.policy.generation", Attribute: AttrVedettePolicyGeneration, Type: Int},
+	{Path: "vedette.policy.hook", Attribute: AttrVedettePolicyHook, Type: String},
+	{Path: "vedette.policy.mode", Attribute: AttrVedettePolicyMode, Type: String},
+	{Path: "vedette.policy.name", Attribute: AttrVedettePolicyName, Type: String},
+	{Path: "vedette.policy.object", Attribute: AttrVedettePolicyObject, Type: String},
+	{Path: "vedette.policy.operation", Attribute: AttrVedettePolicyOperation, Type: String},
+	{Path: "vedette.policy.rule", Attribute: AttrVedettePolicyRule, Type: String},
+	{Path: "vedette.policy.severity", Attribute: AttrVedettePolicySeverity, Type: String},
+	{Path: "vedette.policy.strength", Attribute: AttrVedettePolicyStrength, Type: String},
 	{Path: "vedette.response.action", Attribute: AttrVedetteResponseAction, Type: String},
 	{Path: "vedette.response.alert_id", Attribute: AttrVedetteResponseAlertID, Type: String},
 	{Path: "vedette.response.cause", Attribute: AttrVedetteResponseCause, Type: String},
@@ -1182,6 +1334,19 @@ var types = map[string]Type{
 	AttrVedetteResponseUndoID:           String,
 	AttrVedetteResponseExpires:          Time,
 	AttrVedetteResponseAlertID:          String,
+	AttrVedettePolicyName:               String,
+	AttrVedettePolicyRule:               String,
+	AttrVedettePolicyMode:               String,
+	AttrVedettePolicyOperation:          String,
+	AttrVedettePolicyStrength:           String,
+	AttrVedettePolicyHook:               String,
+	AttrVedettePolicyObject:             String,
+	AttrVedettePolicyDevice:             String,
+	AttrVedettePolicyFolded:             Int,
+	AttrVedettePolicyGeneration:         Int,
+	AttrVedettePolicyDescription:        String,
+	AttrVedettePolicySeverity:           String,
+	AttrVedettePolicyAttack:             Strings,
 	AttrProcessExitCode:                 Int,
 	AttrProcessExitSignal:               Int,
 	AttrFileFlags:                       Strings,

@@ -281,6 +281,17 @@ func (t *Table) SetIDs(e *bpf.SensorSetidEvent) *Process {
 // in nanoseconds since boot; nil where nothing is known of it.
 func (t *Table) Other(pid uint32, startNanos uint64) *Process { return t.find(KeyOf(pid, startNanos)) }
 
+// Running gives the process that has an id now, or had it last; nil where nothing is known of it.
+func (t *Table) Running(pid uint32) *Process {
+	if p := t.byPID[pid]; p != nil {
+		return p
+	}
+	if s := t.host.Read(pid); s != nil {
+		return t.addSnapshot(s)
+	}
+	return nil
+}
+
 func (t *Table) find(key Key) *Process {
 	if p := t.byKey[key]; p != nil {
 		return p

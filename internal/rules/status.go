@@ -3,15 +3,14 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/internal/rulestatus"
+	"github.com/vedette-sec/vedette/internal/statusfile"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 )
 
@@ -22,19 +21,10 @@ type AgentStatus struct {
 	Doubt   string `json:"doubt,omitempty"` // why it is not taken to be running
 }
 
-// longestSilence is how old the file of a running agent gets; it writes every half minute.
-const longestSilence = 2 * time.Minute
-
 // Status looks at a status file at a time.
 func Status(s *rulestatus.Status, now time.Time) *AgentStatus {
-	out := &AgentStatus{Status: s, Running: true}
-	switch age := now.Sub(s.Written); {
-	case s.PID <= 0 || errors.Is(syscall.Kill(s.PID, 0), syscall.ESRCH):
-		out.Running, out.Doubt = false, fmt.Sprintf("the agent that wrote this (process %d) is gone", s.PID)
-	case age > longestSilence:
-		out.Running, out.Doubt = false, fmt.Sprintf("the agent (process %d) has written nothing for %s: it hangs, or its number belongs to another process by now", s.PID, age.Round(time.Second))
-	}
-	return out
+	doubt := statusfile.Doubt(s.PID, s.Written, now)
+	return &AgentStatus{Status: s, Running: doubt == "", Doubt: doubt}
 }
 
 // OK reports whether an agent is running with the rules as they are in its files.

@@ -3,45 +3,12 @@
 package ruleset
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"hash"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/vedette-sec/vedette/internal/reload"
 )
 
-// Fingerprint stands for the state of all files that Load would read: it changes when one of them is
-// written, replaced, added or removed. It looks at names, sizes and times and reads no content.
+// Fingerprint stands for the state of all files that Load would read, see reload.Fingerprint.
 func Fingerprint(cfg Config) string {
-	h := sha256.New()
-	for _, place := range slices.Concat(cfg.Directories, cfg.Lists, cfg.Exceptions) {
-		fmt.Fprintf(h, "%q\n", place)
-		writeState(h, place)
-	}
-	return string(h.Sum(nil))
-}
-
-func writeState(h hash.Hash, place string) {
-	// A place that is a link is walked where it leads.
-	root, err := filepath.EvalSymlinks(place)
-	if err != nil {
-		fmt.Fprintln(h, err)
-		return
-	}
-	_ = filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			fmt.Fprintf(h, "%q %s\n", name, err)
-			return nil
-		}
-		// Files that are links, as container platforms make them, change where they lead to.
-		info, err := os.Stat(name)
-		if err != nil {
-			fmt.Fprintf(h, "%q %s\n", name, err)
-			return nil
-		}
-		fmt.Fprintf(h, "%q %d %d %s\n", name, info.Size(), info.ModTime().UnixNano(), info.Mode())
-		return nil
-	})
+	return reload.Fingerprint(slices.Concat(cfg.Directories, cfg.Lists, cfg.Exceptions))
 }

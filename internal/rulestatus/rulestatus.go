@@ -5,17 +5,12 @@
 package rulestatus
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/ruleset"
+	"github.com/vedette-sec/vedette/internal/statusfile"
 )
 
 // Status is what is in force.
@@ -76,40 +71,15 @@ func (s *Status) Write(file string) error {
 	if s.Matches == nil {
 		s.Matches = []Matches{}
 	}
-	content, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(append(content, '\n'))
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-	}
-	return err
+	return statusfile.Write(file, s)
 }
 
 // Read reads the file.
 func Read(file string) (*Status, error) {
-	content, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist: no agent with a detection processor is running, or its status_file is another", file)
-	}
+	var s Status
+	err := statusfile.Read(file, &s, "status of rules", "no agent with a detection processor is running, or its status_file is another")
 	if err != nil {
 		return nil, err
-	}
-	var s Status
-	if err := json.Unmarshal(content, &s); err != nil {
-		return nil, fmt.Errorf("%s: not a status of rules: %w", file, err)
 	}
 	return &s, nil
 }

@@ -72,6 +72,9 @@ func (f *finding) describe(attrs pcommon.Map) {
 	putText(attrs, event.AttrSecurityRuleCategory, r.category)
 	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
 	putThreat(attrs, r.tags)
+	if f.ofPolicy {
+		return // the event says which policies judged, and why
+	}
 	attrs.PutInt(event.AttrVedetteRulesGeneration, f.generation)
 	if f.firing != nil {
 		putCorrelation(attrs.PutEmptyMap(event.AttrVedetteCorrelation), f.firing)

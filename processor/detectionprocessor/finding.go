@@ -29,6 +29,7 @@ type finding struct {
 	message    string
 	keys       []string
 	verdict    verdict
+	ofPolicy   bool // a policy forbids it, and no detection rule matched
 	asked      bool // the responses of its rule were asked for
 	scores     scores
 	lost       int64 // events lost since the alert before
@@ -58,6 +59,9 @@ func (d *detection) judge(logs plog.Logs) []*finding {
 			b.origin = nil
 			for k := range scope.LogRecords().Len() {
 				log := scope.LogRecords().At(k)
+				if isVerdict(log) {
+					b.forbidden(resource, scope, log)
+				}
 				for _, number := range record.Matches(log, resource.Resource().Attributes()) {
 					b.matched(record, number, resource, scope, log)
 				}

@@ -109,7 +109,7 @@ func annotateEvent(findings []*finding) {
 	ids := attrs.PutEmptySlice(event.AttrVedetteMatchedRules)
 	for _, f := range findings {
 		f.verdict.Passes = true
-		ids.AppendEmpty().SetStr(f.rule.ID)
+		ids.AppendEmpty().SetStr(f.rule.name())
 	}
 	slices.MaxFunc(findings, bySeverity).describe(attrs)
 }

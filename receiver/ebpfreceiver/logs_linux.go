@@ -77,7 +77,7 @@ type logBuilder struct {
 
 func newLogBuilder(kinds []string, host hostFacts, names *users.Table) *logBuilder {
 	b := &logBuilder{wanted: map[string]bool{}, capacities: capacities(), host: host, users: names}
-	for _, kind := range kinds {
+	for _, kind := range append([]string{event.KindEnforcementDenied, event.KindEnforcementAudited}, kinds...) {
 		b.wanted[kind] = true
 	}
 	return b

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
@@ -43,6 +44,9 @@ type ebpfReceiver struct {
 	losses  lossCounter
 	reads   *readWatch // nil where nobody asked for file.access
 
+	verdicts <-chan enforcement.Verdict // nil without an extension that enforces
+	leave    func()
+
 	stop chan struct{}
 	done sync.WaitGroup
 }
@@ -56,7 +60,7 @@ func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*eb
 }
 
 // Start loads the kernel programs, learns of the processes that run already and begins to read.
-func (r *ebpfReceiver) Start(context.Context, component.Host) error {
+func (r *ebpfReceiver) Start(_ context.Context, others component.Host) error {
 	host, err := readHost()
 	if err != nil {
 		return err
@@ -80,6 +84,7 @@ func (r *ebpfReceiver) Start(context.Context, component.Host) error {
 		return errors.Join(err, r.closeSensor())
 	}
 	r.table.Backfill(pids)
+	r.subscribe(others)
 	// What the programs were loaded from is several times what is kept, and no longer needed.
 	debug.FreeOSMemory()
 
@@ -215,9 +220,12 @@ func (r *ebpfReceiver) run() {
 		select {
 		case <-r.stop:
 			r.drain(&batch)
+			r.tellVerdicts()
+			r.leave()
 			return
 		case <-timer.C:
 			r.cycle(&batch, r.sensor.Read)
+			r.tellVerdicts()
 			r.watchReads(time.Now())
 			interval = r.nextPoll(interval, len(batch.Records) == 0)
 			timer.Reset(interval)

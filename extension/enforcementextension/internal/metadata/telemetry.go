@@ -11,8 +11,14 @@ import (
 
 // TelemetryBuilder holds the component's instruments.
 type TelemetryBuilder struct {
-	ExtensionEnforcementResponses   metric.Int64Counter
-	ExtensionEnforcementResultsLost metric.Int64Counter
+	ExtensionEnforcementResponses              metric.Int64Counter
+	ExtensionEnforcementResultsLost            metric.Int64Counter
+	ExtensionEnforcementVerdicts               metric.Int64Counter
+	ExtensionEnforcementVerdictsLost           metric.Int64Counter
+	ExtensionEnforcementPolicies               metric.Int64Gauge
+	ExtensionEnforcementPoliciesGeneration     metric.Int64Gauge
+	ExtensionEnforcementPoliciesLoadTime       metric.Int64Gauge
+	ExtensionEnforcementPoliciesReloadFailures metric.Int64Counter
 }
 
 // NewTelemetryBuilder makes the instruments on the Collector's meter.
@@ -20,6 +26,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 	meter := settings.MeterProvider.Meter(ScopeName)
 	var b TelemetryBuilder
 	var responses, lost error
+	var errs [6]error
 	b.ExtensionEnforcementResponses, responses = meter.Int64Counter(
 		"otelcol_extension_enforcement_responses",
 		metric.WithDescription("Number of requests to act and of actions that ended. [Alpha]"),
@@ -30,5 +37,35 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 		metric.WithDescription("Number of results that a subscriber did not take in time. [Alpha]"),
 		metric.WithUnit("{results}"),
 	)
-	return &b, errors.Join(responses, lost)
+	b.ExtensionEnforcementVerdicts, errs[0] = meter.Int64Counter(
+		"otelcol_extension_enforcement_verdicts",
+		metric.WithDescription("Number of acts that policies forbid, by policy, rule and verdict. [Alpha]"),
+		metric.WithUnit("{verdicts}"),
+	)
+	b.ExtensionEnforcementVerdictsLost, errs[1] = meter.Int64Counter(
+		"otelcol_extension_enforcement_verdicts_lost",
+		metric.WithDescription("Number of verdicts that took effect but could not be told. [Alpha]"),
+		metric.WithUnit("{verdicts}"),
+	)
+	b.ExtensionEnforcementPolicies, errs[2] = meter.Int64Gauge(
+		"otelcol_extension_enforcement_policies",
+		metric.WithDescription("Number of policies, by state. [Alpha]"),
+		metric.WithUnit("{policies}"),
+	)
+	b.ExtensionEnforcementPoliciesGeneration, errs[3] = meter.Int64Gauge(
+		"otelcol_extension_enforcement_policies_generation",
+		metric.WithDescription("Number of the policies in force; each reload adds one. [Alpha]"),
+		metric.WithUnit("{generation}"),
+	)
+	b.ExtensionEnforcementPoliciesLoadTime, errs[4] = meter.Int64Gauge(
+		"otelcol_extension_enforcement_policies_load_time",
+		metric.WithDescription("When the policies in force were loaded. [Alpha]"),
+		metric.WithUnit("s"),
+	)
+	b.ExtensionEnforcementPoliciesReloadFailures, errs[5] = meter.Int64Counter(
+		"otelcol_extension_enforcement_policies_reload_failures",
+		metric.WithDescription("Number of reloads after which the policies from before stayed in force. [Alpha]"),
+		metric.WithUnit("{reloads}"),
+	)
+	return &b, errors.Join(append(errs[:], responses, lost)...)
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package enforcementextension
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
+	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/enforce"
+	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
+	"github.com/vedette-sec/vedette/internal/enforce/keeper"
+)
+
+// mostEarly is how many verdicts are kept for the first who asks for them: the receiver starts after the extension.
+const mostEarly = 1024
+
+// policies keeps policies in force and tells of verdicts.
+type policies struct {
+	configured bool
+	keeper     *keeper.Keeper
+	telemetry  *metadata.TelemetryBuilder
+	logger     *zap.Logger
+
+	mu       sync.Mutex
+	asked    bool // somebody has subscribed
+	early    []enforcement.Verdict
+	verdicts subscribers[enforcement.Verdict]
+	counted  map[[2]string]keeper.Counted
+	lost     uint64
+}
+
+func newPolicies(cfg *Config, set extension.Settings, telemetry *metadata.TelemetryBuilder) *policies {
+	p := &policies{configured: len(cfg.Policies.Directories) > 0, telemetry: telemetry, logger: set.Logger, counted: map[[2]string]keeper.Counted{}}
+	p.keeper = keeper.New(keeper.Config{
+		Extension: set.ID.String(), Directories: cfg.Policies.Directories, Modes: cfg.Policies.modes(), AuditOnly: cfg.Policies.Panic != "",
+		ReloadInterval: cfg.Policies.ReloadInterval, StatusFile: cfg.Policies.StatusFile, Socket: cfg.Policies.Socket,
+		StateFile: filepath.Join(cfg.StateDirectory, "policies.json"),
+		Open: func() (enforce.Enforcer, string, error) {
+			opened, how, err := enforcers.Open(enforcers.Options{})
+			return opened, string(how), err
+		},
+		Told: p.told, Loaded: p.loaded, Counts: p.counts, Logger: set.Logger,
+	})
+	return p
+}
+
+func (p *policies) start(ctx context.Context) error {
+	if !p.configured {
+		return nil
+	}
+	return p.keeper.Start(ctx)
+}
+
+func (p *policies) close() error {
+	err := p.keeper.Close()
+	p.verdicts.close()
+	return err
+}
+
+// Verdicts implements enforcement.Teller.
+func (e *enforcer) Verdicts(buffer int) (<-chan enforcement.Verdict, func()) {
+	p := e.policies
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	verdicts, cancel := p.verdicts.add(max(buffer, len(p.early)))
+	p.asked = true
+	for _, v := range p.early {
+		p.verdicts.publish(v) // to the first there is
+	}
+	p.early = nil
+	return verdicts, cancel
+}
+
+func (p *policies) told(v keeper.Verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lost := int64(0)
+	switch {
+	case p.asked:
+		lost = p.verdicts.publish(enforcement.Verdict(v))
+	case len(p.early) < mostEarly:
+		p.early = append(p.early, enforcement.Verdict(v))
+	default:
+		lost = 1
+	}
+	if lost > 0 {
+		p.telemetry.ExtensionEnforcementVerdictsLost.Add(context.Background(), lost)
+	}
+}
+
+func (p *policies) loaded(l keeper.Loaded) {
+	ctx := context.Background()
+	if l.Failed {
+		p.telemetry.ExtensionEnforcementPoliciesReloadFailures.Add(ctx, 1)
+		return
+	}
+	for _, state := range []struct {
+		name  string
+		count int
+	}{{"loaded", l.InForce}, {"refused", l.Refused}} {
+		p.telemetry.ExtensionEnforcementPolicies.Record(ctx, int64(state.count), metric.WithAttributes(attribute.String("state", state.name)))
+	}
+	p.telemetry.ExtensionEnforcementPoliciesGeneration.Record(ctx, int64(l.Generation))
+	p.telemetry.ExtensionEnforcementPoliciesLoadTime.Record(ctx, l.At.Unix())
+}
+
+// counts brings the metrics up to what was counted.
+func (p *policies) counts(all []keeper.Counted, lost uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, now := range all {
+		key := [2]string{now.Policy, now.Rule}
+		before := p.counted[key]
+		p.count(now, "denied", now.Denied-before.Denied)
+		p.count(now, "audited", now.Audited-before.Audited)
+		p.counted[key] = now
+	}
+	if lost > p.lost {
+		p.telemetry.ExtensionEnforcementVerdictsLost.Add(context.Background(), int64(lost-p.lost))
+		p.logger.Warn("Verdicts took effect but could not be told", zap.Uint64("verdicts", lost-p.lost))
+		p.lost = lost
+	}
+}
+
+func (p *policies) count(of keeper.Counted, verdict string, more uint64) {
+	if more > 0 {
+		p.telemetry.ExtensionEnforcementVerdicts.Add(context.Background(), int64(more), metric.WithAttributes(
+			attribute.String("policy", of.Policy), attribute.String("rule", of.Rule), attribute.String("verdict", verdict)))
+	}
+}

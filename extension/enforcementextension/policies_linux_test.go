@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package enforcementextension
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensiontest"
+
+	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
+	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/enforce/keeper"
+	"github.com/vedette-sec/vedette/internal/policystatus"
+	"github.com/vedette-sec/vedette/internal/reload"
+	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+// guarded is an extension that keeps the policies of a directory, and a file that they are about.
+type guarded struct {
+	t        *testing.T
+	cfg      *Config
+	hub      *reload.Hub
+	file     string
+	verdicts <-chan enforcement.Verdict
+	tel      *componenttest.Telemetry
+}
+
+func guard(t *testing.T, text string) *guarded {
+	ring.Require(t, ring.Native)
+	g := &guarded{t: t, cfg: testConfig(t), hub: &reload.Hub{}, tel: componenttest.NewTelemetry()}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	g.file = filepath.Join(dir, "protected")
+	require.NoError(t, os.WriteFile(g.file, nil, 0o600))
+	g.cfg.Policies.Directories = []string{filepath.Join(dir, "policies")}
+	g.cfg.Policies.ReloadInterval = 0 // only when asked
+	g.cfg.Policies.StatusFile = filepath.Join(dir, "run", "policies.json")
+	g.cfg.Policies.Socket = filepath.Join(dir, "run", "policies.sock")
+	g.write(text)
+	g.start()
+	return g
+}
+
+// write writes the policy, with the file in place of FILE.
+func (g *guarded) write(text string) {
+	require.NoError(g.t, os.MkdirAll(g.cfg.Policies.Directories[0], 0o755))
+	require.NoError(g.t, os.WriteFile(filepath.Join(g.cfg.Policies.Directories[0], "p.yaml"), fmt.Appendf(nil, text, g.file), 0o600))
+}
+
+func (g *guarded) start() extension.Extension {
+	settings := extensiontest.NewNopSettings(metadata.Type)
+	settings.TelemetrySettings = g.tel.NewTelemetrySettings()
+	ext, err := NewFactory().Create(g.t.Context(), settings, g.cfg)
+	require.NoError(g.t, err)
+	require.NoError(g.t, ext.Start(reload.NewContext(g.t.Context(), g.hub), componenttest.NewNopHost()))
+	g.t.Cleanup(func() { assert.NoError(g.t, ext.Shutdown(context.Background())) })
+	teller, found := enforcement.FindTeller(host{ext})
+	require.True(g.t, found)
+	g.verdicts, _ = teller.Verdicts(100)
+	return ext
+}
+
+func (g *guarded) status() *policystatus.Status {
+	s, err := policystatus.Read(g.cfg.Policies.StatusFile)
+	require.NoError(g.t, err)
+	return s
+}
+
+func (g *guarded) ask(c keeper.Command) string {
+	text, err := keeper.Ask(g.t.Context(), g.cfg.Policies.Socket, c)
+	require.NoError(g.t, err)
+	return text
+}
+
+// mode is what becomes of changes of the file.
+func (g *guarded) mode() policy.Mode {
+	s := g.status()
+	require.Len(g.t, s.Policies, 1)
+	if s.Panic {
+		return policy.Audit
+	}
+	return s.Policies[0].Rules[0].Mode
+}
+
+const protecting = `
+policy: file
+mode: enforce
+severity: critical
+attack: [T1565.001]
+rules:
+  - {name: content, files: {paths: [%s], operations: tamper}}
+`
+
+func TestPoliciesAreKept(t *testing.T) {
+	g := guard(t, protecting)
+	s := g.status()
+	assert.Equal(t, "fallback", s.Mechanism)
+	assert.EqualValues(t, 1, s.Generation)
+	assert.Equal(t, policy.Enforce, g.mode())
+	assert.NotEmpty(t, s.Policies[0].Rules[0].Weaker)
+
+	g.hub.Reload(t.Context())
+	assert.EqualValues(t, 2, g.status().Generation)
+
+	g.write("policy: file\nrules: 7 # %s\n")
+	g.hub.Reload(t.Context())
+	s = g.status()
+	require.NotNil(t, s.Failure)
+	assert.Contains(t, s.Failure.Error, "p.yaml:2:")
+	assert.EqualValues(t, 2, s.Generation, "those from before stay in force")
+	assert.Equal(t, policy.Enforce, g.mode())
+
+	g.write("policy: file\nrules:\n  - {name: content, files: {paths: [%s], operations: [read]}}\n")
+	g.hub.Reload(t.Context())
+	s = g.status()
+	assert.Nil(t, s.Failure)
+	assert.Equal(t, policy.Audit, g.mode())
+	failures, err := g.tel.GetMetric("otelcol_extension_enforcement_policies_reload_failures")
+	require.NoError(t, err)
+	assert.NotNil(t, failures)
+}
+
+func TestVerdictsSayWhatThePolicySays(t *testing.T) {
+	g := guard(t, `
+policy: file
+severity: critical
+attack: [T1565.001]
+description: Nobody reads it.
+rules:
+  - {name: content, files: {paths: [%s], operations: [read]}}
+`)
+	require.NoError(t, runCat(t, g.file))
+	select {
+	case v := <-g.verdicts:
+		assert.Equal(t, policy.Critical, v.Severity)
+		assert.Equal(t, []string{"T1565.001"}, v.Attack)
+		assert.Equal(t, "Nobody reads it.", v.Description)
+		assert.Equal(t, g.file, v.Object.Path)
+		assert.EqualValues(t, 1, v.Generation)
+	case <-time.After(30 * time.Second):
+		require.Fail(t, "no verdict came")
+	}
+}
+
+func TestPanicOutlivesTheAgent(t *testing.T) {
+	g := guard(t, protecting)
+	g.ask(keeper.Command{Do: keeper.PanicOn})
+	assert.Equal(t, policy.Audit, g.mode())
+	require.NoError(t, runShell(t, "echo >> "+g.file))
+
+	g.cfg.Policies.Socket += "2"
+	g.start()
+	assert.Equal(t, policy.Audit, g.mode(), "the next agent knows of it")
+	g.ask(keeper.Command{Do: keeper.PanicOff})
+	assert.Equal(t, policy.Enforce, g.mode())
+	require.Error(t, runShell(t, "echo >> "+g.file))
+}
+
+func TestUnconfirmedPolicyGoesBackToAudit(t *testing.T) {
+	trial := "policy: file\nmode: enforce\ncommit_confirm: %s\nrules:\n  - {name: content, files: {paths: [%%s], operations: tamper}}\n"
+	g := guard(t, fmt.Sprintf(trial, "2s"))
+	assert.Eventually(t, func() bool { return g.status().Policies[0].Reverted }, 30*time.Second, 50*time.Millisecond)
+	assert.Equal(t, policy.Audit, g.mode())
+	assert.Equal(t, "enforcing from now on: file", g.ask(keeper.Command{Do: keeper.Confirm}))
+	assert.Equal(t, policy.Enforce, g.mode())
+	assert.Equal(t, "no policy waits to be confirmed", g.ask(keeper.Command{Do: keeper.Confirm}))
+
+	g.write(fmt.Sprintf(trial, "1h"))
+	g.hub.Reload(t.Context())
+	s := g.status()
+	assert.Equal(t, policy.Enforce, g.mode())
+	assert.False(t, s.Policies[0].Confirm.IsZero(), "it says something else, and is to be confirmed again")
+	_, err := keeper.Ask(t.Context(), g.cfg.Policies.Socket, keeper.Command{Do: keeper.Confirm, Policies: []string{"other"}})
+	require.ErrorContains(t, err, `found no policy "other"`)
+}
+
+func TestModesOfTheConfigurationWin(t *testing.T) {
+	ring.Require(t, ring.Native)
+	g := guard(t, "policy: file\nrules:\n  - {name: content, files: {paths: [%s], operations: tamper}}\n")
+	assert.Equal(t, policy.Audit, g.mode())
+	g.cfg.Policies.Modes = map[string]string{"file": "enforce"}
+	g.cfg.Policies.Socket += "2"
+	g.start()
+	assert.Equal(t, policy.Enforce, g.mode())
+}
+
+func TestWithoutPoliciesNothingIsTouched(t *testing.T) {
+	cfg := testConfig(t)
+	dir := t.TempDir()
+	cfg.Policies.Directories = []string{filepath.Join(dir, "none")}
+	cfg.Policies.StatusFile, cfg.Policies.Socket = filepath.Join(dir, "status"), filepath.Join(dir, "socket")
+	startExtension(t, cfg)
+	s, err := policystatus.Read(cfg.Policies.StatusFile)
+	require.NoError(t, err)
+	assert.Empty(t, s.Mechanism)
+	assert.Zero(t, s.Generation)
+	assert.NoDirExists(t, cfg.StateDirectory)
+}
+
+func TestLockoutIsRefused(t *testing.T) {
+	g := guard(t, "policy: file\nmode: enforce\nrules:\n  - {name: everything, exec: {only: {paths: [%s]}}}\n")
+	s := g.status()
+	assert.Empty(t, s.Policies)
+	require.NotEmpty(t, s.Refused)
+	assert.Contains(t, s.Refused[0], "p.yaml:4:")
+}
+
+func runShell(t *testing.T, text string) error {
+	t.Helper()
+	return exec.Command("sh", "-c", text).Run()
+}
+
+func runCat(t *testing.T, file string) error {
+	t.Helper()
+	return exec.Command("cat", file).Run()
+}

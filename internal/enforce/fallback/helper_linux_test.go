@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package fallback
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+// helperEnv makes this test binary, or a copy of it, a program that does what its arguments say.
+const helperEnv = "VEDETTE_FALLBACK_HELPER"
+
+// How long a change that follows another one may take.
+const (
+	timeLimit = 20 * time.Second
+	timeStep  = 20 * time.Millisecond
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(helperEnv) != "" {
+		os.Exit(act(os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// act does one thing and gives its error number, 0 for none.
+func act(args []string) int {
+	err := acts[args[0]](args[1:])
+	var errno syscall.Errno
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &errno):
+		return int(errno)
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 255
+}
+
+var acts = map[string]func([]string) error{
+	"connect": func(args []string) error { return withSocket(args[0], unix.Connect) },
+	"bind":    func(args []string) error { return withSocket(args[0], unix.Bind) },
+	"read":    func(args []string) error { return open(args[0], unix.O_RDONLY) },
+	"write":   func(args []string) error { return open(args[0], unix.O_WRONLY) },
+	"append":  func(args []string) error { return open(args[0], unix.O_RDWR|unix.O_APPEND) },
+	"openat2": openat2,
+	"trunc":   func(args []string) error { return unix.Truncate(args[0], 0) },
+	"remove":  func(args []string) error { return unix.Unlink(args[0]) },
+	"rename":  func(args []string) error { return unix.Rename(args[0], args[1]) },
+	"chmod":   func(args []string) error { return unix.Chmod(args[0], 0o600) },
+	"create":  func(args []string) error { return open(args[0], unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL) },
+	"mount":   func(args []string) error { return unix.Mount("none", args[0], "tmpfs", 0, "") },
+	"kill": func(args []string) error {
+		pid, _ := strconv.Atoi(args[0])
+		return unix.Kill(pid, unix.SIGUSR1)
+	},
+	"run":   func(args []string) error { return run(args[0], args[1:]) },
+	"memfd": memfd,
+	"wait": func([]string) error {
+		fmt.Println("ready")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	},
+}
+
+func open(name string, flags int) error {
+	fd, err := unix.Open(name, flags, 0o600)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+func openat2(args []string) error {
+	fd, err := unix.Openat2(unix.AT_FDCWD, args[0], &unix.OpenHow{Flags: unix.O_RDONLY})
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+func withSocket(port string, call func(int, unix.Sockaddr) error) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	number, _ := strconv.Atoi(port)
+	return call(fd, &unix.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+// run executes a program as a child and gives what became of it.
+func run(name string, args []string) error {
+	err := exec.Command(name, args...).Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return syscall.Errno(exit.ExitCode())
+	}
+	return err
+}
+
+// memfd runs a copy of this program that is in no file system.
+func memfd(args []string) error {
+	content, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	fd, err := unix.MemfdCreate("hidden", 0)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, content); err != nil {
+		return err
+	}
+	return unix.Exec("/proc/self/fd/"+strconv.Itoa(fd), append([]string{"hidden"}, args...), os.Environ())
+}
+
+// copyOf makes a copy of this test's binary, which is a program of its own to policies.
+func copyOf(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile("/proc/self/exe")
+	require.NoError(t, err)
+	path := filepath.Join(directory(t), name)
+	require.NoError(t, os.WriteFile(path, content, 0o755))
+	return path
+}
+
+// directory is a place on the real file system, whose path has no links.
+func directory(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	return dir
+}
+
+func command(name string, args ...string) *exec.Cmd {
+	c := exec.Command(name, args...)
+	c.Env = append(os.Environ(), helperEnv+"=1")
+	return c
+}
+
+// outcome runs a program and tells what became of it: "ok", the name of an error, or that of the signal it was killed by.
+func outcome(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	output, err := command(name, args...).CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &exit):
+		if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+			return unix.SignalName(status.Signal())
+		}
+		return unix.ErrnoName(syscall.Errno(exit.ExitCode())) + string(output)
+	case errors.Is(err, os.ErrPermission):
+		return "EPERM at exec"
+	}
+	require.NoError(t, err)
+	return ""
+}
+
+// victim starts a program that waits until the test ends.
+func victim(t *testing.T, name string) int {
+	t.Helper()
+	c := command(name, "wait")
+	in, err := c.StdinPipe()
+	require.NoError(t, err)
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	_, err = bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = c.Wait() // a signal may have ended it
+	})
+	return c.Process.Pid
+}
+
+// loadedWith is an enforcer with policies in force.
+func loadedWith(t *testing.T, yaml string, args ...any) *Enforcer {
+	t.Helper()
+	e, err := Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	load(t, e, yaml, args...)
+	return e
+}
+
+func load(t *testing.T, e *Enforcer, yaml string, args ...any) {
+	t.Helper()
+	policies, err := policy.Parse("test.yaml", fmt.Appendf(nil, yaml, args...))
+	require.NoError(t, err)
+	require.NoError(t, e.Load(&policy.Set{Policies: policies}))
+}
+
+// verdict waits for the next one about an operation.
+func verdict(t *testing.T, e *Enforcer, o policy.Operation) enforce.Verdict {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		v, err := e.Next(ctx)
+		require.NoError(t, err, "no verdict about %s", o)
+		if v.Operation == o {
+			return v
+		}
+	}
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package fallback
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+// What is asked for before it happens, and what is told when it has.
+const (
+	askOpen = unix.FAN_OPEN_PERM
+	askExec = unix.FAN_OPEN_EXEC_PERM
+
+	tellNames   = unix.FAN_CREATE | unix.FAN_DELETE | tellRename | unix.FAN_ONDIR
+	tellRename  = unix.FAN_RENAME // where the kernel has it, else the next
+	tellMove    = unix.FAN_MOVED_FROM | unix.FAN_MOVED_TO
+	tellContent = unix.FAN_ATTRIB | unix.FAN_MODIFY
+)
+
+// mostDirectories bounds the directories of trees that are watched.
+const mostDirectories = 1 << 16
+
+// watch is which files are to be watched how, for a set of policies.
+type watch struct {
+	guard       *fileGuard
+	ask, tell   map[string]uint64 // masks by path
+	filesystems []string          // everything that is run from them is asked about
+	exact       map[string]uint64 // what is asked about files of these names, also those that are yet to be
+	trees       map[string]uint64
+	objects     map[fileKey][]string // names of files by which rules name them
+	devices     bool
+	beyond      bool // there are more directories than are watched
+}
+
+// plan tells what a set needs.
+func (g *fileGuard) plan(next *loaded) *watch {
+	w := &watch{guard: g, ask: map[string]uint64{}, tell: map[string]uint64{}, exact: map[string]uint64{}, trees: map[string]uint64{}, objects: map[fileKey][]string{}}
+	runs := false
+	for _, p := range next.set.Policies {
+		for _, r := range p.Rules {
+			runs = runs || r.Exec != nil
+			if r.Files != nil {
+				for _, path := range r.Files.Paths {
+					w.file(path, r.Files.Operations)
+				}
+			}
+			w.devices = w.devices || r.Operations()&policy.RawDevices != 0
+		}
+	}
+	for _, p := range next.programs.byNumber {
+		if p.script {
+			w.ask[p.name] |= askExec
+		}
+	}
+	if runs {
+		w.filesystems = mountedFilesystems()
+	}
+	if w.devices {
+		w.rawDevices()
+	}
+	return w
+}
+
+// asked is which events tell of operations before they happen.
+func asked(o policy.Operation) uint64 {
+	var mask uint64
+	if o&(policy.Read|policy.Write) != 0 {
+		mask |= askOpen
+	}
+	if o&policy.Execute != 0 {
+		mask |= askExec
+	}
+	return mask
+}
+
+const changes = policy.Create | policy.Delete | policy.Rename | policy.Link | policy.Attributes | policy.Write
+
+func (w *watch) file(p policy.Path, o policy.Operation) {
+	mask := asked(o)
+	onDir := uint64(0)
+	if o&policy.Read != 0 {
+		onDir = unix.FAN_ONDIR
+	}
+	switch p.Kind {
+	case policy.Exact:
+		w.exact[p.Base] |= mask
+		w.object(p.Base, mask|onDir, o)
+	case policy.Tree:
+		w.trees[p.Base] |= mask
+		w.tree(p.Base, mask, o)
+	case policy.Glob:
+		w.ask[p.Base] |= mask | unix.FAN_EVENT_ON_CHILD
+		if o&changes != 0 {
+			w.tell[p.Base] |= tellNames | tellContent | unix.FAN_EVENT_ON_CHILD
+		}
+	}
+	if o&changes != 0 {
+		for dir := path.Dir(p.Base); dir != "/"; dir = path.Dir(dir) {
+			w.tell[path.Dir(dir)] |= tellNames // where it leads would change with a directory above
+		}
+		w.tell[path.Dir(p.Base)] |= tellNames
+	}
+}
+
+// object watches one file, by whichever name it is opened.
+func (w *watch) object(name string, mask uint64, o policy.Operation) {
+	key, err := keyOf(name)
+	if err != nil {
+		return // it may be made later
+	}
+	w.ask[name] |= mask
+	w.objects[key] = append(w.objects[key], name)
+	if o&changes != 0 {
+		w.tell[name] |= tellContent
+	}
+}
+
+// tree watches a directory and all below it, and files there that have other names too.
+func (w *watch) tree(root string, mask uint64, o policy.Operation) {
+	onDir := uint64(0)
+	if o&policy.Read != 0 {
+		onDir = unix.FAN_ONDIR
+	}
+	_ = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error { // the function makes no errors
+		if err != nil {
+			return nil // what is gone needs no watching
+		}
+		if entry.IsDir() {
+			if len(w.ask)+len(w.tell) > mostDirectories {
+				w.beyond = true
+				return fs.SkipAll
+			}
+			w.ask[name] |= mask | onDir | unix.FAN_EVENT_ON_CHILD
+			if o&changes != 0 {
+				w.tell[name] |= tellNames | unix.FAN_ATTRIB | unix.FAN_EVENT_ON_CHILD
+			}
+			return nil
+		}
+		var stat unix.Stat_t
+		if entry.Type().IsRegular() && unix.Lstat(name, &stat) == nil && stat.Nlink > 1 {
+			w.object(name, mask, o)
+		}
+		return nil
+	})
+}
+
+// rawDevices watches the nodes of memory, ports and block devices that there are.
+func (w *watch) rawDevices() {
+	for _, name := range []string{"/dev/mem", "/dev/kmem", "/dev/port"} {
+		if _, err := os.Stat(name); err == nil {
+			w.ask[name] |= askOpen
+		}
+	}
+	entries, _ := os.ReadDir("/dev") // without any there is nothing to watch
+	for _, entry := range entries {
+		if entry.Type()&fs.ModeDevice != 0 && entry.Type()&fs.ModeCharDevice == 0 {
+			w.ask["/dev/"+entry.Name()] |= askOpen
+		}
+	}
+}
+
+// unmarkable are the file systems that no permission events exist for, and that nothing can be run from.
+var unmarkable = []string{"proc", "sysfs", "cgroup", "cgroup2", "devpts", "bpf", "tracefs", "debugfs", "securityfs", "mqueue", "pstore",
+	"configfs", "fusectl", "binfmt_misc", "efivarfs", "hugetlbfs", "selinuxfs", "rpc_pipefs", "nsfs"}
+
+// mountedFilesystems gives a place in each file system that programs can be run from.
+func mountedFilesystems() []string {
+	mounts, err := readMounts(ownMounts)
+	if err != nil {
+		return nil
+	}
+	var places []string
+	known := map[uint32]bool{}
+	for _, m := range mounts {
+		if !known[m.device] && !slices.Contains(unmarkable, m.fsType) {
+			known[m.device] = true
+			places = append(places, m.point)
+		}
+	}
+	return places
+}
+
+// add sets the marks that are not set yet. What is gone is passed over: its name is watched.
+func (w *watch) add() {
+	g := w.guard
+	for name, mask := range w.ask {
+		g.mark(g.ask, name, unix.FAN_MARK_ADD, mask)
+	}
+	for _, place := range w.filesystems {
+		g.mark(g.ask, place, unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, askExec)
+	}
+	for name, mask := range w.tell {
+		w.addTold(name, mask)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for key, names := range w.objects {
+		g.objects[key] = names
+	}
+}
+
+func (w *watch) addTold(name string, mask uint64) {
+	g := w.guard
+	info, err := os.Lstat(name)
+	if err != nil {
+		return
+	}
+	if !info.IsDir() {
+		mask = tellContent
+	} else if key, err := handleOf(name); err == nil {
+		g.mu.Lock()
+		g.directories[key] = name
+		g.mu.Unlock()
+	}
+	g.mark(g.tell, name, unix.FAN_MARK_ADD, mask)
+}
+
+// remove takes away the marks that another watch does not have.
+func (w *watch) remove(other *watch) {
+	g := w.guard
+	for name, mask := range w.ask {
+		if rest := mask &^ other.ask[name]; rest != 0 {
+			g.mark(g.ask, name, unix.FAN_MARK_REMOVE, rest)
+		}
+	}
+	for _, place := range w.filesystems {
+		if !slices.Contains(other.filesystems, place) {
+			g.mark(g.ask, place, unix.FAN_MARK_REMOVE|unix.FAN_MARK_FILESYSTEM, askExec)
+		}
+	}
+	for name, mask := range w.tell {
+		if rest := mask &^ other.tell[name]; rest != 0 {
+			g.mark(g.tell, name, unix.FAN_MARK_REMOVE, rest)
+		}
+	}
+}
+
+// mark changes a mark. Files that are not there any more, and file systems that have no such events, are no failures.
+func (g *fileGuard) mark(file *os.File, name string, flags uint, mask uint64) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	if mask&tellRename != 0 && !g.renames {
+		mask = mask&^tellRename | tellMove
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.FanotifyMark(int(fd), flags|unix.FAN_MARK_DONT_FOLLOW, mask, unix.AT_FDCWD, name)
+	})
+	if err = errors.Join(err, failed); err == nil || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, os.ErrClosed) {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failures[name] = err
+}
+
+// appeared watches what has got a name that rules are about.
+func (w *watch) appeared(name string, isDir bool) {
+	more := &watch{guard: w.guard, ask: map[string]uint64{}, tell: map[string]uint64{}, objects: map[fileKey][]string{}, exact: w.exact, trees: w.trees}
+	if mask, ok := w.exact[name]; ok {
+		more.object(name, mask, changes)
+	}
+	for root, mask := range w.trees {
+		if isDir && (policy.Path{Kind: policy.Tree, Base: root}).Matches(name) {
+			more.tree(name, mask, changes)
+		}
+	}
+	if len(more.ask)+len(more.tell) == 0 {
+		return
+	}
+	more.add()
+	w.guard.mu.Lock()
+	defer w.guard.mu.Unlock()
+	for name, mask := range more.ask {
+		w.ask[name] |= mask
+	}
+	for name, mask := range more.tell {
+		w.tell[name] |= mask
+	}
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/vedette-sec/vedette/internal/enforce"
+)
+
+// Command is what an operator asks of a running agent, one for each connection to its socket.
+type Command struct {
+	Do       string   `json:"do"` // confirm, panic_on or panic_off
+	Policies []string `json:"policies,omitempty"`
+}
+
+// The commands.
+const (
+	Confirm  = "confirm"
+	PanicOn  = "panic_on"
+	PanicOff = "panic_off"
+)
+
+// Reply is the answer to a command.
+type Reply struct {
+	Text  string `json:"text,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// mostCommand is how long a command may be, in bytes; commandTime how long it may take to say it.
+const (
+	mostCommand = 1 << 16
+	commandTime = 5 * time.Second
+)
+
+// listen takes commands. Only the agent's user, which is root, may write to the socket.
+func (k *Keeper) listen(ctx context.Context) error {
+	if k.cfg.Socket == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(k.cfg.Socket), 0o755); err != nil {
+		return err
+	}
+	if err := freeSocket(k.cfg.Socket); err != nil {
+		return err
+	}
+	listener, err := net.Listen("unix", k.cfg.Socket)
+	if err != nil {
+		return fmt.Errorf("take commands: %w", err)
+	}
+	if err := os.Chmod(k.cfg.Socket, 0o600); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	k.work.Go(func() {
+		<-ctx.Done()
+		_ = listener.Close() // it removes the socket
+	})
+	k.work.Go(func() { k.serve(listener) })
+	return nil
+}
+
+// freeSocket removes what an agent left that ended without doing so.
+func freeSocket(path string) error {
+	connection, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
+		_ = connection.Close()
+		return fmt.Errorf("another agent takes commands at %s; expected policies::socket to be one of its own", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return fmt.Errorf("take commands: %w", err)
+}
+
+func (k *Keeper) serve(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return // it is closed
+		}
+		k.answer(connection)
+	}
+}
+
+func (k *Keeper) answer(connection net.Conn) {
+	defer connection.Close()
+	_ = connection.SetDeadline(time.Now().Add(commandTime)) // sockets have deadlines
+	command, err := readCommand(connection)
+	var reply Reply
+	if err == nil {
+		reply.Text, err = k.do(command)
+	}
+	if err != nil {
+		reply.Error = err.Error()
+	}
+	_ = json.NewEncoder(connection).Encode(reply) // who asked may be gone
+}
+
+func readCommand(r io.Reader) (Command, error) {
+	var c Command
+	if err := json.NewDecoder(io.LimitReader(r, mostCommand)).Decode(&c); err != nil {
+		return c, fmt.Errorf("found no command: %w", err)
+	}
+	return c, nil
+}
+
+func (k *Keeper) do(c Command) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return "", enforce.ErrClosed
+	}
+	switch c.Do {
+	case Confirm:
+		return k.confirm(c.Policies)
+	case PanicOn, PanicOff:
+		return k.panicSwitch(c.Do == PanicOn)
+	}
+	return "", fmt.Errorf("found the command %q, expected %s, %s or %s", c.Do, Confirm, PanicOn, PanicOff)
+}
+
+func (k *Keeper) confirm(names []string) (string, error) {
+	confirmed, err := k.state.confirm(names...)
+	if err != nil {
+		return "", err
+	}
+	if len(confirmed) == 0 {
+		return "no policy waits to be confirmed", nil
+	}
+	if err := k.again(time.Now()); err != nil {
+		return "", err
+	}
+	slices.Sort(confirmed)
+	k.cfg.Logger.Info("Policies were confirmed", zap.Strings("policies", confirmed))
+	return "enforcing from now on: " + strings.Join(confirmed, ", "), nil
+}
+
+func (k *Keeper) panicSwitch(on bool) (string, error) {
+	if !on && k.cfg.AuditOnly {
+		return "", errors.New("the configuration says policies::panic: audit; expected it to be taken out first")
+	}
+	if k.enforcer != nil {
+		if err := k.enforcer.AuditOnly(on); err != nil {
+			return "", err
+		}
+	}
+	k.state.Panic = on
+	if err := k.state.write(k.cfg.StateFile); err != nil {
+		return "", err
+	}
+	k.writeStatus()
+	k.cfg.Logger.Warn("The operator switched all policies", zap.Bool("panic", on))
+	if on {
+		return "every policy only reports, until vedette policy panic off", nil
+	}
+	return "policies do again what their modes say", nil
+}
+
+// Ask sends a command to a running agent and gives what it answers.
+func Ask(ctx context.Context, socket string, c Command) (string, error) {
+	var dialer net.Dialer
+	connection, err := dialer.DialContext(ctx, "unix", socket)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return "", fmt.Errorf("nobody takes commands at %s: no agent with policies is running, or its policies::socket is another", socket)
+	case err != nil:
+		return "", err
+	}
+	defer connection.Close()
+	if err := json.NewEncoder(connection).Encode(c); err != nil {
+		return "", fmt.Errorf("ask the agent: %w", err)
+	}
+	var reply Reply
+	if err := json.NewDecoder(connection).Decode(&reply); err != nil {
+		return "", fmt.Errorf("the agent's answer: %w", err)
+	}
+	if reply.Error != "" {
+		return "", errors.New(reply.Error)
+	}
+	return reply.Text, nil
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policies
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/internal/policystatus"
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, name string, have []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(file, have, 0o600))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(have))
+}
+
+func TestStatus(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	s := &policystatus.Status{
+		Extension: "enforcement", PID: os.Getpid(), Written: at, Generation: 3, Since: at.Add(-time.Hour), Mechanism: "fallback", Panic: true, Lost: 2,
+		Missing: []string{"The kernel has no BPF LSM."},
+		Policies: []policystatus.Policy{
+			{Name: "egress", File: "/etc/vedette/policies/egress.yaml", Line: 1, Rules: []policystatus.Rule{
+				{Name: "out", Mode: policy.Enforce, Operations: "connect", Strength: enforce.Prevented, Denied: 12},
+			}},
+			{Name: "data", File: "/etc/vedette/policies/data.yaml", Line: 4, Confirm: at.Add(time.Minute), Rules: []policystatus.Rule{
+				{Name: "file", Mode: policy.Audit, Operations: "write, delete", Strength: enforce.Detected, Audited: 3,
+					Weaker: []policystatus.Weak{{Operations: "delete", Strength: enforce.Detected, Reason: "It is told of."}}},
+			}},
+			{Name: "old", File: "/etc/vedette/policies/old.yaml", Line: 1, Reverted: true},
+		},
+	}
+	status := Status(s, at.Add(time.Minute))
+	assert.True(t, status.OK())
+	status.PID = 77
+	var out bytes.Buffer
+	require.NoError(t, status.WriteText(&out))
+	golden(t, "status.txt", out.Bytes())
+
+	status.Refused = []string{"a.yaml:1: broken"}
+	assert.False(t, status.OK())
+	status.Refused, status.Failure = nil, &policystatus.Failure{Time: at, Error: "these policies are refused now:\nb.yaml:2: broken"}
+	status.Policies = nil
+	assert.False(t, status.OK())
+	out.Reset()
+	require.NoError(t, status.WriteText(&out))
+	golden(t, "status-failed.txt", out.Bytes())
+	assert.False(t, Status(s, at.Add(time.Hour)).Running)
+}
