@@ -83,11 +83,8 @@ type batchJudge struct {
 }
 
 func (b *batchJudge) matched(record *judge.Record, number int, resource plog.ResourceLogs, scope plog.ScopeLogs, log plog.LogRecord) {
-	if b.origin == nil {
-		b.origin = originOf(resource, scope)
-	}
 	r, ev := b.rules[number], record.Event(number)
-	f := &finding{resource: resource, scope: scope, origin: b.origin, log: log, rule: r, generation: b.number}
+	f := &finding{resource: resource, scope: scope, origin: b.from(resource, scope), log: log, rule: r, generation: b.number}
 	if b.correlated[number] {
 		id := f.identity()
 		b.contexts.remember(id, resource, scope, log)
@@ -102,6 +99,14 @@ func (b *batchJudge) matched(record *judge.Record, number int, resource plog.Res
 	f.message = r.message.Render(ev)
 	f.keys = r.dedupKeys(ev, log)
 	b.findings = append(b.findings, f)
+}
+
+// from gives the origin of the records of the scope at hand.
+func (b *batchJudge) from(resource plog.ResourceLogs, scope plog.ScopeLogs) *origin {
+	if b.origin == nil {
+		b.origin = originOf(resource, scope)
+	}
+	return b.origin
 }
 
 // fired makes findings of what correlations say. Their records are copies of those of the latest event.

@@ -25,8 +25,8 @@ func isVerdict(log plog.LogRecord) bool {
 // forbidden makes an alert of what a policy forbids: the policy has judged already.
 func (b *batchJudge) forbidden(resource plog.ResourceLogs, scope plog.ScopeLogs, log plog.LogRecord) {
 	b.findings = append(b.findings, &finding{
-		resource: resource, scope: scope, log: log, rule: policyRule(log.Attributes()), generation: b.number,
-		message: log.Body().AsString(), ofPolicy: true,
+		resource: resource, scope: scope, origin: b.from(resource, scope), log: log, rule: policyRule(log.Attributes()),
+		generation: b.number, message: log.Body().AsString(), ofPolicy: true,
 	})
 }
 
