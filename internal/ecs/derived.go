@@ -52,11 +52,11 @@ func (e *Encoder) appendTimestamp(dst []byte) ([]byte, bool) {
 	if at == 0 {
 		at = pcommon.NewTimestampFromTime(time.Now())
 	}
-	return appendTime(dst, at), true
+	return jsontext.AppendTime(dst, at), true
 }
 
 func (e *Encoder) appendCreated(dst []byte) ([]byte, bool) {
-	return appendTime(dst, e.record.ObservedTimestamp()), e.record.ObservedTimestamp() != 0
+	return jsontext.AppendTime(dst, e.record.ObservedTimestamp()), e.record.ObservedTimestamp() != 0
 }
 
 func (*Encoder) appendVersion(dst []byte) ([]byte, bool) {

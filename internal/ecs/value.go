@@ -103,9 +103,3 @@ func appendText(dst []byte, v pcommon.Value, scratch []byte) ([]byte, []byte) {
 		return jsontext.AppendString(dst, v.AsString()), scratch
 	}
 }
-
-func appendTime(dst []byte, at pcommon.Timestamp) []byte {
-	dst = append(dst, '"')
-	dst = at.AsTime().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z07:00")
-	return append(dst, '"')
-}

@@ -13,7 +13,7 @@ import (
 )
 
 // AppendValue writes any value as the JSON of its own type. JSON has no NaN and no infinities:
-// they become text. A key that a map repeats, which OTel forbids, is written once, with its first value.
+// they become text.
 func AppendValue(dst []byte, v pcommon.Value) []byte {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -38,13 +38,15 @@ func AppendValue(dst []byte, v pcommon.Value) []byte {
 		}
 		return append(dst, ']')
 	case pcommon.ValueTypeMap:
-		return appendMap(dst, v.Map())
+		return AppendMap(dst, v.Map())
 	default:
 		return append(dst, "null"...)
 	}
 }
 
-func appendMap(dst []byte, m pcommon.Map) []byte {
+// AppendMap writes a map as an object. A key that it repeats, which OTel forbids, is written once, with its
+// first value.
+func AppendMap(dst []byte, m pcommon.Map) []byte {
 	seen := make(map[string]struct{}, m.Len())
 	dst = append(dst, '{')
 	for key, value := range m.All() {
@@ -99,6 +101,13 @@ func appendEscaped(dst []byte, r rune) []byte {
 		return append(dst, '\\', 't')
 	}
 	return append(dst, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
+}
+
+// AppendTime writes a time in UTC with nanoseconds.
+func AppendTime(dst []byte, at pcommon.Timestamp) []byte {
+	dst = append(dst, '"')
+	dst = at.AsTime().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z07:00")
+	return append(dst, '"')
 }
 
 // Comma separates a member from the one before it; the first of an object or list needs none.
