@@ -18,7 +18,8 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 # What the generators write.
-GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md \
+	$(wildcard config/elasticsearch/*/*.json) config/kibana/vedette.ndjson
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
 
@@ -148,8 +149,8 @@ generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.
 	$(GO) run ./internal/attack/gen -in $(or $(LIST),$(error LIST names no file)) -out internal/attack/zz_generated.go
 
 .PHONY: docs
-docs: ## Write the generated references in docs/.
-	$(GO) generate ./internal/event
+docs: ## Write the generated references in docs/, and what Elasticsearch and Kibana are set up with.
+	$(GO) generate ./internal/event ./internal/elastic
 
 .PHONY: clean
 clean: ## Remove what was built.
