@@ -59,6 +59,15 @@ func documents(t *testing.T, url, index string) map[string]map[string]any {
 	return found
 }
 
+// stored is count where there may be nothing yet.
+func stored(t *testing.T, url, index string) int {
+	t.Helper()
+	call(t, http.MethodPost, url+"/"+index+"/_refresh", "")
+	_, answer := call(t, http.MethodGet, url+"/"+index+"/_count", "")
+	n, _ := answer["count"].(float64)
+	return int(n)
+}
+
 // count returns how many documents there are.
 func count(t *testing.T, url, index string) int {
 	t.Helper()

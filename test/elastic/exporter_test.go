@@ -245,7 +245,7 @@ func TestOutageOfTheServer(t *testing.T) {
 		require.NoError(t, s.ConsumeLogs(t.Context(), files(100*i, 100)))
 	}
 	require.NoError(t, backend.Up(t.Context()))
-	require.Eventually(t, func() bool { return count(t, backend.URL, "logs-outage-default") == 4000 }, time.Minute, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-outage-default") == 4000 }, time.Minute, 200*time.Millisecond)
 	outcomes := s.outcomes(t)
 	assert.Equal(t, int64(4000), outcomes["indexed"]+outcomes["duplicate"])
 }

@@ -194,7 +194,7 @@ func checkTypes(t *testing.T, url, namespace string, kind server.Kind) {
 	caps := must(t, http.MethodGet, url+"/logs-vedette.*-"+namespace+"/_field_caps?fields=*&ignore_unavailable=true", "")["fields"].(map[string]any)
 	stands := map[string]string{"wildcard": "keyword", "constant_keyword": "keyword", "match_only_text": "text"}
 	if kind == server.OpenSearch {
-		stands = map[string]string{"constant_keyword": "keyword", "flattened": "flat_object", "match_only_text": "text"}
+		stands = map[string]string{"constant_keyword": "keyword", "flattened": "flat_object"}
 	}
 	for name, types := range caps {
 		assert.Len(t, types, 1, "field %s has types that conflict: %v", name, types)

@@ -8,6 +8,7 @@ import org.opensearch.env.Environment;
 import org.opensearch.index.mapper.MapperExtrasPlugin;
 import org.opensearch.ingest.common.IngestCommonPlugin;
 import org.opensearch.painless.PainlessPlugin;
+import org.opensearch.script.mustache.MustachePlugin;
 import org.opensearch.transport.Netty4Plugin;
 
 /** Runs one node of OpenSearch until its standard input ends: HOME DATA PORT. */
@@ -27,7 +28,7 @@ public final class OpenSearch {
             .build();
         OpenSearchRunnerNode node = new OpenSearchRunnerNode(
             new Environment(settings, Path.of(args[0], "config")),
-            List.of(Netty4Plugin.class, PainlessPlugin.class, IngestCommonPlugin.class, MapperExtrasPlugin.class));
+            List.of(Netty4Plugin.class, PainlessPlugin.class, MustachePlugin.class, IngestCommonPlugin.class, MapperExtrasPlugin.class));
         node.start();
         while (System.in.read() >= 0) {}
         node.close();
