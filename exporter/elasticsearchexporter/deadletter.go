@@ -85,7 +85,7 @@ func (e *exporter) buryInStream(ctx context.Context, refused []refusal) error {
 		body = jsontext.AppendString(append(body, `{"create":{"_index":`...), e.cfg.DeadLetter.stream())
 		var id [idChars]byte
 		putID(id[:], []byte(r.document))
-		body = jsontext.AppendString(append(body, `,"_id":`...), id[:])
+		body = jsontext.AppendBytes(append(body, `,"_id":`...), id[:])
 		body = appendDeadLetter(append(body, "}}\n"...), r, time.Now())
 	}
 	a, err := e.post(ctx, bulkRequest(body))

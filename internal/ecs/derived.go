@@ -118,7 +118,7 @@ func (e *Encoder) appendUnion(dst []byte, ofAlert, ofEvent []string) ([]byte, bo
 // appendDataset writes the class of the event; generic for one that is not in the vocabulary.
 func (e *Encoder) appendDataset(dst []byte) ([]byte, bool) {
 	dst = append(dst, `"vedette.`...)
-	dst = append(dst, Class(e.record.EventName(), e.text(event.AttrEventKind))...)
+	dst = append(dst, e.class...)
 	return append(dst, '"'), true
 }
 

@@ -42,6 +42,7 @@ type Encoder struct {
 	kind      event.Kind // of the event, or of the event an alert is about
 	alertKind event.Kind
 	alert     bool
+	class     string // of the document
 	about     string // name of the event, or of the event an alert is about
 	record    plog.LogRecord
 	stream    Stream
@@ -189,7 +190,16 @@ func (e *Encoder) load(resource pcommon.Resource, record plog.LogRecord) {
 			e.about = name
 		}
 	}
-	e.kind, _ = event.KindByName(e.about)
+	var known bool
+	e.kind, known = event.KindByName(e.about)
+	switch {
+	case e.alert:
+		e.class = classOfAlerts
+	case known:
+		e.class = e.kind.Class
+	default:
+		e.class = Generic
+	}
 }
 
 func (e *Encoder) place(attributes pcommon.Map) {

@@ -96,7 +96,7 @@ func appendText(dst []byte, v pcommon.Value, scratch []byte) ([]byte, []byte) {
 	switch v.Type() {
 	case pcommon.ValueTypeSlice, pcommon.ValueTypeMap:
 		scratch = jsontext.AppendValue(scratch[:0], v)
-		return jsontext.AppendString(dst, scratch), scratch
+		return jsontext.AppendBytes(dst, scratch), scratch
 	case pcommon.ValueTypeStr:
 		return jsontext.AppendString(dst, v.Str()), scratch
 	default:
