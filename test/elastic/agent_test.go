@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 
+	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/test/internal/server"
 )
 
@@ -244,11 +246,54 @@ func TestNothingIsLostAndNothingDoubled(t *testing.T) {
 	a.kill()
 	a.up()
 	sent := batches * perBatch
-	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-endurance-default") >= sent }, patience, time.Second)
+	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-endurance-default") >= sent }, patience+time.Duration(sent/1000)*time.Second, time.Second)
 	assert.Equal(t, sent, count(t, backend.URL, "logs-endurance-default"))
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-endurance-default"))
 	assert.Less(t, peak, 400, "MiB of memory")
 	t.Logf("%d events, %d requests, at most %d MiB", sent, proxy.Seen(), peak)
+	a.stop()
+}
+
+// TestFullDiskAtTheAgent: while the server is away the disk with the queue fills up. What does not fit in it is not
+// acknowledged, so its sender keeps it, and everything arrives when the server is back.
+func TestFullDiskAtTheAgent(t *testing.T) {
+	backend := node(t, server.Elasticsearch)
+	template(t, backend.URL, "logs-fulldisk", `,"process":{"properties":{"pid":{"type":"long"}}}`)
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {
+		ring.Cannot(t, "it cannot mount a small file system: "+err.Error())
+	}
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(disk, 0)) })
+	var away atomic.Bool
+	away.Store(true)
+	proxy := server.NewProxy(t, func() string {
+		if away.Load() {
+			return "http://127.0.0.1:1"
+		}
+		return backend.URL
+	})
+	port := freePort(t)
+	a := startAgent(t, fmt.Sprintf(agentConfig, port, disk, proxy.URL, proxy.CAFile, "fulldisk"))
+	url := fmt.Sprintf("http://127.0.0.1:%d/v1/logs", port)
+
+	const perBatch = 500
+	full := 0
+	for ; full < 1000; full++ {
+		body, err := plogotlp.NewExportRequestFromLogs(files(full*perBatch, perBatch)).MarshalProto()
+		require.NoError(t, err)
+		if postOnce(t.Context(), url, body) != nil {
+			break
+		}
+	}
+	require.Less(t, full, 1000, "the disk never became full")
+	away.Store(false)
+	for i := full; i < full+10; i++ {
+		require.NoError(t, post(t.Context(), url, i*perBatch, perBatch))
+	}
+	sent := (full + 10) * perBatch
+	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-fulldisk-default") >= sent }, patience, time.Second)
+	assert.Equal(t, sent, distinct(t, backend.URL, "logs-fulldisk-default"))
+	t.Logf("the disk was full after %d events", full*perBatch)
 	a.stop()
 }
 
