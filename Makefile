@@ -8,8 +8,8 @@ CLANG         ?= clang-19
 CONFIG        ?= config/vedette.yaml
 STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The rings of tests that must run, as a comma list: plain, native, vm, reference. A test of such a ring that
-# cannot run is then a failure.
+# The rings of tests that must run, as a comma list: plain, native, vm, reference, server. A test of such a ring
+# that cannot run is then a failure.
 VEDETTE_REQUIRE_RINGS ?=
 export VEDETTE_REQUIRE_RINGS
 
@@ -18,7 +18,8 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 # What the generators write.
-GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md \
+	$(wildcard config/elasticsearch/*/*.json) config/kibana/vedette.ndjson
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
 
@@ -63,6 +64,18 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 	python3 -m venv --clear build/pysigma
 	build/pysigma/bin/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --requirement $<
 	cp $< $@
+
+SERVERS := $(wildcard test/server/*)
+
+.PHONY: servers
+servers: build/servers/installed ## Install Elasticsearch and OpenSearch for tests (needs a JDK 17, Maven and the network, once).
+
+build/servers/installed: $(SERVERS)
+	test/server/install.sh build/servers
+
+.PHONY: test-es
+test-es: servers ## Run the tests that need Elasticsearch and OpenSearch.
+	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/...
 
 .PHONY: build-directory
 build-directory:
@@ -136,8 +149,8 @@ generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.
 	$(GO) run ./internal/attack/gen -in $(or $(LIST),$(error LIST names no file)) -out internal/attack/zz_generated.go
 
 .PHONY: docs
-docs: ## Write the generated references in docs/.
-	$(GO) generate ./internal/event
+docs: ## Write the generated references in docs/, and what Elasticsearch and Kibana are set up with.
+	$(GO) generate ./internal/event ./internal/elastic
 
 .PHONY: clean
 clean: ## Remove what was built.

@@ -5,10 +5,10 @@ package config
 
 import "embed"
 
-// Files holds the shipped files by their paths below this folder: the Collector's configurations and
-// the folders of built-in detection rules and of ready policies.
+// Files holds the shipped files by their paths below this folder: the Collector's configurations,
+// the folders of built-in detection rules and of ready policies, and what Kibana's dashboards are made from.
 //
-//go:embed *.yaml rules policies
+//go:embed *.yaml rules policies kibana/dashboards.yaml
 var Files embed.FS
 
 // RulesRoot is the folder of the built-in detection rules, in Sigma.
@@ -16,6 +16,9 @@ const RulesRoot = "rules"
 
 // PoliciesRoot is the folder of the ready policies. Nothing loads them but who asks for them.
 const PoliciesRoot = "policies"
+
+// Dashboards is what the dashboards of Kibana are made from.
+const Dashboards = "kibana/dashboards.yaml"
 
 // PolicySchema is the JSON Schema of policies.
 const PolicySchema = PoliciesRoot + "/policy.schema.json"

@@ -225,6 +225,7 @@ func (r *reading) head() error {
 	if body, ok := r.derived["message"]; ok {
 		_ = r.record.Body().FromRaw(plain(body))
 	}
+	r.keepCopies()
 	r.record.SetSeverityText(r.text("log.level"))
 	r.record.SetSeverityNumber(severities[r.number("event.severity")])
 	kind := r.text("event.kind")
@@ -233,6 +234,25 @@ func (r *reading) head() error {
 	}
 	r.record.SetEventName(r.name(kind == "alert"))
 	return nil
+}
+
+// copies are the derived fields that say anew what an attribute says, by that attribute. A document of another
+// writer may have them alone.
+var copies = map[string]string{
+	"process.args_count":  event.AttrProcessCommandArgs,
+	"process.parent.name": event.AttrProcessParentExecutablePath,
+	"user.id":             event.AttrProcessUserID,
+	"user.name":           event.AttrProcessUserName,
+}
+
+// keepCopies keeps those whose attribute the document lacks.
+func (r *reading) keepCopies() {
+	for path, of := range copies {
+		value, ok := r.derived[path]
+		if _, known := r.record.Attributes().Get(of); ok && !known {
+			r.put(path, plain(value))
+		}
+	}
 }
 
 // severities are the numbers of severities that documents have.

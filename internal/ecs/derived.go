@@ -13,25 +13,33 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/jsontext"
 )
 
 // derived names the fields that follow from the record as a whole.
 var derived = map[string]func(*Encoder, []byte) ([]byte, bool){
-	"@timestamp":     (*Encoder).appendTimestamp,
-	"ecs.version":    (*Encoder).appendVersion,
-	"event.action":   (*Encoder).appendAction,
-	"event.category": (*Encoder).appendCategory,
-	"event.created":  (*Encoder).appendCreated,
-	"event.dataset":  (*Encoder).appendDataset,
-	"event.kind":     (*Encoder).appendKind,
-	"event.module":   (*Encoder).appendModule,
-	"event.severity": (*Encoder).appendSeverity,
-	"event.type":     (*Encoder).appendType,
-	"log.level":      (*Encoder).appendLevel,
-	"message":        (*Encoder).appendMessage,
-	"related.hosts":  (*Encoder).appendRelatedHosts,
-	"related.ip":     (*Encoder).appendRelatedIP,
-	"related.user":   (*Encoder).appendRelatedUser,
+	"@timestamp":            (*Encoder).appendTimestamp,
+	"data_stream.dataset":   (*Encoder).appendStreamDataset,
+	"data_stream.namespace": (*Encoder).appendStreamNamespace,
+	"data_stream.type":      (*Encoder).appendStreamType,
+	"ecs.version":           (*Encoder).appendVersion,
+	"event.action":          (*Encoder).appendAction,
+	"event.category":        (*Encoder).appendCategory,
+	"event.created":         (*Encoder).appendCreated,
+	"event.dataset":         (*Encoder).appendDataset,
+	"event.kind":            (*Encoder).appendKind,
+	"event.module":          (*Encoder).appendModule,
+	"event.severity":        (*Encoder).appendSeverity,
+	"event.type":            (*Encoder).appendType,
+	"log.level":             (*Encoder).appendLevel,
+	"message":               (*Encoder).appendMessage,
+	"process.args_count":    (*Encoder).appendArgsCount,
+	"process.parent.name":   (*Encoder).appendParentName,
+	"related.hosts":         (*Encoder).appendRelatedHosts,
+	"related.ip":            (*Encoder).appendRelatedIP,
+	"related.user":          (*Encoder).appendRelatedUser,
+	"user.id":               (*Encoder).appendUserID,
+	"user.name":             (*Encoder).appendUserName,
 }
 
 // appendTimestamp writes when the event happened, or was observed where that is unknown. A data
@@ -44,19 +52,19 @@ func (e *Encoder) appendTimestamp(dst []byte) ([]byte, bool) {
 	if at == 0 {
 		at = pcommon.NewTimestampFromTime(time.Now())
 	}
-	return appendTime(dst, at), true
+	return jsontext.AppendTime(dst, at), true
 }
 
 func (e *Encoder) appendCreated(dst []byte) ([]byte, bool) {
-	return appendTime(dst, e.record.ObservedTimestamp()), e.record.ObservedTimestamp() != 0
+	return jsontext.AppendTime(dst, e.record.ObservedTimestamp()), e.record.ObservedTimestamp() != 0
 }
 
 func (*Encoder) appendVersion(dst []byte) ([]byte, bool) {
-	return appendString(dst, Version), true
+	return jsontext.AppendString(dst, Version), true
 }
 
 func (*Encoder) appendModule(dst []byte) ([]byte, bool) {
-	return appendString(dst, "vedette"), true
+	return jsontext.AppendString(dst, "vedette"), true
 }
 
 // appendKind writes the kind the record itself names, else what follows from its EventName.
@@ -66,11 +74,11 @@ func (e *Encoder) appendKind(dst []byte) ([]byte, bool) {
 	}
 	switch kind := e.text(event.AttrEventKind); {
 	case kind != "":
-		return appendString(dst, kind), true
+		return jsontext.AppendString(dst, kind), true
 	case e.alert:
-		return appendString(dst, "alert"), true
+		return jsontext.AppendString(dst, "alert"), true
 	default:
-		return appendString(dst, "event"), true
+		return jsontext.AppendString(dst, "event"), true
 	}
 }
 
@@ -79,7 +87,7 @@ func (e *Encoder) appendAction(dst []byte) ([]byte, bool) {
 	if action == "" {
 		action = e.about
 	}
-	return appendString(dst, action), action != ""
+	return jsontext.AppendString(dst, action), action != ""
 }
 
 func (e *Encoder) appendCategory(dst []byte) ([]byte, bool) {
@@ -97,11 +105,11 @@ func (e *Encoder) appendUnion(dst []byte, ofAlert, ofEvent []string) ([]byte, bo
 	}
 	dst = append(dst, '[')
 	for _, s := range ofAlert {
-		dst = appendString(comma(dst), s)
+		dst = jsontext.AppendString(jsontext.Comma(dst), s)
 	}
 	for _, s := range ofEvent {
 		if !slices.Contains(ofAlert, s) {
-			dst = appendString(comma(dst), s)
+			dst = jsontext.AppendString(jsontext.Comma(dst), s)
 		}
 	}
 	return append(dst, ']'), len(ofAlert)+len(ofEvent) > 0
@@ -109,15 +117,8 @@ func (e *Encoder) appendUnion(dst []byte, ofAlert, ofEvent []string) ([]byte, bo
 
 // appendDataset writes the class of the event; generic for one that is not in the vocabulary.
 func (e *Encoder) appendDataset(dst []byte) ([]byte, bool) {
-	class := e.kind.Class
-	switch {
-	case e.alert:
-		class = e.alertKind.Class
-	case class == "":
-		class = "generic"
-	}
 	dst = append(dst, `"vedette.`...)
-	dst = append(dst, class...)
+	dst = append(dst, e.class...)
 	return append(dst, '"'), true
 }
 
@@ -143,7 +144,7 @@ func (e *Encoder) appendLevel(dst []byte) ([]byte, bool) {
 	if level == "" && e.record.SeverityNumber() != plog.SeverityNumberUnspecified {
 		level = strings.ToLower(e.record.SeverityNumber().String())
 	}
-	return appendString(dst, level), level != ""
+	return jsontext.AppendString(dst, level), level != ""
 }
 
 func (e *Encoder) appendMessage(dst []byte) ([]byte, bool) {
@@ -153,6 +154,48 @@ func (e *Encoder) appendMessage(dst []byte) ([]byte, bool) {
 	}
 	dst, e.scratch = appendText(dst, body, e.scratch)
 	return dst, true
+}
+
+// appendStreamDataset and its neighbours name the data stream that the document goes to, where it
+// goes to one.
+func (e *Encoder) appendStreamDataset(dst []byte) ([]byte, bool) {
+	return jsontext.AppendString(dst, e.stream.Dataset), e.stream.Dataset != ""
+}
+
+func (e *Encoder) appendStreamNamespace(dst []byte) ([]byte, bool) {
+	return jsontext.AppendString(dst, e.stream.Namespace), e.stream.Namespace != ""
+}
+
+func (e *Encoder) appendStreamType(dst []byte) ([]byte, bool) {
+	return append(dst, `"logs"`...), e.stream != Stream{}
+}
+
+func (e *Encoder) appendArgsCount(dst []byte) ([]byte, bool) {
+	args, ok := e.value(event.AttrProcessCommandArgs)
+	if !ok || args.Type() != pcommon.ValueTypeSlice {
+		return dst, false
+	}
+	return strconv.AppendInt(dst, int64(args.Slice().Len()), 10), true
+}
+
+func (e *Encoder) appendParentName(dst []byte) ([]byte, bool) {
+	parent := e.text(event.AttrProcessParentExecutablePath)
+	return jsontext.AppendString(dst, parent[strings.LastIndexByte(parent, '/')+1:]), parent != ""
+}
+
+// appendUserID and appendUserName say who acted where Elastic's rules and views look for it: they know
+// no user of a process.
+func (e *Encoder) appendUserID(dst []byte) ([]byte, bool) {
+	id, ok := e.value(event.AttrProcessUserID)
+	if !ok {
+		return dst, false
+	}
+	return appendScalarText(dst, id)
+}
+
+func (e *Encoder) appendUserName(dst []byte) ([]byte, bool) {
+	name := e.text(event.AttrProcessUserName)
+	return jsontext.AppendString(dst, name), name != ""
 }
 
 func (e *Encoder) appendRelatedHosts(dst []byte) ([]byte, bool) {
@@ -186,7 +229,7 @@ func (e *Encoder) appendRelatedIP(dst []byte) ([]byte, bool) {
 	}
 	dst = append(dst, '[')
 	for _, ip := range ips {
-		dst = append(comma(dst), '"')
+		dst = append(jsontext.Comma(dst), '"')
 		dst = append(ip.AppendTo(dst), '"')
 	}
 	return append(dst, ']'), len(ips) > 0
@@ -201,6 +244,6 @@ func isPeer(attribute string) bool {
 }
 
 func appendSingle(dst []byte, s string) ([]byte, bool) {
-	dst = appendString(append(dst, '['), s)
+	dst = jsontext.AppendString(append(dst, '['), s)
 	return append(dst, ']'), s != ""
 }

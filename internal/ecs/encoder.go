@@ -11,7 +11,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/jsontext"
 )
+
+// classOfAlerts is the class of every alert, whatever it is about.
+const classOfAlerts = "alert"
 
 // Version is the version of the Elastic Common Schema that documents follow.
 const Version = "8.17.0"
@@ -38,12 +42,19 @@ type Encoder struct {
 	kind      event.Kind // of the event, or of the event an alert is about
 	alertKind event.Kind
 	alert     bool
+	class     string // of the document
 	about     string // name of the event, or of the event an alert is about
 	record    plog.LogRecord
+	stream    Stream
 	values    []pcommon.Value // by slot
 	names     []string        // by slot: the attribute; empty while the slot is free
 	labels    []label
 	scratch   []byte
+}
+
+// Stream is the data stream of logs that a document goes to. The zero value is none.
+type Stream struct {
+	Dataset, Namespace string
 }
 
 // NewEncoder plans the documents once.
@@ -84,6 +95,21 @@ func NewEncoder() *Encoder {
 	return e
 }
 
+// Generic is the class of an event that is not in the vocabulary.
+const Generic = "generic"
+
+// Class returns the class of a record by its EventName and the text of its attribute event.kind.
+func Class(eventName, eventKind string) string {
+	if eventName == event.KindSecurityAlert || eventKind == "alert" {
+		return classOfAlerts
+	}
+	kind, known := event.KindByName(eventName)
+	if !known {
+		return Generic
+	}
+	return kind.Class
+}
+
 func (f *field) prepare() {
 	last := len(f.path) - 1
 	for _, segment := range f.path[:last] {
@@ -104,6 +130,12 @@ func commonPrefix(a, b []string) int {
 // extended slice. Every attribute of the record and of its resource is in the document: in its ECS
 // field, or, where it has none or ECS does not allow the value there, under labels.
 func (e *Encoder) AppendDocument(dst []byte, resource pcommon.Resource, record plog.LogRecord) []byte {
+	return e.AppendDocumentOf(dst, Stream{}, resource, record)
+}
+
+// AppendDocumentOf does what AppendDocument does, for a document that says to which data stream it goes.
+func (e *Encoder) AppendDocumentOf(dst []byte, stream Stream, resource pcommon.Resource, record plog.LogRecord) []byte {
+	e.stream = stream
 	e.load(resource, record)
 	dst = append(dst, '{')
 	// The fields of one object are neighbours in the plan. Between the field written last and the
@@ -118,9 +150,9 @@ func (e *Encoder) AppendDocument(dst []byte, resource pcommon.Resource, record p
 		mark := len(dst)
 		dst = closeObjects(dst, open-shared)
 		for _, object := range f.objects[shared:] {
-			dst = append(comma(dst), object...)
+			dst = append(jsontext.Comma(dst), object...)
 		}
-		dst = append(comma(dst), f.key...)
+		dst = append(jsontext.Comma(dst), f.key...)
 		var ok bool
 		if dst, ok = e.appendField(dst, f); !ok {
 			dst = dst[:mark]
@@ -158,7 +190,16 @@ func (e *Encoder) load(resource pcommon.Resource, record plog.LogRecord) {
 			e.about = name
 		}
 	}
-	e.kind, _ = event.KindByName(e.about)
+	var known bool
+	e.kind, known = event.KindByName(e.about)
+	switch {
+	case e.alert:
+		e.class = classOfAlerts
+	case known:
+		e.class = e.kind.Class
+	default:
+		e.class = Generic
+	}
 }
 
 func (e *Encoder) place(attributes pcommon.Map) {
@@ -204,12 +245,4 @@ func closeObjects(dst []byte, n int) []byte {
 		dst = append(dst, '}')
 	}
 	return dst
-}
-
-// comma separates a member from the one before it; the first of an object or list needs none.
-func comma(dst []byte) []byte {
-	if last := dst[len(dst)-1]; last == '{' || last == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }

@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/jsontext"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -308,7 +309,7 @@ func TestStringsSurviveAndControlCharactersAreEscaped(t *testing.T) {
 		{"\xff|\xe2\x82|\xed\xa0\x80", `"\ufffd|\ufffd\ufffd|\ufffd\ufffd\ufffd"`},
 		{"\ufffd", "\"\ufffd\""},
 	} {
-		have := appendString(nil, tc.in)
+		have := jsontext.AppendString(nil, tc.in)
 		assert.Equal(t, tc.json, string(have))
 		var back string
 		require.NoError(t, json.Unmarshal(have, &back))

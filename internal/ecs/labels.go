@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/vedette-sec/vedette/internal/jsontext"
 )
 
 // label is an attribute that has no place of its own in ECS.
@@ -40,13 +42,13 @@ func (e *Encoder) appendLabels(dst []byte) []byte {
 		return dst
 	}
 	slices.SortStableFunc(e.labels, func(a, b label) int { return cmp.Compare(a.key, b.key) })
-	dst = append(comma(dst), `"labels":{`...)
+	dst = append(jsontext.Comma(dst), `"labels":{`...)
 	for rest := e.labels; len(rest) > 0; {
 		same := 1
 		for same < len(rest) && rest[same].key == rest[0].key {
 			same++
 		}
-		dst = append(appendString(comma(dst), rest[0].key), ':')
+		dst = append(jsontext.AppendString(jsontext.Comma(dst), rest[0].key), ':')
 		dst = e.appendLabelValues(dst, rest[:same])
 		rest = rest[same:]
 	}
@@ -61,11 +63,11 @@ func (e *Encoder) appendLabelValues(dst []byte, labels []label) []byte {
 	dst = append(dst, '[')
 	for _, l := range labels {
 		if l.value.Type() != pcommon.ValueTypeSlice {
-			dst, e.scratch = appendText(comma(dst), l.value, e.scratch)
+			dst, e.scratch = appendText(jsontext.Comma(dst), l.value, e.scratch)
 			continue
 		}
 		for _, v := range l.value.Slice().All() {
-			dst, e.scratch = appendText(comma(dst), v, e.scratch)
+			dst, e.scratch = appendText(jsontext.Comma(dst), v, e.scratch)
 		}
 	}
 	return append(dst, ']')

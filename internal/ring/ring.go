@@ -5,7 +5,8 @@
 // The plain ring needs nothing. The native ring needs root and the eBPF that
 // the running kernel allows. The vm ring needs a kernel of its own and runs
 // only inside the guests that test/vm boots. The reference ring needs pySigma,
-// which the Sigma parser is compared with.
+// which the Sigma parser is compared with. The server ring needs Elasticsearch and
+// OpenSearch, which it starts itself.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -26,7 +27,7 @@ import (
 	"testing"
 )
 
-// Ring is one of the four rings of tests.
+// Ring is one of the five rings of tests.
 type Ring string
 
 const (
@@ -38,6 +39,8 @@ const (
 	VM Ring = "vm"
 	// Reference tests compare with pySigma, which `make pysigma` installs.
 	Reference Ring = "reference"
+	// Server tests talk to Elasticsearch and OpenSearch, which `make servers` installs.
+	Server Ring = "server"
 )
 
 const (
@@ -115,10 +118,10 @@ func ParseRings(list string) ([]Ring, error) {
 		name = strings.TrimSpace(name)
 		switch r := Ring(name); {
 		case name == "":
-		case r == Plain, r == Native, r == VM, r == Reference:
+		case r == Plain, r == Native, r == VM, r == Reference, r == Server:
 			rings = append(rings, r)
 		default:
-			return nil, fmt.Errorf("found ring %q, expected plain, native, vm or reference", name)
+			return nil, fmt.Errorf("found ring %q, expected plain, native, vm, reference or server", name)
 		}
 	}
 	return rings, nil
@@ -135,6 +138,8 @@ func machineReason(r Ring) string {
 		return nativeReason()
 	case Reference:
 		return probeReference()
+	case Server:
+		return probeServers()
 	default:
 		return ""
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command ringtest runs the tests of all four rings as far as this machine
+// Command ringtest runs the tests of all five rings as far as this machine
 // allows and ends with what could not run, and why.
 //
-// The plain, native and reference rings are `go test`; the vm ring is test/vm. The exit
-// status is 1 when a test failed or when a ring that VEDETTE_REQUIRE_RINGS
+// The plain, native, reference and server rings are `go test`; the vm ring is test/vm. The
+// exit status is 1 when a test failed or when a ring that VEDETTE_REQUIRE_RINGS
 // names did not run.
 package main
 
@@ -124,7 +124,7 @@ func modulePath(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// goTest runs the plain, native and reference rings and returns go's exit status.
+// goTest runs all rings but that of the guests and returns go's exit status.
 func goTest(ctx context.Context, o options) (*report.Recorder, int, error) {
 	cmd := exec.CommandContext(ctx, "go", o.goTestArgs()...)
 	cmd.Env = append(os.Environ(), ring.RequireEnv+"="+o.hostRings())

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package jsontext appends JSON text to byte slices, for documents that are written record by record.
+package jsontext
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// AppendValue writes any value as the JSON of its own type. JSON has no NaN and no infinities:
+// they become text.
+func AppendValue(dst []byte, v pcommon.Value) []byte {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return AppendString(dst, v.Str())
+	case pcommon.ValueTypeInt:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case pcommon.ValueTypeBool:
+		return strconv.AppendBool(dst, v.Bool())
+	case pcommon.ValueTypeDouble:
+		if math.IsNaN(v.Double()) || math.IsInf(v.Double(), 0) {
+			return AppendString(dst, strconv.FormatFloat(v.Double(), 'g', -1, 64))
+		}
+		return strconv.AppendFloat(dst, v.Double(), 'g', -1, 64)
+	case pcommon.ValueTypeBytes:
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, v.Bytes().AsRaw())
+		return append(dst, '"')
+	case pcommon.ValueTypeSlice:
+		dst = append(dst, '[')
+		for _, element := range v.Slice().All() {
+			dst = AppendValue(Comma(dst), element)
+		}
+		return append(dst, ']')
+	case pcommon.ValueTypeMap:
+		return AppendMap(dst, v.Map())
+	default:
+		return append(dst, "null"...)
+	}
+}
+
+// AppendMap writes a map as an object. A key that it repeats, which OTel forbids, is written once, with its
+// first value.
+func AppendMap(dst []byte, m pcommon.Map) []byte {
+	seen := make(map[string]struct{}, m.Len())
+	dst = append(dst, '{')
+	for key, value := range m.All() {
+		if _, repeated := seen[key]; repeated {
+			continue
+		}
+		seen[key] = struct{}{}
+		dst = append(AppendString(Comma(dst), key), ':')
+		dst = AppendValue(dst, value)
+	}
+	return append(dst, '}')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendString writes a JSON string. Bytes that are no UTF-8 become U+FFFD. All control
+// characters, the C1 ones too, and the Unicode line separators are escaped, so that a document is one
+// line to every reader and does nothing to a terminal that shows it.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := plain(s); i < len(s); i += plain(s[i:]) {
+		if b := s[i]; b < utf8.RuneSelf {
+			dst = appendEscaped(append(dst, s[start:i]...), rune(b))
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if (r == utf8.RuneError && size == 1) || r <= 0x9f || r == '\u2028' || r == '\u2029' {
+			dst = appendEscaped(append(dst, s[start:i]...), r)
+			start = i + size
+		}
+		i += size
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+// AppendBytes writes bytes as AppendString does a string.
+func AppendBytes(dst, s []byte) []byte {
+	return AppendString(dst, unsafe.String(unsafe.SliceData(s), len(s)))
+}
+
+// Every byte of a word, and the highest bit of every byte.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain returns how many bytes at the beginning of s stand for themselves. It looks at eight at a time: a
+// word is plain when no byte is below 0x20, a quotation mark, a backslash, 0x7f or above.
+func plain(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash, del := w^'"'*ones, w^'\\'*ones, w^0x7f*ones
+		found := w | (w-' '*ones)&^w | (quote-ones)&^quote | (backslash-ones)&^backslash | (del-ones)&^del
+		if found&highs != 0 {
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' && s[i] < 0x7f {
+		i++
+	}
+	return i
+}
+
+func appendEscaped(dst []byte, r rune) []byte {
+	switch r {
+	case '"', '\\':
+		return append(dst, '\\', byte(r))
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
+}
+
+// AppendTime writes a time in UTC with nanoseconds, as RFC 3339 has it. Every document has several, and
+// time.Time.AppendFormat takes four times as long.
+func AppendTime(dst []byte, at pcommon.Timestamp) []byte {
+	t := at.AsTime()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendDigits(append(dst, '"'), year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendDigits(append(dst, '.'), t.Nanosecond(), 9)
+	return append(dst, 'Z', '"')
+}
+
+// appendDigits writes the last n digits of a number.
+func appendDigits(dst []byte, number, n int) []byte {
+	dst = append(dst, "000000000"[:n]...)
+	for i := len(dst) - 1; number > 0 && i >= len(dst)-n; i-- {
+		dst[i] = byte('0' + number%10)
+		number /= 10
+	}
+	return dst
+}
+
+// Comma separates a member from the one before it; the first of an object or list needs none.
+func Comma(dst []byte) []byte {
+	if last := dst[len(dst)-1]; last == '{' || last == '[' {
+		return dst
+	}
+	return append(dst, ',')
+}

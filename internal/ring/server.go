@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Servers is the directory that holds Elasticsearch and OpenSearch, named from the module's root.
+const Servers = "build/servers"
+
+// serverSources are what `make servers` installs the servers from, in the order in which it writes
+// them into the file that says what is installed.
+var serverSources = [...]string{
+	"elasticsearch.xml", "elasticsearch-http.xml", "opensearch.xml", "Elasticsearch.java", "OpenSearch.java", "install.sh",
+}
+
+// probeServers returns why the server ring cannot run here, or "". Nothing is installed on the way.
+func probeServers() string {
+	root, err := ModuleRoot()
+	if err != nil {
+		return err.Error()
+	}
+	if _, err := exec.LookPath("java"); err != nil {
+		return "java is not installed; Elasticsearch and OpenSearch need a JDK 17"
+	}
+	return probeServersIn(root)
+}
+
+func probeServersIn(root string) string {
+	var want bytes.Buffer
+	for _, name := range serverSources {
+		text, err := os.ReadFile(filepath.Join(root, "test", "server", name))
+		if err != nil {
+			return "the versions of Elasticsearch and OpenSearch are not known: " + err.Error()
+		}
+		want.Write(text)
+	}
+	have, err := os.ReadFile(filepath.Join(root, Servers, "installed"))
+	if err != nil {
+		return "Elasticsearch and OpenSearch are not installed; `make servers` does it, with a JDK 17, Maven and the network"
+	}
+	if !bytes.Equal(want.Bytes(), have) {
+		return Servers + " holds other servers than test/server asks for; `make servers` installs them"
+	}
+	return ""
+}

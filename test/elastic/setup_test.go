@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package elastic
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/vedette-sec/vedette/internal/elastic"
+	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/test/internal/server"
+)
+
+func client(t *testing.T, url string) *elastic.Client {
+	t.Helper()
+	c, err := elastic.NewClient(elastic.Connection{URL: url})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func outcomes(r *elastic.Report) map[string]elastic.Outcome {
+	all := map[string]elastic.Outcome{}
+	for _, c := range r.Changes {
+		all[c.Kind+"/"+c.Name] = c.Outcome
+	}
+	return all
+}
+
+// TestSetup installs, installs again, changes and removes on both servers, each of which lacks other things.
+func TestSetup(t *testing.T) {
+	for kind, want := range map[server.Kind]struct {
+		pipeline elastic.Outcome
+		note     string
+	}{
+		server.Elasticsearch: {elastic.LeftOut, "no fields of type wildcard"},
+		server.OpenSearch:    {elastic.Created, "no fields of type flattened; they are flat_object"},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			url := node(t, kind).URL
+			c := client(t, url)
+			dry, err := c.Install(t.Context(), true)
+			require.NoError(t, err)
+			first, err := c.Install(t.Context(), false)
+			require.NoError(t, err)
+			assert.Contains(t, strings.Join(first.Notes, "\n"), want.note)
+			assert.Contains(t, strings.Join(first.Notes, "\n"), "the server has no ILM")
+			have := outcomes(first)
+			assert.Equal(t, want.pipeline, have["_ingest/pipeline/logs-vedette@pipeline"])
+			assert.Equal(t, elastic.LeftOut, have["_ilm/policy/logs-vedette.alerts"])
+			for name, outcome := range have {
+				if strings.Contains(name, "template") {
+					assert.Equal(t, elastic.Created, outcome, name)
+					assert.Equal(t, outcomes(dry)[name], outcome, name)
+				}
+			}
+
+			second, err := c.Install(t.Context(), false)
+			require.NoError(t, err)
+			for name, outcome := range outcomes(second) {
+				assert.Contains(t, []elastic.Outcome{elastic.Unchanged, elastic.LeftOut}, outcome, name)
+			}
+
+			must(t, http.MethodPut, url+"/_component_template/logs-vedette@mappings", `{"template":{}}`)
+			third, err := c.Install(t.Context(), false)
+			require.NoError(t, err)
+			assert.Equal(t, elastic.Kept, outcomes(third)["_component_template/logs-vedette@mappings"])
+			must(t, http.MethodPut, url+"/_component_template/logs-vedette@mappings", `{"template":{},"_meta":{"managed_by":"vedette 0 old"}}`)
+			third, err = c.Install(t.Context(), false)
+			require.NoError(t, err)
+			assert.Equal(t, elastic.Updated, outcomes(third)["_component_template/logs-vedette@mappings"])
+
+			removed, err := c.Remove(t.Context(), false)
+			require.NoError(t, err)
+			for name, outcome := range outcomes(removed) {
+				assert.Contains(t, []elastic.Outcome{elastic.Removed, elastic.Absent}, outcome, name)
+			}
+			status, _ := call(t, http.MethodGet, url+"/_index_template/logs-vedette.alerts", "")
+			assert.Equal(t, http.StatusNotFound, status)
+		})
+	}
+}
+
+// value is one that an attribute of the vocabulary can have.
+func value(attribute string, i int) any {
+	typ, _ := event.TypeOf(attribute)
+	switch {
+	case attribute == event.AttrSourceAddress, attribute == event.AttrDestinationAddress:
+		return fmt.Sprintf("192.0.2.%d", 1+i%200)
+	case strings.HasSuffix(attribute, ".peer"), strings.HasSuffix(attribute, ".local"):
+		return fmt.Sprintf("203.0.113.%d:%d", 1+i%200, 1024+i)
+	}
+	switch typ {
+	case event.Int:
+		return int64(i)
+	case event.Bool:
+		return true
+	case event.Time:
+		return at.Format(time.RFC3339Nano)
+	case event.Strings:
+		return []any{fmt.Sprint(attribute, " ", i), "second"}
+	case event.Ints:
+		return []any{int64(i), int64(2)}
+	case event.Map:
+		return map[string]any{"selection": map[string]any{"Image|endswith": "/nc", "n": int64(i), "list": []any{"a", "b"}}}
+	}
+	return fmt.Sprintf("%s %d", attribute, i)
+}
+
+// everyKind makes one record of each kind of the vocabulary, with every attribute it can have.
+func everyKind(t *testing.T) plog.Logs {
+	logs := plog.NewLogs()
+	rl := logs.ResourceLogs().AppendEmpty()
+	for _, a := range event.ResourceAttributes() {
+		require.NoError(t, rl.Resource().Attributes().PutEmpty(a).FromRaw(value(a, 0)))
+	}
+	records := rl.ScopeLogs().AppendEmpty().LogRecords()
+	for i, kind := range event.Kinds() {
+		lr := records.AppendEmpty()
+		lr.SetEventName(kind.Name)
+		lr.SetTimestamp(pcommon.NewTimestampFromTime(at.Add(time.Duration(i) * time.Second)))
+		lr.SetObservedTimestamp(lr.Timestamp() + 5_000_000)
+		lr.SetSeverityNumber(plog.SeverityNumberInfo)
+		for _, a := range kind.Attributes {
+			require.NoError(t, lr.Attributes().PutEmpty(a).FromRaw(value(a, i)))
+		}
+		if kind.Name == event.KindSecurityAlert {
+			lr.Attributes().PutStr(event.AttrEventKind, "alert")
+			lr.Attributes().PutStr(event.AttrVedetteEventName, event.KindProcessExec)
+			lr.Attributes().PutStr("own.label", "kept")
+			lr.SetSeverityNumber(plog.SeverityNumberFatal)
+			lr.Body().SetStr("Reverse shell: nc of www-data")
+		}
+	}
+	return logs
+}
+
+// TestDocumentsOfEveryKind: with the templates that set-up installs, a document of each kind with all its fields is
+// taken, comes back as it was sent, and every field has the type that the dashboards count on.
+func TestDocumentsOfEveryKind(t *testing.T) {
+	for kind, strict := range map[server.Kind]string{server.Elasticsearch: "strict", server.OpenSearch: "off"} {
+		t.Run(string(kind), func(t *testing.T) {
+			url := node(t, kind).URL
+			c := client(t, url)
+			_, err := c.Install(t.Context(), false)
+			require.NoError(t, err)
+			namespace := "every_" + string(kind)
+			s := start(t, map[string]any{"endpoint": url, "product_check": strict, "data_stream": map[string]any{"namespace": namespace}})
+			require.NoError(t, s.ConsumeLogs(t.Context(), everyKind(t)))
+			assert.Equal(t, map[string]int64{"indexed": int64(len(event.Kinds()))}, s.outcomes(t))
+			checkGolden(t, url, namespace, kind)
+			checkTypes(t, url, namespace, kind)
+		})
+	}
+}
+
+func checkGolden(t *testing.T, url, namespace string, kind server.Kind) {
+	t.Helper()
+	byAction := map[string]map[string]any{}
+	for _, source := range documents(t, url, "logs-vedette.*-"+namespace) {
+		e := source["event"].(map[string]any)
+		if ingested, ok := e["ingested"]; ok || kind == server.OpenSearch {
+			assert.NotEmpty(t, ingested, "the pipeline says when a document arrived")
+			delete(e, "ingested")
+		}
+		source["data_stream"].(map[string]any)["namespace"] = "NAMESPACE"
+		byAction[fmt.Sprint(e["dataset"], " ", e["action"], " ", source["@timestamp"])] = source
+	}
+	have, err := json.MarshalIndent(byAction, "", "  ")
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "documents.json")
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(golden, append(have, '\n'), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(have)+"\n")
+}
+
+func checkTypes(t *testing.T, url, namespace string, kind server.Kind) {
+	t.Helper()
+	caps := must(t, http.MethodGet, url+"/logs-vedette.*-"+namespace+"/_field_caps?fields=*&ignore_unavailable=true", "")["fields"].(map[string]any)
+	stands := map[string]string{"wildcard": "keyword", "constant_keyword": "keyword", "match_only_text": "text"}
+	if kind == server.OpenSearch {
+		stands = map[string]string{"constant_keyword": "keyword", "flattened": "flat_object"}
+	}
+	for name, types := range caps {
+		assert.Len(t, types, 1, "field %s has types that conflict: %v", name, types)
+	}
+	for _, f := range elastic.Fields() {
+		types, ok := caps[f.Path].(map[string]any)
+		if !assert.True(t, ok, "field %s is not mapped", f.Path) {
+			continue
+		}
+		want := f.Type
+		if stand := stands[want]; stand != "" {
+			want = stand
+		}
+		assert.Contains(t, types, want, f.Path)
+	}
+}

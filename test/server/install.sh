@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Brings Elasticsearch and OpenSearch, for tests only, into the directory that is
+# named: with Maven, from where it is set up to look, or from its own store of
+# what it has brought before.
+set -euo pipefail
+target=$(mkdir -p "$1" && cd "$1" && pwd)
+cd "$(dirname "$0")"
+
+# bring POM DIRECTORY
+bring() {
+	mvn --quiet --batch-mode --file "$1" dependency:copy-dependencies -DoutputDirectory="$2" ||
+		mvn --quiet --batch-mode --offline --file "$1" dependency:copy-dependencies -DoutputDirectory="$2"
+}
+
+rm -rf "$target"
+elasticsearch=$target/elasticsearch
+module=$elasticsearch/home/modules/transport-netty4
+mkdir -p "$module" "$elasticsearch/home/config" "$elasticsearch/home/plugins"
+bring elasticsearch.xml "$elasticsearch/lib"
+bring elasticsearch-http.xml "$elasticsearch/http"
+for jar in "$elasticsearch"/http/*.jar; do
+	[[ -e $elasticsearch/lib/${jar##*/} ]] || mv "$jar" "$module"
+done
+rm -rf "$elasticsearch/http"
+version=$(sed -n 's|.*<version>\([0-9.]\{3,\}\)</version>.*|\1|p' elasticsearch.xml)
+cat >"$module/plugin-descriptor.properties" <<END
+description=HTTP and transport
+version=$version
+name=transport-netty4
+classname=org.elasticsearch.transport.netty4.Netty4Plugin
+java.version=17
+elasticsearch.version=$version
+END
+javac -d "$elasticsearch/out" --module-path "$elasticsearch/lib" --add-modules ALL-MODULE-PATH Elasticsearch.java
+
+opensearch=$target/opensearch
+mkdir -p "$opensearch/home/config"
+bring opensearch.xml "$opensearch/lib"
+javac -d "$opensearch/out" -classpath "$opensearch/lib/*" OpenSearch.java
+
+# Comes last: it says that what the sources ask for is installed.
+cat elasticsearch.xml elasticsearch-http.xml opensearch.xml Elasticsearch.java OpenSearch.java install.sh >"$target/installed"
