@@ -73,13 +73,38 @@ var acts = map[string]func([]string) error{
 		pid, _ := strconv.Atoi(args[0])
 		return unix.Kill(pid, unix.SIGUSR1)
 	},
-	"run":   func(args []string) error { return run(args[0], args[1:]) },
-	"memfd": memfd,
+	"run":    func(args []string) error { return run(args[0], args[1:]) },
+	"memfd":  memfd,
+	"hammer": hammer,
 	"wait": func([]string) error {
 		fmt.Println("ready")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	},
+}
+
+// hammer opens a file and connects to a port until its standard input ends, and tells how often it tried and how often it could.
+func hammer(args []string) error {
+	end := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(end)
+	}()
+	tried, passed := 0, 0
+	for {
+		for _, err := range []error{open(args[0], unix.O_RDONLY), withSocket(args[1], unix.Connect)} {
+			tried++
+			if err == nil {
+				passed++
+			}
+		}
+		select {
+		case <-end:
+			fmt.Println(tried, passed)
+			return nil
+		default:
+		}
+	}
 }
 
 func open(name string, flags int) error {
