@@ -148,6 +148,9 @@ func (p *policies) counts(all []keeper.Counted, lost uint64) {
 	for _, now := range all {
 		key := [2]string{now.Policy, now.Rule}
 		before := p.counted[key]
+		if now.Denied < before.Denied || now.Audited < before.Audited {
+			before = keeper.Counted{} // the rule was gone meanwhile
+		}
 		p.count(now, "denied", now.Denied-before.Denied)
 		p.count(now, "audited", now.Audited-before.Audited)
 		p.counted[key] = now

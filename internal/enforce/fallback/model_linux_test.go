@@ -102,9 +102,7 @@ func TestVerdictsAreThoseOfTheEvaluator(t *testing.T) {
 		programs: []string{copyOf(t, "first"), copyOf(t, "second"), copyOf(t, "third")},
 		ports:    []int{listener(t), listener(t)}, files: []string{file(t, dir, "one"), file(t, dir, "two")},
 	}
-	e, err := Open()
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
+	e := enforcer(t)
 	const seed, sets, tries = 20260304, 12, 14
 	r := rand.New(rand.NewPCG(seed, 0))
 	deeds := w.deeds()
