@@ -88,12 +88,13 @@ type ResponseConfig struct {
 
 // RateLimitConfig has a rate for each action.
 type RateLimitConfig struct {
-	KillProcess    RateConfig `mapstructure:"kill_process"`
-	KillTree       RateConfig `mapstructure:"kill_tree"`
-	Suspend        RateConfig `mapstructure:"suspend"`
-	BlockAddress   RateConfig `mapstructure:"block_address"`
-	QuarantineFile RateConfig `mapstructure:"quarantine_file"`
-	IsolateHost    RateConfig `mapstructure:"isolate_host"`
+	KillProcess     RateConfig `mapstructure:"kill_process"`
+	KillTree        RateConfig `mapstructure:"kill_tree"`
+	Suspend         RateConfig `mapstructure:"suspend"`
+	BlockAddress    RateConfig `mapstructure:"block_address"`
+	QuarantineFile  RateConfig `mapstructure:"quarantine_file"`
+	BlockExecutable RateConfig `mapstructure:"block_executable"`
+	IsolateHost     RateConfig `mapstructure:"isolate_host"`
 }
 
 // RateConfig is how often something may happen: Count times in each Window.
@@ -104,9 +105,10 @@ type RateConfig struct {
 
 // ExpiryConfig has a time for each action that can expire; 0 is never.
 type ExpiryConfig struct {
-	Suspend      time.Duration `mapstructure:"suspend"`
-	BlockAddress time.Duration `mapstructure:"block_address"`
-	IsolateHost  time.Duration `mapstructure:"isolate_host"`
+	Suspend         time.Duration `mapstructure:"suspend"`
+	BlockAddress    time.Duration `mapstructure:"block_address"`
+	BlockExecutable time.Duration `mapstructure:"block_executable"`
+	IsolateHost     time.Duration `mapstructure:"isolate_host"`
 }
 
 // ProtectedConfig names what is never touched.
@@ -137,14 +139,15 @@ func createDefaultConfig() component.Config {
 		Response: ResponseConfig{
 			DryRun: true,
 			RateLimit: RateLimitConfig{
-				KillProcess:    RateConfig{20, time.Minute},
-				KillTree:       RateConfig{10, time.Minute},
-				Suspend:        RateConfig{20, time.Minute},
-				BlockAddress:   RateConfig{60, time.Minute},
-				QuarantineFile: RateConfig{20, time.Minute},
-				IsolateHost:    RateConfig{2, time.Hour},
+				KillProcess:     RateConfig{20, time.Minute},
+				KillTree:        RateConfig{10, time.Minute},
+				Suspend:         RateConfig{20, time.Minute},
+				BlockAddress:    RateConfig{60, time.Minute},
+				QuarantineFile:  RateConfig{20, time.Minute},
+				BlockExecutable: RateConfig{20, time.Minute},
+				IsolateHost:     RateConfig{2, time.Hour},
 			},
-			Expiry:              ExpiryConfig{Suspend: 15 * time.Minute, BlockAddress: 24 * time.Hour, IsolateHost: time.Hour},
+			Expiry:              ExpiryConfig{Suspend: 15 * time.Minute, BlockAddress: 24 * time.Hour, BlockExecutable: 24 * time.Hour, IsolateHost: time.Hour},
 			QuarantineDirectory: "/var/lib/vedette/quarantine",
 			QueueSize:           256,
 		},
@@ -223,7 +226,7 @@ func (c *ExpiryConfig) Validate() error {
 	for _, one := range []struct {
 		key   string
 		value time.Duration
-	}{{"suspend", c.Suspend}, {"block_address", c.BlockAddress}, {"isolate_host", c.IsolateHost}} {
+	}{{"suspend", c.Suspend}, {"block_address", c.BlockAddress}, {"block_executable", c.BlockExecutable}, {"isolate_host", c.IsolateHost}} {
 		if one.value < 0 {
 			errs = append(errs, fmt.Errorf("%s: found %s, expected 0 (never) or more", one.key, one.value))
 		}

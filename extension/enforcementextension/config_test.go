@@ -43,12 +43,12 @@ func TestLoadConfig(t *testing.T) {
 			},
 			Response: ResponseConfig{
 				Enabled: true,
-				Allow:   []string{"kill_process", "kill_tree", "suspend", "block_address", "quarantine_file", "isolate_host"},
+				Allow:   []string{"kill_process", "kill_tree", "suspend", "block_address", "quarantine_file", "block_executable", "isolate_host"},
 				RateLimit: RateLimitConfig{
 					RateConfig{1, time.Second}, RateConfig{2, 2 * time.Second}, RateConfig{3, 3 * time.Second},
-					RateConfig{4, 4 * time.Second}, RateConfig{5, 5 * time.Second}, RateConfig{6, 6 * time.Second},
+					RateConfig{4, 4 * time.Second}, RateConfig{5, 5 * time.Second}, RateConfig{7, 7 * time.Second}, RateConfig{6, 6 * time.Second},
 				},
-				Expiry: ExpiryConfig{Suspend: time.Minute, IsolateHost: 3 * time.Minute},
+				Expiry: ExpiryConfig{Suspend: time.Minute, BlockExecutable: 2 * time.Minute, IsolateHost: 3 * time.Minute},
 				Protected: ProtectedConfig{
 					Users: []string{"postgres", "1000"}, Executables: []string{"/usr/sbin/keepalived"},
 					PIDs: []uint32{4711}, Addresses: []string{"192.0.2.1", "2001:db8::/32"},
@@ -77,7 +77,7 @@ func TestValidate(t *testing.T) {
 		`policies: modes::sshd: found "on", expected audit or enforce`:                     func(c *Config) { c.Policies.Modes = map[string]string{"sshd": "on"} },
 		`policies: panic: found "yes", expected audit or nothing`:                          func(c *Config) { c.Policies.Panic = "yes" },
 		"policies: reload_interval: found 1ms, expected 0 or at least 1s":                  func(c *Config) { c.Policies.ReloadInterval = time.Millisecond },
-		`response: allow: found "kill", expected one of [kill_process kill_tree suspend block_address quarantine_file isolate_host]`: func(c *Config) {
+		`response: allow: found "kill", expected one of [kill_process kill_tree suspend block_address quarantine_file block_executable isolate_host]`: func(c *Config) {
 			c.Response.Allow = []string{"kill"}
 		},
 		`response: quarantine_directory: found "", expected an absolute path`: func(c *Config) { c.Response.QuarantineDirectory = "" },

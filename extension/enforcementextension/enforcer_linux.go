@@ -81,6 +81,7 @@ func (e *enforcer) startResponses() error {
 	if err != nil {
 		return err
 	}
+	config.Executables = e.policies
 	engine, err := response.Open(config, response.Create, true)
 	if err != nil {
 		return err
@@ -124,10 +125,12 @@ func engineConfig(cfg *Config) (response.Config, error) {
 		Rates: map[enforcement.Action]response.Rate{
 			enforcement.KillProcess: response.Rate(r.RateLimit.KillProcess), enforcement.KillTree: response.Rate(r.RateLimit.KillTree),
 			enforcement.Suspend: response.Rate(r.RateLimit.Suspend), enforcement.BlockAddress: response.Rate(r.RateLimit.BlockAddress),
-			enforcement.QuarantineFile: response.Rate(r.RateLimit.QuarantineFile), enforcement.IsolateHost: response.Rate(r.RateLimit.IsolateHost),
+			enforcement.QuarantineFile: response.Rate(r.RateLimit.QuarantineFile), enforcement.BlockExecutable: response.Rate(r.RateLimit.BlockExecutable),
+			enforcement.IsolateHost: response.Rate(r.RateLimit.IsolateHost),
 		},
 		Expiry: map[enforcement.Action]time.Duration{
-			enforcement.Suspend: r.Expiry.Suspend, enforcement.BlockAddress: r.Expiry.BlockAddress, enforcement.IsolateHost: r.Expiry.IsolateHost,
+			enforcement.Suspend: r.Expiry.Suspend, enforcement.BlockAddress: r.Expiry.BlockAddress,
+			enforcement.BlockExecutable: r.Expiry.BlockExecutable, enforcement.IsolateHost: r.Expiry.IsolateHost,
 		},
 		Protection: target.Protection{
 			Users: r.Protected.Users, Executables: r.Protected.Executables, PIDs: r.Protected.PIDs, Addresses: protected,
@@ -162,7 +165,8 @@ func (e *enforcer) Shutdown(ctx context.Context) error {
 	e.mu.Unlock()
 
 	defer e.results.close()
-	return errors.Join(e.policies.close(), e.finish(ctx, engine))
+	err := e.finish(ctx, engine)
+	return errors.Join(err, e.policies.close())
 }
 
 // finish waits for what is being answered.

@@ -19,6 +19,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/enforce"
 	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/enforce/keeper"
+	"github.com/vedette-sec/vedette/internal/response"
 )
 
 // mostEarly is how many verdicts are kept for the first who asks for them: the receiver starts after the extension.
@@ -30,6 +31,9 @@ type policies struct {
 	keeper     *keeper.Keeper
 	telemetry  *metadata.TelemetryBuilder
 	logger     *zap.Logger
+
+	starting sync.Mutex
+	started  bool
 
 	mu       sync.Mutex
 	asked    bool // somebody has subscribed
@@ -58,7 +62,30 @@ func (p *policies) start(ctx context.Context) error {
 	if !p.configured {
 		return nil
 	}
+	return p.begin(ctx)
+}
+
+// begin starts the keeper, unless it was.
+func (p *policies) begin(ctx context.Context) error {
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	if p.started {
+		return nil
+	}
+	p.started = true
 	return p.keeper.Start(ctx)
+}
+
+// Block implements response.Executables. Where nothing else is to be kept, that is begun for it.
+func (p *policies) Block(executables []response.Executable) error {
+	if err := p.begin(context.Background()); err != nil {
+		return err
+	}
+	var all []keeper.Blocked
+	for _, e := range executables {
+		all = append(all, keeper.Blocked{ID: e.ID, Path: e.Path, Cause: e.Cause})
+	}
+	return p.keeper.Block(all)
 }
 
 func (p *policies) close() error {
@@ -121,6 +148,9 @@ func (p *policies) counts(all []keeper.Counted, lost uint64) {
 	for _, now := range all {
 		key := [2]string{now.Policy, now.Rule}
 		before := p.counted[key]
+		if now.Denied < before.Denied || now.Audited < before.Audited {
+			before = keeper.Counted{} // the rule was gone meanwhile
+		}
 		p.count(now, "denied", now.Denied-before.Denied)
 		p.count(now, "audited", now.Audited-before.Audited)
 		p.counted[key] = now

@@ -18,12 +18,14 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
 	"github.com/vedette-sec/vedette/internal/enforce/keeper"
 	"github.com/vedette-sec/vedette/internal/policystatus"
 	"github.com/vedette-sec/vedette/internal/reload"
+	"github.com/vedette-sec/vedette/internal/response"
 	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
@@ -226,4 +228,39 @@ func runShell(t *testing.T, text string) error {
 func runCat(t *testing.T, file string) error {
 	t.Helper()
 	return exec.Command("cat", file).Run()
+}
+
+func TestBlockedProgramCannotBeRun(t *testing.T) {
+	ring.RequireOnHost(t)
+	cfg := enabled(t, "block_executable")
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	cfg.Policies.StatusFile, cfg.Policies.Socket = filepath.Join(dir, "status"), filepath.Join(dir, "socket")
+	tool, link := filepath.Join(dir, "tool"), filepath.Join(dir, "link")
+	content, err := os.ReadFile("/bin/true")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(tool, content, 0o755))
+	require.NoError(t, os.Link(tool, link))
+	var stat unix.Stat_t
+	require.NoError(t, unix.Stat(tool, &stat))
+	responder, results := startExtension(t, cfg)
+	ask := func(inode uint64) enforcement.Result {
+		responder.Submit(enforcement.Request{Action: enforcement.BlockExecutable, File: enforcement.File{Path: tool, Inode: inode}, Reason: "a test"})
+		return next(t, results)
+	}
+	assert.Equal(t, enforcement.Refused, ask(stat.Ino+1).Outcome, "another file is there")
+	result := ask(stat.Ino)
+	require.Equal(t, enforcement.Done, result.Outcome, result.Reason)
+	assert.False(t, result.Expires.IsZero())
+	require.ErrorIs(t, exec.Command(tool).Run(), os.ErrPermission)
+	require.ErrorIs(t, exec.Command(link).Run(), os.ErrPermission)
+	require.NoError(t, exec.Command("true").Run())
+
+	operator, err := response.Open(response.Config{StateDirectory: filepath.Join(cfg.StateDirectory, response.Directory)}, !response.Create, false)
+	require.NoError(t, err)
+	_, err = operator.Undo(result.UndoID)
+	require.NoError(t, err)
+	require.NoError(t, operator.Close())
+	assert.Equal(t, enforcement.Undo, next(t, results).Step)
+	require.NoError(t, exec.Command(tool).Run())
 }

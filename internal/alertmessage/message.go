@@ -102,6 +102,13 @@ func (m Message) Render(ev correlation.Event) string {
 	return b.String()
 }
 
+// Plain returns a value as messages show it: on one line, without control characters, and not too long.
+func Plain(value string) string {
+	var b strings.Builder
+	writePlain(&b, value)
+	return b.String()
+}
+
 func writePlain(b *strings.Builder, value string) {
 	n := 0
 	for _, c := range value {

@@ -22,7 +22,7 @@ func newPolicyCommand() *cobra.Command {
 	c := &policyCommand{}
 	command := &cobra.Command{
 		Use:   "policy",
-		Short: "Checks, lists, shows, explains and switches policies",
+		Short: "Writes, checks, explains and switches policies",
 		Long: "The tools by which policies are written and understood: what must not happen on this host, and who may nevertheless.\n" +
 			"They are about the policies of the files and directories that are named, or without any about the ready ones that are\n" +
 			"part of the program.\n\n" +
@@ -32,7 +32,7 @@ func newPolicyCommand() *cobra.Command {
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain(), c.status(),
-		newPolicyConfirmCommand(), newPolicyPanicCommand())
+		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyLearnCommand(), c.replay())
 	return command
 }
 

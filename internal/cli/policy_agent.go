@@ -3,7 +3,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,11 +16,10 @@ import (
 	"github.com/vedette-sec/vedette/internal/policystatus"
 )
 
-// Where a running agent is found unless it was told otherwise.
-const (
-	policyStatusFile = "/run/vedette/policies.json"
-	policySocket     = "/run/vedette/policies.sock"
-)
+// inRunDirectory is where a running agent with the shipped configuration has a file.
+func inRunDirectory(name string) string {
+	return filepath.Join(cmp.Or(os.Getenv("VEDETTE_RUN_DIR"), "/run/vedette"), name)
+}
 
 func (c *policyCommand) status() *cobra.Command {
 	var file string
@@ -40,7 +42,7 @@ func (c *policyCommand) status() *cobra.Command {
 			return failedIf(!status.OK())
 		},
 	}
-	command.Flags().StringVar(&file, "file", policyStatusFile, "the agent's policies::status_`file`")
+	command.Flags().StringVar(&file, "file", inRunDirectory("policies.json"), "the agent's policies::status_`file`")
 	return command
 }
 
@@ -55,7 +57,7 @@ func newPolicyConfirmCommand() *cobra.Command {
 			return ask(cmd, socket, keeper.Command{Do: keeper.Confirm, Policies: names})
 		},
 	}
-	command.Flags().StringVar(&socket, "socket", policySocket, "the agent's policies::`socket`")
+	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
 	return command
 }
 
@@ -76,7 +78,7 @@ func newPolicyPanicCommand() *cobra.Command {
 			return ask(cmd, socket, keeper.Command{Do: do})
 		},
 	}
-	command.Flags().StringVar(&socket, "socket", policySocket, "the agent's policies::`socket`")
+	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
 	return command
 }
 

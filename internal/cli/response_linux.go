@@ -166,7 +166,7 @@ func targetOf(r enforcement.Request) string {
 	switch r.Action {
 	case enforcement.BlockAddress:
 		return r.Address.String()
-	case enforcement.QuarantineFile:
+	case enforcement.QuarantineFile, enforcement.BlockExecutable:
 		return printable(r.File.Path)
 	case enforcement.IsolateHost:
 		return "this host"

@@ -57,7 +57,7 @@ func lsmCheck(section string, facts kernel.Facts) Check {
 		check.Status, check.Found, check.Reason = Limited, "unknown", facts.LSMReason
 		check.Remedy = "mount -t securityfs securityfs /sys/kernel/security"
 	case !facts.HasLSM("bpf"):
-		check.Status, check.Reason = Limited, "bpf is not active: the lsm tier cannot serve"
+		check.Status, check.Reason = Limited, "bpf is not active: the lsm tier cannot serve, and policies hold less"
 		check.Remedy = fmt.Sprintf("add bpf to the lsm= kernel parameter and reboot: lsm=%s,bpf", strings.Join(facts.LSMs, ","))
 	}
 	return check

@@ -89,9 +89,13 @@ func (h *facts) supposed(w Who) (policy.Actor, error) {
 
 // program is trusted if it is root's and nobody else may write it.
 func (h *facts) program(executable string) policy.Program {
+	return policy.Program{Executable: executable, SHA256: h.hash(executable), Trusted: ownedByRoot(executable)}
+}
+
+// ownedByRoot reports whether a file is root's and nobody else may write it.
+func ownedByRoot(name string) bool {
 	var stat unix.Stat_t
-	err := unix.Stat(executable, &stat)
-	return policy.Program{Executable: executable, SHA256: h.hash(executable), Trusted: err == nil && stat.Uid == 0 && stat.Mode&0o022 == 0}
+	return unix.Stat(name, &stat) == nil && stat.Uid == 0 && stat.Mode&0o022 == 0
 }
 
 func userOf(name string) (string, uint32, error) {

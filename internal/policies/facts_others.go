@@ -19,3 +19,6 @@ func (h *facts) target(uint32) (*policy.Target, error) { return nil, errElsewher
 func (h *facts) file(_ *policy.Set, name string) *policy.File {
 	return &policy.File{Paths: []string{name}}
 }
+
+// ownedByRoot is told on Linux only: elsewhere programs are believed.
+func ownedByRoot(string) bool { return true }

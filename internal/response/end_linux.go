@@ -98,6 +98,11 @@ func (e *Engine) takeBack(entry journal.Entry) (note string, err error) {
 		return "", err
 	case enforcement.BlockAddress:
 		return e.hits(entry), e.config.Firewall.Unblock(entry.Request.Address)
+	case enforcement.BlockExecutable:
+		if e.config.Executables == nil {
+			return "a running agent lets it be run again within a second", nil
+		}
+		return "", e.letRun(entry.ID)
 	case enforcement.IsolateHost:
 		return e.hits(entry), e.config.Firewall.Release()
 	case enforcement.QuarantineFile:
@@ -161,7 +166,7 @@ func (e *Engine) resume(c *journal.Change, entry journal.Entry) error {
 		return err
 	}
 	switch entry.Request.Action {
-	case enforcement.BlockAddress, enforcement.IsolateHost:
+	case enforcement.BlockAddress, enforcement.BlockExecutable, enforcement.IsolateHost:
 		if entry.Boot != e.processes.BootID && !entry.Expires.IsZero() {
 			again.ExpiresBoot = firewall.SinceBoot() + entry.Expires.Sub(e.now())
 		}
@@ -209,6 +214,7 @@ func (e *Engine) Tick() ([]enforcement.Result, error) {
 			}
 			if entry.End != nil && !e.ended[entry.ID] {
 				e.ended[entry.ID] = true
+				errs = append(errs, e.letRun(entry.ID)) // an operator's command cannot
 				results = append(results, endResult(entry))
 			}
 		}

@@ -9,12 +9,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/process"
@@ -36,6 +39,21 @@ type Config struct {
 	Protection     target.Protection
 	Peers          []netip.Prefix // that an isolated host may talk to
 	Firewall       firewall.Firewall
+	Executables    Executables // nil where files can only be let go
+}
+
+// Executables keeps files from being run.
+type Executables interface {
+	// Block keeps these, and no others that it did before, from being run.
+	Block([]Executable) error
+}
+
+// Executable is a file that is not to be run, because of the response with that id.
+type Executable struct {
+	ID    string
+	Path  string
+	Inode uint64
+	Cause string // why
 }
 
 // Engine takes actions. It is safe for concurrent use.
@@ -48,6 +66,8 @@ type Engine struct {
 	mu     sync.Mutex
 	limits map[enforcement.Action]*limiter
 	ended  map[string]bool // actions whose end was reported
+
+	blocked map[string]Executable // by response
 }
 
 // Create says that Open makes a journal where there is none.
@@ -68,7 +88,7 @@ func Open(config Config, create, agent bool) (*Engine, error) {
 		config:    config,
 		processes: target.Processes{Proc: process.ProcFS{Root: "/proc"}, BootID: strings.TrimSpace(string(boot))},
 		journal:   j, now: time.Now,
-		limits: map[enforcement.Action]*limiter{}, ended: map[string]bool{},
+		limits: map[enforcement.Action]*limiter{}, ended: map[string]bool{}, blocked: map[string]Executable{},
 	}
 	for action, rate := range config.Rates {
 		e.limits[action] = &limiter{rate: rate}
@@ -200,7 +220,7 @@ func ends(action enforcement.Action) bool {
 }
 
 func expires(action enforcement.Action) bool {
-	return action == enforcement.Suspend || action == enforcement.BlockAddress || action == enforcement.IsolateHost
+	return action == enforcement.Suspend || action == enforcement.BlockAddress || action == enforcement.BlockExecutable || action == enforcement.IsolateHost
 }
 
 // check refuses what must not be done. It completes the request by what only the host knows.
@@ -211,7 +231,7 @@ func (e *Engine) check(request *enforcement.Request) error {
 	case enforcement.BlockAddress:
 		request.Address = request.Address.Unmap().WithZone("")
 		return e.config.Protection.CheckAddress(request.Address)
-	case enforcement.QuarantineFile:
+	case enforcement.QuarantineFile, enforcement.BlockExecutable:
 		if err := e.findInode(request); err != nil {
 			return err
 		}
@@ -254,6 +274,8 @@ func (e *Engine) act(entry *journal.Entry) (note string, err error) {
 		return "", e.config.Firewall.Block(request.Address, entry.ExpiresBoot)
 	case enforcement.QuarantineFile:
 		return e.quarantine(*entry)
+	case enforcement.BlockExecutable:
+		return "", e.blockExecutable(*entry)
 	case enforcement.IsolateHost:
 		return "", e.isolate(entry.ExpiresBoot)
 	}
@@ -266,6 +288,36 @@ func (e *Engine) isolate(expires time.Duration) error {
 		return err
 	}
 	return e.config.Firewall.Isolate(slices.Concat(own, e.config.Peers, e.config.Protection.Addresses), expires)
+}
+
+func (e *Engine) blockExecutable(entry journal.Entry) error {
+	file := entry.Request.File
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.config.Executables == nil {
+		return errors.New("only a running agent keeps files from being run")
+	}
+	var there unix.Stat_t
+	if err := unix.Lstat(file.Path, &there); err != nil || there.Ino != file.Inode {
+		return fmt.Errorf("%w: the file that is at %s now is another one", target.ErrRefused, file.Path)
+	}
+	e.blocked[entry.ID] = Executable{ID: entry.ID, Path: file.Path, Inode: file.Inode, Cause: entry.Request.Reason}
+	err := e.config.Executables.Block(slices.Collect(maps.Values(e.blocked)))
+	if err != nil {
+		delete(e.blocked, entry.ID)
+	}
+	return err
+}
+
+// letRun ends what blockExecutable did, as far as this engine did it.
+func (e *Engine) letRun(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, there := e.blocked[id]; !there {
+		return nil
+	}
+	delete(e.blocked, id)
+	return e.config.Executables.Block(slices.Collect(maps.Values(e.blocked)))
 }
 
 func (e *Engine) quarantine(entry journal.Entry) (string, error) {
@@ -322,6 +374,8 @@ func sameTarget(a, b enforcement.Request) bool {
 		return a.Process.EntityID == b.Process.EntityID
 	case enforcement.BlockAddress:
 		return a.Address == b.Address
+	case enforcement.BlockExecutable:
+		return a.File == b.File
 	}
 	return true
 }

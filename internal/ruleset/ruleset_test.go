@@ -255,7 +255,7 @@ func TestDegradations(t *testing.T) {
 		"unused selection":  {rule("{category: process_creation}", "  s: {Image: a}\n  other: {Image: b}\n  condition: s\n"), "no condition names other"},
 		"lines of a daemon": {rule("{product: linux, service: sshd}", "  k: [error]\n  condition: k\n"), ""},
 		"unseen call":       {rule("{product: linux, service: auditd}", "  s: {type: SYSCALL, SYSCALL: [sysinfo, execve]}\n  condition: s\n"), "no event stands for the system calls sysinfo; they are seen in records of the audit system only"},
-		"unknown response":  {rule("{category: process_creation}", "  s: {Image: a}\n  condition: s\nresponse: [kill_process, reboot]\n"), `response: found "reboot", expected one of [kill_process kill_tree suspend block_address quarantine_file isolate_host]`},
+		"unknown response":  {rule("{category: process_creation}", "  s: {Image: a}\n  condition: s\nresponse: [kill_process, reboot]\n"), `response: found "reboot", expected one of [kill_process kill_tree suspend block_address quarantine_file block_executable isolate_host]`},
 		"unseen type":       {rule("{product: linux, service: auditd}", "  s: {type: [TTY, execve]}\n  condition: s\n"), "no event stands for the record types TTY; they are seen in records of the audit system only"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,12 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/cgroup"
 )
 
 // available tells what attaching cannot: an LSM program attaches on a kernel that never calls it.
@@ -66,21 +67,13 @@ func lsmList() (string, error) {
 // attachCgroup attaches a program to the root of the cgroups of version 2, which exist whether or not
 // the host has them mounted.
 func attachCgroup(prog *ebpf.Program) (link.Link, error) {
-	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	root, err := cgroup.Private()
 	if err != nil {
-		return nil, fmt.Errorf("open cgroup2: %w", err)
+		return nil, err
 	}
-	defer unix.Close(fs)
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, fmt.Errorf("create a cgroup2 instance: %w", err)
-	}
-	root, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("mount cgroup2 privately: %w", err)
-	}
-	defer unix.Close(root)
+	defer root.Close()
 	return link.AttachCgroup(link.CgroupOptions{
-		Path:    "/proc/self/fd/" + strconv.Itoa(root),
+		Path:    fmt.Sprintf("/proc/self/fd/%d", root.Fd()),
 		Attach:  ebpf.AttachCGroupInetEgress,
 		Program: prog,
 	})

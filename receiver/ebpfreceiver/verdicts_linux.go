@@ -18,6 +18,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
+	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/process"
@@ -185,7 +186,7 @@ func verdictMessage(attrs pcommon.Map, v *enforcement.Verdict) string {
 	user, _ := attrs.Get(event.AttrProcessUserName)
 	message := fmt.Sprintf("%s: %s[%d] run by %s: %s", done, path.Base(executable.AsString()), v.PID, user.AsString(), v.Operation)
 	if object := objectText(attrs, v); object != "" {
-		message += " " + object
+		message += " " + alertmessage.Plain(object)
 	}
 	message += fmt.Sprintf(" (policy %s, rule %s)", v.Policy, v.Rule)
 	if v.Folded > 0 {

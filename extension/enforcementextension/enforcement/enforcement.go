@@ -31,13 +31,15 @@ const (
 	BlockAddress Action = "block_address"
 	// QuarantineFile moves Request.File to where nobody can run or read it.
 	QuarantineFile Action = "quarantine_file"
+	// BlockExecutable refuses to run Request.File, by whatever name, until it is undone or expires.
+	BlockExecutable Action = "block_executable"
 	// IsolateHost refuses all traffic but that with the configured peers until it is undone or expires.
 	IsolateHost Action = "isolate_host"
 )
 
 // Actions returns every action.
 func Actions() []Action {
-	return []Action{KillProcess, KillTree, Suspend, BlockAddress, QuarantineFile, IsolateHost}
+	return []Action{KillProcess, KillTree, Suspend, BlockAddress, QuarantineFile, BlockExecutable, IsolateHost}
 }
 
 // Outcome is what became of a request.

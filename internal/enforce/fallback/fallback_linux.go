@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -99,6 +100,7 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	e.current.Store(next)
 	e.files.keep(watch)
 	delete(e.recent, next.generation-mostRecent)
+	maps.DeleteFunc(e.states, func(key [2]string, _ *ruleState) bool { return next.states[key] == nil })
 	return nil
 }
 

@@ -192,10 +192,11 @@ rules:
 `
 	e := loadedWith(t, text, "enforce", confined)
 	assert.Equal(t, "EPERM", outcome(t, confined, "connect", strconv.Itoa(port)))
+	before := e.Status().Generation
 	load(t, e, text, "audit", confined)
 	assert.Equal(t, "ok", outcome(t, confined, "connect", strconv.Itoa(port)))
 	s := e.Status()
-	assert.EqualValues(t, 2, s.Generation)
+	assert.Equal(t, before+1, s.Generation)
 	assert.EqualValues(t, 1, s.Rules[0].Denied, "what was counted stays")
 	assert.EqualValues(t, 1, s.Rules[0].Audited)
 	require.NoError(t, e.Load(&policy.Set{}))
@@ -205,9 +206,8 @@ rules:
 
 func TestTooManyRulesAreRefusedWithTheirPlace(t *testing.T) {
 	ring.Require(t, ring.Native)
-	e, err := Open()
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
+	e := enforcer(t)
+	before := e.Status().Generation
 	text := "policy: many\nrules:\n"
 	for i := range 65 {
 		text += "  - {name: r" + strconv.Itoa(i) + ", kernel: [kexec]}\n"
@@ -215,7 +215,7 @@ func TestTooManyRulesAreRefusedWithTheirPlace(t *testing.T) {
 	policies, err := policy.Parse("many.yaml", []byte(text))
 	require.NoError(t, err)
 	require.ErrorContains(t, e.Load(&policy.Set{Policies: policies}), "many.yaml:67")
-	assert.Zero(t, e.Status().Generation)
+	assert.Equal(t, before, e.Status().Generation)
 }
 
 func TestCloseEndsWaiting(t *testing.T) {

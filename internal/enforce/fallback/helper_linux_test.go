@@ -39,8 +39,22 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
 		os.Exit(act(os.Args[1:]))
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	if shared != nil {
+		if err := shared.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
+
+// shared is what most tests load their policies into: to open one takes long.
+var shared *Enforcer
 
 // act does one thing and gives its error number, 0 for none.
 func act(args []string) int {
@@ -73,13 +87,38 @@ var acts = map[string]func([]string) error{
 		pid, _ := strconv.Atoi(args[0])
 		return unix.Kill(pid, unix.SIGUSR1)
 	},
-	"run":   func(args []string) error { return run(args[0], args[1:]) },
-	"memfd": memfd,
+	"run":    func(args []string) error { return run(args[0], args[1:]) },
+	"memfd":  memfd,
+	"hammer": hammer,
 	"wait": func([]string) error {
 		fmt.Println("ready")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	},
+}
+
+// hammer opens a file and connects to a port until its standard input ends, and tells how often it tried and how often it could.
+func hammer(args []string) error {
+	end := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(end)
+	}()
+	tried, passed := 0, 0
+	for {
+		for _, err := range []error{open(args[0], unix.O_RDONLY), withSocket(args[1], unix.Connect)} {
+			tried++
+			if err == nil {
+				passed++
+			}
+		}
+		select {
+		case <-end:
+			fmt.Println(tried, passed)
+			return nil
+		default:
+		}
+	}
 }
 
 func open(name string, flags int) error {
@@ -199,11 +238,31 @@ func victim(t *testing.T, name string) int {
 // loadedWith is an enforcer with policies in force.
 func loadedWith(t *testing.T, yaml string, args ...any) *Enforcer {
 	t.Helper()
-	e, err := Open()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	e := enforcer(t)
 	load(t, e, yaml, args...)
 	return e
+}
+
+// enforcer gives the one that tests share, with nothing in force, and empties it when the test ends.
+func enforcer(t *testing.T) *Enforcer {
+	t.Helper()
+	if shared == nil {
+		opened, err := Open()
+		require.NoError(t, err)
+		shared = opened
+	}
+	t.Cleanup(func() {
+		require.NoError(t, shared.AuditOnly(false))
+		require.NoError(t, shared.Load(&policy.Set{}))
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		for {
+			if _, err := shared.Next(ended); err != nil {
+				return
+			}
+		}
+	})
+	return shared
 }
 
 func load(t *testing.T, e *Enforcer, yaml string, args ...any) {

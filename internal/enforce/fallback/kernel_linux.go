@@ -15,6 +15,8 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/cgroup"
+	"github.com/vedette-sec/vedette/internal/response/firewall"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
@@ -53,7 +55,8 @@ type kernelSide struct {
 	spec       *ebpf.CollectionSpec
 	maps       *ebpf.Collection
 	reader     *ringbuf.Reader
-	cgroupRoot string
+	cgroupRoot string   // of version 2
+	private    *os.File // of a mount of the agent's own, where the host has none
 	links      []link.Link
 	attached   map[int]error // by place in parts; nil where it is attached
 	backfilled int           // programs of the registry that processes were looked at for
@@ -71,11 +74,29 @@ func openKernel() (*kernelSide, error) {
 	if err := spec.Variables["agent_tgid"].Set(uint32(os.Getpid())); err != nil {
 		return nil, fmt.Errorf("set the agent's process id: %w", err)
 	}
-	k := &kernelSide{spec: spec, cgroupRoot: rootOfCgroups(), attached: map[int]error{}}
-	if err := k.open(); err != nil {
+	k := &kernelSide{spec: spec, attached: map[int]error{}}
+	err = k.findRoot()
+	if err == nil {
+		err = k.open()
+	}
+	if err != nil {
 		return nil, errors.Join(err, k.close())
 	}
 	return k, nil
+}
+
+// findRoot finds the tree of cgroups.
+func (k *kernelSide) findRoot() error {
+	root, err := firewall.RootCgroup()
+	if err == nil {
+		k.cgroupRoot = root
+		return nil
+	}
+	if k.private, err = cgroup.Private(); err != nil {
+		return err
+	}
+	k.cgroupRoot = fmt.Sprintf("/proc/self/fd/%d/", k.private.Fd())
+	return nil
 }
 
 func (k *kernelSide) open() error {
@@ -145,9 +166,6 @@ func (k *kernelSide) attachProgram(spec *ebpf.ProgramSpec, program *ebpf.Program
 		const group = "syscalls"
 		return link.Tracepoint(group, spec.SectionName[len("tracepoint/"+group+"/"):], program, nil)
 	}
-	if k.cgroupRoot == "" {
-		return nil, errors.New("no cgroup2 file system is mounted; expected one, such as at /sys/fs/cgroup")
-	}
 	return link.AttachCgroup(link.CgroupOptions{Path: k.cgroupRoot, Attach: spec.AttachType, Program: program})
 }
 
@@ -201,6 +219,9 @@ func (k *kernelSide) close() error {
 	}
 	if k.maps != nil {
 		k.maps.Close()
+	}
+	if k.private != nil {
+		errs = append(errs, k.private.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -49,7 +49,9 @@ func (g *fileGuard) plan(next *loaded) *watch {
 	runs := false
 	for _, p := range next.set.Policies {
 		for _, r := range p.Rules {
-			runs = runs || r.Exec != nil
+			if r.Exec != nil {
+				runs = w.programs(r.Exec) || runs
+			}
 			if r.Files != nil {
 				for _, path := range r.Files.Paths {
 					w.file(path, r.Files.Operations)
@@ -70,6 +72,24 @@ func (g *fileGuard) plan(next *loaded) *watch {
 		w.rawDevices()
 	}
 	return w
+}
+
+// programs watches the files that a rule names, under all of their names. True: it is about others too, so that everything that is
+// run must be asked about.
+func (w *watch) programs(e *policy.Exec) bool {
+	if e.Only != nil || len(e.Deny.SHA256) > 0 || e.Deny.ChangedSinceBoot {
+		return true
+	}
+	for _, p := range e.Deny.Paths {
+		if p.Kind != policy.Exact {
+			return true
+		}
+		w.exact[p.Base] |= askExec
+		w.object(p.Base, askExec, policy.Run)
+		w.tell[path.Dir(p.Base)] |= tellNames
+	}
+	// What is in memory only is judged in the kernel.
+	return slices.ContainsFunc(e.Deny.Origins, func(o policy.Origin) bool { return o != policy.Memfd })
 }
 
 // asked is which events tell of operations before they happen.

@@ -107,8 +107,8 @@ func missing(e *Enforcer) []string {
 		"Without BPF LSM nothing stays in force when the agent ends, whatever on_agent_loss says.",
 		"System calls of 32-bit programs on processes and on the kernel, except signals, are not seen without BPF LSM.",
 	}
-	if e.kernel.cgroupRoot == "" {
-		all = append(all, "No cgroup2 file system is mounted: rules about addresses are not kept, and no process counts as one of a unit or container. Mount it, such as at /sys/fs/cgroup.")
+	if e.kernel.private != nil {
+		all = append(all, "Cgroups of version 2 are not mounted, so systemd keeps its units in those of version 1: in rules about processes, the network and the kernel no process counts as one of a unit or container. Boot with systemd.unified_cgroup_hierarchy=1.")
 	}
 	return all
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/container"
 	"github.com/vedette-sec/vedette/internal/process"
-	"github.com/vedette-sec/vedette/internal/response/firewall"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
@@ -186,7 +185,7 @@ func (k *kernelSide) state(tgid uint32) (state bpf.FallbackTaskState, running bo
 // cgroupID gives the number of the cgroup of version 2 that a process is in, from the content of /proc/PID/cgroup; 0 for none.
 func (k *kernelSide) cgroupID(content []byte) uint64 {
 	for line := range strings.Lines(string(content)) {
-		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok && k.cgroupRoot != "" {
+		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
 			var stat unix.Stat_t
 			if unix.Stat(filepath.Join(k.cgroupRoot, path), &stat) == nil {
 				return stat.Ino
@@ -229,9 +228,6 @@ func (k *kernelSide) findCgroups(programs *registry) error {
 			return fmt.Errorf("name the unit %s to the kernel side: %w", name, err)
 		}
 	}
-	if k.cgroupRoot == "" {
-		return nil
-	}
 	places := k.maps.Maps[bpf.FallbackMapCgroups]
 	return filepath.WalkDir(k.cgroupRoot, func(path string, entry fs.DirEntry, err error) error {
 		var stat unix.Stat_t
@@ -265,12 +261,6 @@ func placeOf(path string, programs *registry) bpf.FallbackCgroupPlace {
 		}
 	}
 	return place
-}
-
-// rootOfCgroups is where the version 2 cgroups are mounted; "" where they are not, so that no process is in a unit.
-func rootOfCgroups() string {
-	root, _ := firewall.RootCgroup()
-	return root
 }
 
 // tellPrograms gives the kernel side the numbers of programs.

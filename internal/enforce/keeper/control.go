@@ -60,7 +60,9 @@ func (k *Keeper) listen(ctx context.Context) error {
 	}
 	listener, err := net.Listen("unix", k.cfg.Socket)
 	if err != nil {
-		return fmt.Errorf("take commands: %w", err)
+		// Policies are kept all the same.
+		k.cfg.Logger.Warn("No commands can be taken", zap.String("socket", k.cfg.Socket), zap.Error(err))
+		return nil
 	}
 	if err := os.Chmod(k.cfg.Socket, 0o600); err != nil {
 		return errors.Join(err, listener.Close())

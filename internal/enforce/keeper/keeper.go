@@ -81,7 +81,8 @@ type Keeper struct {
 	found    string // the state of the files that were read, and of the programs that policies name
 	programs string
 	failure  *policystatus.Failure
-	unheard  bool   // that the status could not be written was said
+	unheard  bool // that the status could not be written was said
+	blocked  []Blocked
 	told     uint64 // what the last status counted
 	closed   bool
 }
@@ -296,7 +297,7 @@ func (k *Keeper) enforce(next *generation, at time.Time) error {
 		return enforce.ErrClosed
 	}
 	if k.enforcer == nil {
-		if len(next.written.Policies) == 0 {
+		if len(next.written.Policies)+len(k.blocked) == 0 {
 			k.current = next // nothing is to be kept in force, so nothing is touched
 			return nil
 		}
@@ -306,7 +307,11 @@ func (k *Keeper) enforce(next *generation, at time.Time) error {
 	}
 	trials := k.state.trials(next.written, at)
 	next.reverted, next.deadline = trials.reverted, trials.deadline
-	if err := k.enforcer.Load(effective(next.written, next.reverted)); err != nil {
+	set := effective(next.written, next.reverted)
+	if len(k.blocked) > 0 {
+		set.Policies = append(set.Policies, blocking(k.blocked))
+	}
+	if err := k.enforcer.Load(set); err != nil {
 		return err
 	}
 	next.number = k.enforcer.Status().Generation
@@ -348,6 +353,9 @@ func (k *Keeper) hand(from enforce.Enforcer) {
 func (k *Keeper) explain(v enforce.Verdict) Verdict {
 	out := Verdict{Verdict: v, Severity: policy.High, RuleMode: v.Mode, Generation: k.current.number}
 	p := k.current.byName[v.Policy]
+	if v.Policy == BlockedPolicy {
+		p = blocking(k.blocked)
+	}
 	if p == nil {
 		return out
 	}
