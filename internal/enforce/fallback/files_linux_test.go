@@ -7,6 +7,7 @@ package fallback
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -91,6 +92,19 @@ rules:
 	assert.Equal(t, "EPERM", outcome(t, intruder, "openat2", protected), "another thread could change what is asked for")
 }
 
+// tellsOfChanges reports whether the file system of the test's files tells of changes. Before Linux 5.13 that in memory does not,
+// which the status then has to say.
+func tellsOfChanges(t *testing.T, e *Enforcer) bool {
+	t.Helper()
+	for _, weak := range e.Status().Rules[0].Weaker {
+		if strings.Contains(weak.Reason, unix.ENODEV.Error()) {
+			assert.Equal(t, enforce.Unseen, e.Status().Rules[0].Strength)
+			return false
+		}
+	}
+	return true
+}
+
 func TestTreeGrows(t *testing.T) {
 	ring.Require(t, ring.Native)
 	intruder, gardener, dir := copyOf(t, "intruder"), copyOf(t, "gardener"), directory(t)
@@ -100,6 +114,9 @@ mode: enforce
 rules:
   - {name: all, files: {paths: [%s/**], operations: [write, create]}, allow: [{executable: %s}]}
 `, dir, gardener)
+	if !tellsOfChanges(t, e) {
+		return
+	}
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "new"), 0o755))
 	assert.Equal(t, "ok", outcome(t, gardener, "create", filepath.Join(dir, "new", "file")))
 	assert.Eventually(t, func() bool {
@@ -120,6 +137,9 @@ mode: enforce
 rules:
   - {name: all, files: {paths: [%s/tree/*], operations: tamper}, who: [{executable: %s}]}
 `, dir, intruder)
+	if !tellsOfChanges(t, e) {
+		return
+	}
 	for _, one := range []struct {
 		operation policy.Operation
 		path      string

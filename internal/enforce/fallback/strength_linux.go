@@ -6,7 +6,9 @@ package fallback
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/pkg/policy"
@@ -90,14 +92,22 @@ func (e *Enforcer) unwatched(r *policy.Rule, w *watch) []enforce.Weak {
 	}
 	e.files.mu.Lock()
 	defer e.files.mu.Unlock()
-	for name, err := range e.files.failures {
-		for _, p := range r.Files.Paths {
-			if p.Matches(name) {
-				all = append(all, enforce.Weak{Operation: r.Files.Operations, Strength: enforce.Unseen, Reason: fmt.Sprintf("%s cannot be watched: %v.", name, err)})
-			}
+	told := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(e.files.failures)) {
+		reason := e.files.failures[name].Error()
+		if told[reason] || !slices.ContainsFunc(r.Files.Paths, func(p policy.Path) bool { return watchedFor(p, name) }) {
+			continue
 		}
+		told[reason] = true
+		all = append(all, enforce.Weak{Operation: r.Files.Operations, Strength: enforce.Unseen, Reason: fmt.Sprintf("%s cannot be watched: %s.", name, reason)})
 	}
 	return all
+}
+
+// watchedFor reports whether a file or directory is watched because of a path: it is one of those that the path names, or their
+// names, or where it leads, would change with it.
+func watchedFor(p policy.Path, name string) bool {
+	return p.Matches(name) || name == p.Base || strings.HasPrefix(p.Base, strings.TrimSuffix(name, "/")+"/")
 }
 
 // missing tells what the kernel does not have.
