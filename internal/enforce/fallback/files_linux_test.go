@@ -87,6 +87,7 @@ rules:
 `, dir)
 	for _, name := range []string{protected, hard, soft, filepath.Join(mounted, "file")} {
 		assert.Equal(t, "EPERM", outcome(t, intruder, "write", name), name)
+		assert.Equal(t, "EPERM", outcome(t, intruder, "unshare", intruder, "write", name), "%s in a mount namespace of its own", name)
 	}
 	assert.Equal(t, "EPERM", outcome(t, intruder, "openat2", protected), "another thread could change what is asked for")
 }

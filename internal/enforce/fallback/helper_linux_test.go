@@ -90,6 +90,11 @@ var acts = map[string]func([]string) error{
 	"run":    func(args []string) error { return run(args[0], args[1:]) },
 	"memfd":  memfd,
 	"hammer": hammer,
+	"unshare": func(args []string) error {
+		c := exec.Command(args[0], args[1:]...)
+		c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+		return ended(c.Run())
+	},
 	"wait": func([]string) error {
 		fmt.Println("ready")
 		_, err := io.Copy(io.Discard, os.Stdin)
@@ -149,7 +154,11 @@ func withSocket(port string, call func(int, unix.Sockaddr) error) error {
 
 // run executes a program as a child and gives what became of it.
 func run(name string, args []string) error {
-	err := exec.Command(name, args...).Run()
+	return ended(exec.Command(name, args...).Run())
+}
+
+// ended gives how a child ended as an error of its own.
+func ended(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return syscall.Errno(exit.ExitCode())
