@@ -89,7 +89,10 @@ func (p *policies) Block(executables []response.Executable) error {
 }
 
 func (p *policies) close() error {
+	p.starting.Lock()
+	defer p.starting.Unlock()
 	err := p.keeper.Close()
+	p.started = false
 	p.verdicts.close()
 	return err
 }
