@@ -57,6 +57,27 @@ rules:
 	assert.Equal(t, enforce.RuleStatus{Policy: "egress", Rule: "out", Strength: enforce.Prevented, Denied: 2}, e.Status().Rules[0])
 }
 
+func TestAddressesAreMeantWhateverTheFamilyAndTheCall(t *testing.T) {
+	ring.Require(t, ring.Native)
+	confined := copyOf(t, "confined")
+	e := loadedWith(t, `
+policy: datagrams
+mode: enforce
+rules:
+  - {name: out, network: {operations: [connect], deny: ["127.0.0.0/8:7000-7999/udp", "[2001:db8::]/32:53/udp"]}, who: [{executable: %s}]}
+`, confined)
+	assert.Equal(t, "EPERM", outcome(t, confined, "send", "7001"))
+	v := verdict(t, e, policy.Connect)
+	assert.Equal(t, "socket_sendmsg", v.Hook)
+	assert.Equal(t, policy.UDP, v.Object.Protocol)
+	assert.Equal(t, "ok", outcome(t, confined, "send", "8001"), "another port")
+	assert.Equal(t, "EPERM", outcome(t, confined, "connect6", "::ffff:127.0.0.1", "7001"), "mapped into IPv6 it is the same address")
+	assert.Equal(t, "127.0.0.1:7001", verdict(t, e, policy.Connect).Object.Address.String())
+	assert.Equal(t, "EPERM", outcome(t, confined, "connect6", "2001:db8::7", "53"))
+	assert.Equal(t, "[2001:db8::7]:53", verdict(t, e, policy.Connect).Object.Address.String())
+	assert.Equal(t, "ok", outcome(t, confined, "connect6", "::1", "53"), "another network")
+}
+
 func TestOnlyAndAllowOfAddresses(t *testing.T) {
 	ring.Require(t, ring.Native)
 	confined, trusted, free, port := copyOf(t, "confined"), copyOf(t, "trusted"), listener(t), listener(t)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,6 +106,8 @@ var acts = map[string]func([]string) error{
 	"insmod":   raw(unix.SYS_FINIT_MODULE),
 	"rmmod":    raw(unix.SYS_DELETE_MODULE),
 	"umount":   raw(unix.SYS_UMOUNT2),
+	"send":     send,
+	"connect6": connect6,
 	"unshare": func(args []string) error {
 		c := exec.Command(args[0], args[1:]...)
 		c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
@@ -183,6 +186,27 @@ func openat2(args []string) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+// send sends a datagram without connecting first; connect6 connects over IPv6.
+func send(args []string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	number, _ := strconv.Atoi(args[0])
+	return unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+func connect6(args []string) error {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	number, _ := strconv.Atoi(args[1])
+	return unix.Connect(fd, &unix.SockaddrInet6{Port: number, Addr: netip.MustParseAddr(args[0]).As16()})
 }
 
 func withSocket(port string, call func(int, unix.Sockaddr) error) error {
