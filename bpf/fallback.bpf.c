@@ -302,23 +302,43 @@ int BPF_PROG(task_ended, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline bool is_slice(const struct unit_name *name, long length)
+#define SUFFIX 6
+
+/* The length counts the zero at the end. */
+static __always_inline bool ends_with(const struct unit_name *name, long length, const u8 *suffix)
 {
-	const u8 suffix[6] = {'.', 's', 'l', 'i', 'c', 'e'};
 	u8 differ = 0;
 
-	/* The length counts the zero at the end. */
-	if (length < 7 || length > UNIT_NAME)
+	if (length < SUFFIX + 1 || length > UNIT_NAME)
 		return false;
-	for (int i = 0; i < 6; i++)
-		differ |= name->text[(length - 7 + i) & (UNIT_NAME - 1)] ^ suffix[i];
+	for (int i = 0; i < SUFFIX; i++)
+		differ |= name->text[(length - SUFFIX - 1 + i) & (UNIT_NAME - 1)] ^ suffix[i];
 	return !differ;
+}
+
+/* Engines end a container's cgroup with its id, before .scope where systemd makes it. */
+static __always_inline u64 container_of_name(const struct unit_name *name, long length)
+{
+	const u8 scope[SUFFIX] = {'.', 's', 'c', 'o', 'p', 'e'};
+	struct container_id id;
+	u64 *known;
+	long begin = length - 1 - ID_LENGTH;
+
+	if (ends_with(name, length, scope))
+		begin -= SUFFIX;
+	if (begin < 0 || begin >= UNIT_NAME - ID_DIGITS)
+		return 0;
+	for (int i = 0; i < ID_DIGITS; i++)
+		id.digits[i] = name->text[(begin + i) & (UNIT_NAME - 1)];
+	known = bpf_map_lookup_elem(&containers, &id);
+	return known ? *known : 0;
 }
 
 /* Cgroups are named by whoever makes them, but what is below a unit of systemd is no unit of it. */
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_made, struct cgroup *cgroup)
 {
+	const u8 slice[SUFFIX] = {'.', 's', 'l', 'i', 'c', 'e'};
 	u64 id = BPF_CORE_READ(cgroup, kn, id);
 	u64 parent = BPF_CORE_READ(cgroup, self.parent, cgroup, kn, id);
 	struct cgroup_place *above, place = {};
@@ -331,13 +351,14 @@ int BPF_PROG(cgroup_made, struct cgroup *cgroup)
 	above = bpf_map_lookup_elem(&cgroups, &parent);
 	if (above)
 		place = *above;
+	length = bpf_probe_read_kernel_str(name.text, sizeof(name.text),
+					   BPF_CORE_READ(cgroup, kn, name));
+	place.containers |= container_of_name(&name, length);
 	if (place.open) {
-		length = bpf_probe_read_kernel_str(name.text, sizeof(name.text),
-						   BPF_CORE_READ(cgroup, kn, name));
 		unit = bpf_map_lookup_elem(&units, &name);
 		if (unit)
 			place.units |= *unit;
-		place.open = is_slice(&name, length);
+		place.open = ends_with(&name, length, slice);
 	}
 	bpf_map_update_elem(&cgroups, &id, &place, BPF_ANY);
 	return 0;

@@ -154,6 +154,14 @@ struct unit_name {
 	u8 text[UNIT_NAME];
 };
 
+/* The digits of a container's id that policies must give at least. */
+#define ID_DIGITS 12
+#define ID_LENGTH 64
+
+struct container_id {
+	u8 digits[ID_DIGITS];
+};
+
 struct verdict {
 	u64 time; /* CLOCK_BOOTTIME, ns */
 	u64 generation;
@@ -235,6 +243,13 @@ struct {
 	__type(key, struct unit_name);
 	__type(value, u64);
 } units SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct container_id);
+	__type(value, u64);
+} containers SEC(".maps");
 
 struct switches {
 	u64 audit_only;

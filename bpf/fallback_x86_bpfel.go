@@ -21,6 +21,11 @@ type FallbackCgroupPlace struct {
 	Reserved   uint32
 }
 
+type FallbackContainerId struct {
+	_      structs.HostLayout
+	Digits [12]uint8
+}
+
 type FallbackEndpoint struct {
 	_            structs.HostLayout
 	Address      [2]uint64
@@ -192,6 +197,7 @@ type FallbackVerdict struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	FallbackMapCgroups               = "cgroups"
+	FallbackMapContainers            = "containers"
 	FallbackMapEnded                 = "ended"
 	FallbackMapInForce               = "in_force"
 	FallbackMapPrograms              = "programs"
@@ -325,15 +331,16 @@ type FallbackProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FallbackMapSpecs struct {
-	Cgroups  *ebpf.MapSpec `ebpf:"cgroups"`
-	Ended    *ebpf.MapSpec `ebpf:"ended"`
-	InForce  *ebpf.MapSpec `ebpf:"in_force"`
-	Programs *ebpf.MapSpec `ebpf:"programs"`
-	Scripts  *ebpf.MapSpec `ebpf:"scripts"`
-	Switched *ebpf.MapSpec `ebpf:"switched"`
-	Tasks    *ebpf.MapSpec `ebpf:"tasks"`
-	Units    *ebpf.MapSpec `ebpf:"units"`
-	Verdicts *ebpf.MapSpec `ebpf:"verdicts"`
+	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
+	Containers *ebpf.MapSpec `ebpf:"containers"`
+	Ended      *ebpf.MapSpec `ebpf:"ended"`
+	InForce    *ebpf.MapSpec `ebpf:"in_force"`
+	Programs   *ebpf.MapSpec `ebpf:"programs"`
+	Scripts    *ebpf.MapSpec `ebpf:"scripts"`
+	Switched   *ebpf.MapSpec `ebpf:"switched"`
+	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
+	Units      *ebpf.MapSpec `ebpf:"units"`
+	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
 // FallbackVariableSpecs contains global variables before they are loaded into the kernel.
@@ -365,20 +372,22 @@ func (o *FallbackObjects) Close() error {
 //
 // It can be passed to LoadFallbackObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FallbackMaps struct {
-	Cgroups  *ebpf.Map `ebpf:"cgroups"`
-	Ended    *ebpf.Map `ebpf:"ended"`
-	InForce  *ebpf.Map `ebpf:"in_force"`
-	Programs *ebpf.Map `ebpf:"programs"`
-	Scripts  *ebpf.Map `ebpf:"scripts"`
-	Switched *ebpf.Map `ebpf:"switched"`
-	Tasks    *ebpf.Map `ebpf:"tasks"`
-	Units    *ebpf.Map `ebpf:"units"`
-	Verdicts *ebpf.Map `ebpf:"verdicts"`
+	Cgroups    *ebpf.Map `ebpf:"cgroups"`
+	Containers *ebpf.Map `ebpf:"containers"`
+	Ended      *ebpf.Map `ebpf:"ended"`
+	InForce    *ebpf.Map `ebpf:"in_force"`
+	Programs   *ebpf.Map `ebpf:"programs"`
+	Scripts    *ebpf.Map `ebpf:"scripts"`
+	Switched   *ebpf.Map `ebpf:"switched"`
+	Tasks      *ebpf.Map `ebpf:"tasks"`
+	Units      *ebpf.Map `ebpf:"units"`
+	Verdicts   *ebpf.Map `ebpf:"verdicts"`
 }
 
 func (m *FallbackMaps) Close() error {
 	return _FallbackClose(
 		m.Cgroups,
+		m.Containers,
 		m.Ended,
 		m.InForce,
 		m.Programs,

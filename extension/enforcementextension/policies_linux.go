@@ -50,12 +50,17 @@ func newPolicies(cfg *Config, set extension.Settings, telemetry *metadata.Teleme
 		ReloadInterval: cfg.Policies.ReloadInterval, StatusFile: cfg.Policies.StatusFile, Socket: cfg.Policies.Socket,
 		StateFile: filepath.Join(cfg.StateDirectory, "policies.json"),
 		Open: func() (enforce.Enforcer, string, error) {
-			opened, how, err := enforcers.Open(enforcers.Options{})
+			opened, how, err := enforcers.Open(enforcers.Options{Skipped: p.skipped})
 			return opened, string(how), err
 		},
 		Told: p.told, Loaded: p.loaded, Counts: p.counts, Logger: set.Logger,
 	})
 	return p
+}
+
+// skipped says why policies are not kept in a better way.
+func (p *policies) skipped(mechanism enforcers.Mechanism, err error) {
+	p.logger.Info("This way to keep policies in force does not work here", zap.String("mechanism", string(mechanism)), zap.Error(err))
 }
 
 func (p *policies) start(ctx context.Context) error {
@@ -89,7 +94,10 @@ func (p *policies) Block(executables []response.Executable) error {
 }
 
 func (p *policies) close() error {
+	p.starting.Lock()
+	defer p.starting.Unlock()
 	err := p.keeper.Close()
+	p.started = false
 	p.verdicts.close()
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -263,4 +264,20 @@ func TestBlockedProgramCannotBeRun(t *testing.T) {
 	require.NoError(t, operator.Close())
 	assert.Equal(t, enforcement.Undo, next(t, results).Step)
 	require.NoError(t, exec.Command(tool).Run())
+}
+
+func TestTwoAgentsDoNotShareASocket(t *testing.T) {
+	g := guard(t, protecting)
+	other := newExtension(t, g.cfg)
+	require.ErrorContains(t, other.Start(t.Context(), componenttest.NewNopHost()), "another agent takes commands at "+g.cfg.Policies.Socket)
+	require.NoError(t, other.Shutdown(t.Context()))
+	assert.Equal(t, "no policy waits to be confirmed", g.ask(keeper.Command{Do: keeper.Confirm}), "the first goes on")
+}
+
+func TestPoliciesAreKeptWithoutASocketToo(t *testing.T) {
+	g := guard(t, protecting)
+	g.cfg.Policies.Socket = filepath.Join(t.TempDir(), strings.Repeat("long", 30), "socket") // longer than addresses are
+	g.cfg.Policies.StatusFile += "2"
+	g.start()
+	assert.Equal(t, policy.Enforce, g.mode())
 }

@@ -57,6 +57,27 @@ rules:
 	assert.Equal(t, enforce.RuleStatus{Policy: "egress", Rule: "out", Strength: enforce.Prevented, Denied: 2}, e.Status().Rules[0])
 }
 
+func TestAddressesAreMeantWhateverTheFamilyAndTheCall(t *testing.T) {
+	ring.Require(t, ring.Native)
+	confined := copyOf(t, "confined")
+	e := loadedWith(t, `
+policy: datagrams
+mode: enforce
+rules:
+  - {name: out, network: {operations: [connect], deny: ["127.0.0.0/8:7000-7999/udp", "[2001:db8::]/32:53/udp"]}, who: [{executable: %s}]}
+`, confined)
+	assert.Equal(t, "EPERM", outcome(t, confined, "send", "7001"))
+	v := verdict(t, e, policy.Connect)
+	assert.Equal(t, "socket_sendmsg", v.Hook)
+	assert.Equal(t, policy.UDP, v.Object.Protocol)
+	assert.Equal(t, "ok", outcome(t, confined, "send", "8001"), "another port")
+	assert.Equal(t, "EPERM", outcome(t, confined, "connect6", "::ffff:127.0.0.1", "7001"), "mapped into IPv6 it is the same address")
+	assert.Equal(t, "127.0.0.1:7001", verdict(t, e, policy.Connect).Object.Address.String())
+	assert.Equal(t, "EPERM", outcome(t, confined, "connect6", "2001:db8::7", "53"))
+	assert.Equal(t, "[2001:db8::7]:53", verdict(t, e, policy.Connect).Object.Address.String())
+	assert.Equal(t, "ok", outcome(t, confined, "connect6", "::1", "53"), "another network")
+}
+
 func TestOnlyAndAllowOfAddresses(t *testing.T) {
 	ring.Require(t, ring.Native)
 	confined, trusted, free, port := copyOf(t, "confined"), copyOf(t, "trusted"), listener(t), listener(t)
@@ -145,6 +166,60 @@ rules:
 	other := victim(t, daemon)
 	assert.Equal(t, "ok", outcome(t, manager, "kill", strconv.Itoa(other)))
 	assert.Equal(t, "ok", outcome(t, intruder, "kill", strconv.Itoa(victim(t, copyOf(t, "nobody's")))))
+}
+
+func TestWhoActsOnAProtectedProcessIsKilled(t *testing.T) {
+	ring.Require(t, ring.Native)
+	daemon, intruder, debugger := copyOf(t, "daemon"), copyOf(t, "intruder"), copyOf(t, "debugger")
+	e := loadedWith(t, `
+policy: daemon
+mode: enforce
+rules:
+  - name: processes
+    processes: {executables: [%s], operations: [ptrace, memory, priority]}
+    who: [{executable: %s}, {executable: %s}]
+    allow: [{executable: %s}]
+`, daemon, intruder, debugger, debugger)
+	pid := victim(t, daemon)
+	for _, one := range []struct {
+		act       string
+		operation policy.Operation
+	}{
+		{"ptrace", policy.Ptrace}, {"seize", policy.Ptrace}, {"vm-read", policy.Memory}, {"vm-write", policy.Memory},
+		{"nice", policy.Priority}, {"limit", policy.Priority}, {"affinity", policy.Priority},
+	} {
+		assert.Equal(t, "SIGKILL", outcome(t, intruder, one.act, strconv.Itoa(pid)), one.act)
+		v := verdict(t, e, one.operation)
+		assert.EqualValues(t, pid, v.Object.PID, one.act)
+		assert.Equal(t, "sys_enter", v.Hook)
+	}
+	assert.Equal(t, "ok", outcome(t, debugger, "nice", strconv.Itoa(pid)))
+}
+
+func TestWhoActsOnTheKernelIsKilled(t *testing.T) {
+	ring.Require(t, ring.Native)
+	intruder, other, daemon := copyOf(t, "intruder"), copyOf(t, "other"), copyOf(t, "daemon")
+	// One at a time: the program calls bpf when it starts, whatever it is to do then.
+	text := "policy: kernel\nmode: enforce\nrules:\n  - {name: none, kernel: [%s], who: [{executable: %s}]}\n"
+	e := enforcer(t)
+	for _, one := range []struct {
+		act       string
+		operation policy.Operation
+	}{
+		{"bpf", policy.BPF}, {"kexec", policy.Kexec}, {"settime", policy.Time}, {"insmod", policy.Modules}, {"rmmod", policy.Modules}, {"umount", policy.KernelMount},
+	} {
+		load(t, e, text, one.operation, intruder)
+		if e.kernel.failure(one.operation) != nil {
+			continue // a kernel that was built without the call
+		}
+		assert.Equal(t, "SIGKILL", outcome(t, intruder, one.act), one.act)
+		assert.Equal(t, enforce.Killed, verdict(t, e, one.operation).Strength, one.act)
+		assert.NotEqual(t, "SIGKILL", outcome(t, other, one.act), one.act)
+	}
+	load(t, e, text, policy.KernelPtrace, intruder)
+	pid := strconv.Itoa(victim(t, daemon))
+	assert.Equal(t, "SIGKILL", outcome(t, intruder, "ptrace", pid), "tracing any process")
+	assert.NotEqual(t, "SIGKILL", outcome(t, other, "nice", pid))
 }
 
 func TestKernelRuleKillsTheCaller(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,14 +88,64 @@ var acts = map[string]func([]string) error{
 		pid, _ := strconv.Atoi(args[0])
 		return unix.Kill(pid, unix.SIGUSR1)
 	},
-	"run":    func(args []string) error { return run(args[0], args[1:]) },
-	"memfd":  memfd,
-	"hammer": hammer,
+	"run":      func(args []string) error { return run(args[0], args[1:]) },
+	"memfd":    memfd,
+	"hammer":   hammer,
+	"ptrace":   onProcess(func(pid int) error { return unix.PtraceAttach(pid) }),
+	"seize":    onProcess(func(pid int) error { return unix.PtraceSeize(pid) }),
+	"vm-read":  onProcess(func(pid int) error { return transfer(unix.ProcessVMReadv, pid) }),
+	"vm-write": onProcess(func(pid int) error { return transfer(unix.ProcessVMWritev, pid) }),
+	"nice":     onProcess(func(pid int) error { return unix.Setpriority(unix.PRIO_PROCESS, pid, 5) }),
+	"limit": onProcess(func(pid int) error {
+		return unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil)
+	}),
+	"affinity": onProcess(func(pid int) error { return unix.SchedSetaffinity(pid, &unix.CPUSet{1}) }),
+	"bpf":      raw(unix.SYS_BPF),
+	"kexec":    raw(unix.SYS_KEXEC_LOAD),
+	"settime":  raw(unix.SYS_CLOCK_SETTIME),
+	"insmod":   raw(unix.SYS_FINIT_MODULE),
+	"rmmod":    raw(unix.SYS_DELETE_MODULE),
+	"umount":   raw(unix.SYS_UMOUNT2),
+	"send":     send,
+	"connect6": connect6,
+	"unshare": func(args []string) error {
+		c := exec.Command(args[0], args[1:]...)
+		c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+		return ended(c.Run())
+	},
 	"wait": func([]string) error {
 		fmt.Println("ready")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	},
+}
+
+func onProcess(act func(pid int) error) func([]string) error {
+	return func(args []string) error {
+		pid, err := strconv.Atoi(args[0])
+		if err != nil {
+			return err
+		}
+		return act(pid)
+	}
+}
+
+// transfer moves a byte between the memory of this process and that of another.
+func transfer(call func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), pid int) error {
+	b := []byte{0}
+	_, err := call(pid, []unix.Iovec{{Base: &b[0], Len: 1}}, []unix.RemoteIovec{{Base: 4096, Len: 1}}, 0)
+	return err
+}
+
+// raw makes a call with arguments that it refuses, so that nothing happens whoever makes it.
+func raw(number uintptr) func([]string) error {
+	return func([]string) error {
+		const none = ^uintptr(0)
+		if _, _, errno := unix.Syscall6(number, none, none, none, none, none, none); errno != 0 {
+			return errno
+		}
+		return nil
+	}
 }
 
 // hammer opens a file and connects to a port until its standard input ends, and tells how often it tried and how often it could.
@@ -137,6 +188,27 @@ func openat2(args []string) error {
 	return unix.Close(fd)
 }
 
+// send sends a datagram without connecting first; connect6 connects over IPv6.
+func send(args []string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	number, _ := strconv.Atoi(args[0])
+	return unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+func connect6(args []string) error {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	number, _ := strconv.Atoi(args[1])
+	return unix.Connect(fd, &unix.SockaddrInet6{Port: number, Addr: netip.MustParseAddr(args[0]).As16()})
+}
+
 func withSocket(port string, call func(int, unix.Sockaddr) error) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -149,7 +221,11 @@ func withSocket(port string, call func(int, unix.Sockaddr) error) error {
 
 // run executes a program as a child and gives what became of it.
 func run(name string, args []string) error {
-	err := exec.Command(name, args...).Run()
+	return ended(exec.Command(name, args...).Run())
+}
+
+// ended gives how a child ended as an error of its own.
+func ended(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return syscall.Errno(exit.ExitCode())
@@ -230,7 +306,8 @@ func victim(t *testing.T, name string) int {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = in.Close()
-		_ = c.Wait() // a signal may have ended it
+		_ = c.Process.Kill() // who traced it may have left it stopped
+		_ = c.Wait()
 	})
 	return c.Process.Pid
 }

@@ -218,7 +218,7 @@ func lineage(state *bpf.FallbackTaskState, programs *registry) []policy.Program 
 	return all
 }
 
-// findCgroups tells the kernel side what each cgroup is inside of. It is told of later ones by itself, but for containers.
+// findCgroups tells the kernel side what each cgroup is inside of, and by which names it knows later ones.
 func (k *kernelSide) findCgroups(programs *registry) error {
 	units := k.maps.Maps[bpf.FallbackMapUnits]
 	for i, name := range programs.units {
@@ -226,6 +226,15 @@ func (k *kernelSide) findCgroups(programs *registry) error {
 		copy(key.Text[:], name)
 		if err := units.Put(key, uint64(1)<<i); err != nil {
 			return fmt.Errorf("name the unit %s to the kernel side: %w", name, err)
+		}
+	}
+	for i, id := range programs.containers {
+		var key bpf.FallbackContainerId
+		if copy(key.Digits[:], id) < len(key.Digits) {
+			continue // a name, and no id: such containers are known when policies are loaded
+		}
+		if err := k.maps.Maps[bpf.FallbackMapContainers].Put(key, uint64(1)<<i); err != nil {
+			return fmt.Errorf("name the container %s to the kernel side: %w", id, err)
 		}
 	}
 	places := k.maps.Maps[bpf.FallbackMapCgroups]

@@ -16,6 +16,9 @@ import (
 type Options struct {
 	// Mechanism forces a way; "" takes the best that works.
 	Mechanism Mechanism
+
+	// Skipped is told of each better way that does not work, and why; nil for nobody.
+	Skipped func(Mechanism, error)
 }
 
 // Mechanism is a way to keep policies in force.
@@ -46,6 +49,9 @@ func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 			return opened, way.mechanism, nil
 		}
 		failed = join(failed, way.mechanism, err)
+		if options.Skipped != nil {
+			options.Skipped(way.mechanism, err)
+		}
 	}
 	if failed == nil {
 		return nil, "", fmt.Errorf("found the mechanism %q, expected %s", options.Mechanism, Fallback)

@@ -47,25 +47,21 @@ const (
 	commandTime = 5 * time.Second
 )
 
-// listen takes commands. Only the agent's user, which is root, may write to the socket.
-func (k *Keeper) listen(ctx context.Context) error {
+// errOther says that an agent is there already.
+var errOther = errors.New("another agent takes commands")
+
+// takeCommands begins to. Where that is not possible policies are kept all the same, unless another agent is at work.
+func (k *Keeper) takeCommands(ctx context.Context) error {
 	if k.cfg.Socket == "" {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(k.cfg.Socket), 0o755); err != nil {
-		return err
+	listener, err := listen(k.cfg.Socket)
+	if errors.Is(err, errOther) {
+		return fmt.Errorf("%w at %s; expected policies::socket to be one of its own", err, k.cfg.Socket)
 	}
-	if err := freeSocket(k.cfg.Socket); err != nil {
-		return err
-	}
-	listener, err := net.Listen("unix", k.cfg.Socket)
 	if err != nil {
-		// Policies are kept all the same.
-		k.cfg.Logger.Warn("No commands can be taken", zap.String("socket", k.cfg.Socket), zap.Error(err))
+		k.cfg.Logger.Warn("No commands can be taken", zap.Error(err))
 		return nil
-	}
-	if err := os.Chmod(k.cfg.Socket, 0o600); err != nil {
-		return errors.Join(err, listener.Close())
 	}
 	k.work.Go(func() {
 		<-ctx.Done()
@@ -75,19 +71,37 @@ func (k *Keeper) listen(ctx context.Context) error {
 	return nil
 }
 
+// listen makes the socket. Only the agent's user, which is root, may write to it.
+func listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if err := freeSocket(path); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
 // freeSocket removes what an agent left that ended without doing so.
 func freeSocket(path string) error {
 	connection, err := net.Dial("unix", path)
 	switch {
 	case err == nil:
 		_ = connection.Close()
-		return fmt.Errorf("another agent takes commands at %s; expected policies::socket to be one of its own", path)
+		return errOther
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return os.Remove(path)
 	}
-	return fmt.Errorf("take commands: %w", err)
+	return err
 }
 
 func (k *Keeper) serve(listener net.Listener) {

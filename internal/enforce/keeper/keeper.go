@@ -128,10 +128,11 @@ func (k *Keeper) Start(ctx context.Context) error {
 func (k *Keeper) start(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.closed = false
 	if err := k.state.read(k.cfg.StateFile); err != nil {
 		return err
 	}
-	if err := k.listen(ctx); err != nil {
+	if err := k.takeCommands(ctx); err != nil {
 		return err
 	}
 	return k.load(time.Now())
