@@ -135,6 +135,8 @@ func freePort(t *testing.T) int {
 
 // post sends a batch by OTLP as often as it takes: what was not acknowledged is sent again, as any sender does.
 func post(ctx context.Context, url string, first, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	body, err := plogotlp.NewExportRequestFromLogs(files(first, n)).MarshalProto()
 	if err != nil {
 		return err
@@ -254,13 +256,13 @@ func TestNothingIsLostAndNothingDoubled(t *testing.T) {
 	a.stop()
 }
 
-// TestFullDiskAtTheAgent: while the server is away the disk with the queue fills up. What does not fit in it is not
-// acknowledged, so its sender keeps it, and everything arrives when the server is back.
+// TestFullDiskAtTheAgent: while the server is away the queue fills its disk, as far as it may, and then something else
+// fills the rest. What does not fit is not acknowledged, so its sender keeps it; and everything arrives in the end.
 func TestFullDiskAtTheAgent(t *testing.T) {
 	backend := node(t, server.Elasticsearch)
 	template(t, backend.URL, "logs-fulldisk", `,"process":{"properties":{"pid":{"type":"long"}}}`)
 	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
 		ring.Cannot(t, "it cannot mount a small file system: "+err.Error())
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(disk, 0)) })
@@ -273,20 +275,21 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 		return backend.URL
 	})
 	port := freePort(t)
-	a := startAgent(t, fmt.Sprintf(agentConfig, port, disk, proxy.URL, proxy.CAFile, "fulldisk"))
+	config := fmt.Sprintf(agentConfig, port, disk, proxy.URL, proxy.CAFile, "fulldisk")
+	config = strings.Replace(config, "    sending_queue:", "    queue_disk: {directory: "+disk+", min_free_mib: 1}\n    sending_queue:", 1)
+	// The storage gives room back to the disk, once it has been large and is small again.
+	config = strings.Replace(config, "create_directory: true", "compaction: {on_rebound: true, directory: "+t.TempDir()+
+		", rebound_needed_threshold_mib: 2, rebound_trigger_threshold_mib: 1, check_interval: 1s}", 1)
+	a := startAgent(t, config)
 	url := fmt.Sprintf("http://127.0.0.1:%d/v1/logs", port)
 
 	const perBatch = 500
-	full := 0
-	for ; full < 1000; full++ {
-		body, err := plogotlp.NewExportRequestFromLogs(files(full*perBatch, perBatch)).MarshalProto()
-		require.NoError(t, err)
-		if postOnce(t.Context(), url, body) != nil {
-			break
-		}
-	}
-	require.Less(t, full, 1000, "the disk never became full")
+	full := fillQueue(t, url, perBatch)
+	rest := filepath.Join(disk, "somebody-elses")
+	require.Error(t, os.WriteFile(rest, make([]byte, 4<<20), 0o600), "there is no room for all of it")
 	away.Store(false)
+	require.Eventually(t, func() bool { return strings.Contains(a.said.String(), "The storage of the queue does not work") }, patience, 50*time.Millisecond)
+	require.NoError(t, os.Remove(rest))
 	for i := full; i < full+10; i++ {
 		require.NoError(t, post(t.Context(), url, i*perBatch, perBatch))
 	}
@@ -295,6 +298,20 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-fulldisk-default"))
 	t.Logf("the disk was full after %d events", full*perBatch)
 	a.stop()
+}
+
+// fillQueue sends batches until one is refused, and returns how many were not.
+func fillQueue(t *testing.T, url string, perBatch int) int {
+	t.Helper()
+	for i := range 1000 {
+		body, err := plogotlp.NewExportRequestFromLogs(files(i*perBatch, perBatch)).MarshalProto()
+		require.NoError(t, err)
+		if postOnce(t.Context(), url, body) != nil {
+			return i
+		}
+	}
+	require.Fail(t, "the disk never became full")
+	return 0
 }
 
 // distinct counts the process ids that the documents name, by asking for all of them. Each event names another.
