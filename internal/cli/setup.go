@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/vedette-sec/vedette/config"
+	shipped "github.com/vedette-sec/vedette/config"
 	"github.com/vedette-sec/vedette/internal/elastic"
 	"github.com/vedette-sec/vedette/internal/elastic/kibana"
 	"github.com/vedette-sec/vedette/internal/rules"
@@ -104,13 +104,13 @@ func (f *setupFlags) setKibana(ctx context.Context, client *elastic.Client) (*el
 }
 
 func kibanaObjects() ([]kibana.Object, error) {
-	text, err := config.Files.ReadFile(config.Dashboards)
+	text, err := shipped.Files.ReadFile(shipped.Dashboards)
 	if err != nil {
 		return nil, err
 	}
 	spec, err := kibana.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", config.Dashboards, err)
+		return nil, fmt.Errorf("%s: %w", shipped.Dashboards, err)
 	}
 	return kibana.Objects(spec)
 }

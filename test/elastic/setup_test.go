@@ -3,6 +3,7 @@
 package elastic
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,9 +15,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/cli"
 	"github.com/vedette-sec/vedette/internal/elastic"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/test/internal/server"
@@ -210,4 +213,29 @@ func checkTypes(t *testing.T, url, namespace string, kind server.Kind) {
 		}
 		assert.Contains(t, types, want, f.Path)
 	}
+}
+
+// vedette runs a command of the program against a server and returns what it prints.
+func vedette(t *testing.T, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	settings := otelcol.CollectorSettings{Factories: func() (otelcol.Factories, error) { return otelcol.Factories{}, nil }}
+	require.NoError(t, cli.Run(t.Context(), settings, args, cli.Streams{Out: &out, Err: &errs}), errs.String())
+	return out.String()
+}
+
+func TestSetupCommand(t *testing.T) {
+	url := node(t, server.OpenSearch).URL
+	dry := vedette(t, "setup", "elasticsearch", "--elasticsearch", url, "--dry-run")
+	assert.Contains(t, dry, "Nothing is changed")
+	assert.Regexp(t, `(created|unchanged) +_index_template +logs-vedette.alerts`, dry)
+	assert.Regexp(t, `left out +_ilm/policy +logs-vedette.alerts +.*no handler found`, dry)
+	assert.Contains(t, dry, "note: the server has no ILM; ")
+	vedette(t, "setup", "elasticsearch", "--elasticsearch", url)
+	assert.Regexp(t, `unchanged +_index_template +logs-vedette.alerts`, vedette(t, "setup", "elasticsearch", "--elasticsearch", url))
+	var report elastic.Report
+	require.NoError(t, json.Unmarshal([]byte(vedette(t, "setup", "elasticsearch", "--elasticsearch", url, "--json", "--dry-run", "--remove")), &report))
+	assert.Equal(t, elastic.Removed, outcomes(&report)["_index_template/logs-vedette.alerts"])
+	status, _ := call(t, http.MethodGet, url+"/_index_template/logs-vedette.alerts", "")
+	assert.Equal(t, http.StatusOK, status, "a dry run removes nothing")
 }
