@@ -22,6 +22,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/cli"
 	"github.com/vedette-sec/vedette/internal/elastic"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/test/internal/server"
 )
 
@@ -41,7 +42,8 @@ func outcomes(r *elastic.Report) map[string]elastic.Outcome {
 	return all
 }
 
-// TestSetup installs, installs again, changes and removes on both servers, each of which lacks other things.
+// TestSetup installs, installs again, changes and removes on both servers, each of which lacks other things. The nodes
+// are its own: templates that other tests' data streams use cannot be removed.
 func TestSetup(t *testing.T) {
 	for kind, want := range map[server.Kind]struct {
 		pipeline elastic.Outcome
@@ -51,7 +53,11 @@ func TestSetup(t *testing.T) {
 		server.OpenSearch:    {elastic.Created, "no fields of type flattened; they are flat_object"},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			url := node(t, kind).URL
+			ring.Require(t, ring.Server)
+			own, err := server.Start(t.Context(), kind, t.TempDir())
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, own.Kill()) }()
+			url := own.URL
 			c := client(t, url)
 			dry, err := c.Install(t.Context(), true)
 			require.NoError(t, err)
