@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
-	"time"
 )
 
 // DiskConfig keeps the queue from filling the disk it is on: a storage that cannot write cannot even be
@@ -33,37 +31,18 @@ func (c *DiskConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// diskAge is for how long an answer about the disk holds.
-const diskAge = 200 * time.Millisecond
-
-// disk knows whether there is room for the queue.
-type disk struct {
-	cfg DiskConfig
-
-	mu    sync.Mutex
-	asked time.Time
-	err   error
-}
-
-// check returns an error while the disk is too full. It may pass.
-func (d *disk) check(now time.Time) error {
-	if d.cfg.Directory == "" {
+// check returns an error while the disk is too full. It may pass. The question is cheap beside what follows, and an
+// answer of a moment ago would let too much in.
+func (c *DiskConfig) check() error {
+	if c.Directory == "" {
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if now.Sub(d.asked) < diskAge {
-		return d.err
+	free, err := freeBytes(c.Directory)
+	if err != nil {
+		return fmt.Errorf("look at the disk of the queue: %w", err)
 	}
-	d.asked = now
-	free, err := freeBytes(d.cfg.Directory)
-	switch {
-	case err != nil:
-		d.err = fmt.Errorf("look at the disk of the queue: %w", err)
-	case free < uint64(d.cfg.MinFreeMiB)<<20:
-		d.err = fmt.Errorf("the disk of the queue, %s, has %d MiB left, and %d are to stay free", d.cfg.Directory, free>>20, d.cfg.MinFreeMiB)
-	default:
-		d.err = nil
+	if free < uint64(c.MinFreeMiB)<<20 {
+		return fmt.Errorf("the disk of the queue, %s, has %d MiB left, and %d are to stay free", c.Directory, free>>20, c.MinFreeMiB)
 	}
-	return d.err
+	return nil
 }

@@ -28,13 +28,13 @@ func NewFactory() collectorexporter.Factory {
 // makes the queue's storage a patient one.
 type front struct {
 	collectorexporter.Logs
-	disk    disk
+	disk    DiskConfig
 	storage *component.ID // nil where the queue is in memory
 	wait    *waiting
 }
 
 func newFront(logs collectorexporter.Logs, cfg *Config, set component.TelemetrySettings) *front {
-	f := &front{Logs: logs, disk: disk{cfg: cfg.QueueDisk}, wait: &waiting{logger: set.Logger, stop: make(chan struct{})}}
+	f := &front{Logs: logs, disk: cfg.QueueDisk, wait: &waiting{logger: set.Logger, stop: make(chan struct{})}}
 	if cfg.QueueConfig.HasValue() {
 		f.storage = cfg.QueueConfig.Get().StorageID
 	}
@@ -54,11 +54,10 @@ func (f *front) Shutdown(ctx context.Context) error {
 }
 
 func (f *front) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	now := time.Now()
-	if err := f.disk.check(now); err != nil {
+	if err := f.disk.check(); err != nil {
 		return err
 	}
-	return f.Logs.ConsumeLogs(ctx, withTimes(logs, func() time.Time { return now }))
+	return f.Logs.ConsumeLogs(ctx, withTimes(logs, time.Now))
 }
 
 func createLogs(ctx context.Context, set collectorexporter.Settings, config component.Config) (collectorexporter.Logs, error) {
