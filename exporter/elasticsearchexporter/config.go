@@ -90,6 +90,9 @@ type Config struct {
 	// DeadLetter says where documents go that the server will never take.
 	DeadLetter DeadLetterConfig `mapstructure:"dead_letter"`
 
+	// QueueDisk keeps the queue from filling the disk it is on.
+	QueueDisk DiskConfig `mapstructure:"queue_disk"`
+
 	// RetryConfig says when what was not taken is sent again. Default: after 1s, up to 1m, without end.
 	RetryConfig configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 
@@ -160,6 +163,7 @@ func createDefaultConfig() component.Config {
 		DataStream:   DataStreamConfig{Namespace: "default"},
 		Action:       actionCreate,
 		Bulk:         BulkConfig{MaxSizeMiB: 5},
+		QueueDisk:    DiskConfig{MinFreeMiB: 64},
 		RetryConfig:  retry,
 		QueueConfig:  configoptional.Some(queue),
 	}

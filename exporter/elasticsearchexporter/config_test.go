@@ -52,6 +52,7 @@ func TestLoadConfigAll(t *testing.T) {
 	want.DataStream = DataStreamConfig{Dataset: "hosts", Namespace: "prod", Require: true}
 	want.Bulk.MaxSizeMiB = 8
 	want.DeadLetter.File = "/var/lib/vedette/dead-letters.jsonl"
+	want.QueueDisk = DiskConfig{Directory: "/var/lib/vedette/queue", MinFreeMiB: 128}
 	want.RetryConfig.MaxInterval = 5 * time.Minute
 	want.QueueConfig.Get().NumConsumers = 2
 	want.QueueConfig.Get().StorageID = &storage

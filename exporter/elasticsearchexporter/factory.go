@@ -24,11 +24,40 @@ func NewFactory() collectorexporter.Factory {
 	)
 }
 
-// timed gives records a time before they reach the queue.
-type timed struct{ collectorexporter.Logs }
+// front is before the queue: it gives records a time, refuses what there is no room for on the disk, and
+// makes the queue's storage a patient one.
+type front struct {
+	collectorexporter.Logs
+	disk    DiskConfig
+	storage *component.ID // nil where the queue is in memory
+	wait    *waiting
+}
 
-func (t timed) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	return t.Logs.ConsumeLogs(ctx, withTimes(logs, time.Now))
+func newFront(logs collectorexporter.Logs, cfg *Config, set component.TelemetrySettings) *front {
+	f := &front{Logs: logs, disk: cfg.QueueDisk, wait: &waiting{logger: set.Logger, stop: make(chan struct{})}}
+	if cfg.QueueConfig.HasValue() {
+		f.storage = cfg.QueueConfig.Get().StorageID
+	}
+	return f
+}
+
+func (f *front) Start(ctx context.Context, host component.Host) error {
+	if f.storage != nil {
+		host = patientHost{host, *f.storage, f.wait}
+	}
+	return f.Logs.Start(ctx, host)
+}
+
+func (f *front) Shutdown(ctx context.Context) error {
+	f.wait.end()
+	return f.Logs.Shutdown(ctx)
+}
+
+func (f *front) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if err := f.disk.check(); err != nil {
+		return err
+	}
+	return f.Logs.ConsumeLogs(ctx, withTimes(logs, time.Now))
 }
 
 func createLogs(ctx context.Context, set collectorexporter.Settings, config component.Config) (collectorexporter.Logs, error) {
@@ -49,5 +78,5 @@ func createLogs(ctx context.Context, set collectorexporter.Settings, config comp
 	if err != nil {
 		return nil, err
 	}
-	return timed{logs}, nil
+	return newFront(logs, cfg, set.TelemetrySettings), nil
 }

@@ -21,8 +21,11 @@ const (
 	terminalNever  = "never"
 )
 
-// formatECS is the only value of Format.
-const formatECS = "ecs"
+// The values of Format.
+const (
+	formatECS  = "ecs"
+	formatOCSF = "ocsf"
+)
 
 // Config describes the security log.
 type Config struct {
@@ -33,7 +36,8 @@ type Config struct {
 	// FileName is the name of the log in Directory. Default alerts.jsonl.
 	FileName string `mapstructure:"file_name"`
 
-	// Format is how a record is written: ecs, one line of Elastic Common Schema JSON. Default ecs.
+	// Format is how a record is written, as one line of JSON: ecs, the Elastic Common Schema, or ocsf, the
+	// Open Cybersecurity Schema Framework. Default ecs.
 	Format string `mapstructure:"format"`
 
 	// Rotation says when a new file begins and how long the old ones are kept.
@@ -92,8 +96,8 @@ func (c *Config) Validate() error {
 	if c.FileName == "" || c.FileName == "." || c.FileName == ".." || filepath.Base(c.FileName) != c.FileName {
 		errs = append(errs, fmt.Errorf("file_name: found %q, expected a name without directories, such as alerts.jsonl", c.FileName))
 	}
-	if c.Format != formatECS {
-		errs = append(errs, fmt.Errorf("format: found %q, expected %s", c.Format, formatECS))
+	if c.Format != formatECS && c.Format != formatOCSF {
+		errs = append(errs, fmt.Errorf("format: found %q, expected %s or %s", c.Format, formatECS, formatOCSF))
 	}
 	switch c.Terminal {
 	case terminalAuto, terminalAlways, terminalNever:

@@ -73,7 +73,7 @@ func TestValidate(t *testing.T) {
 		`file_name: found "", expected a name without directories, such as alerts.jsonl`:                func(c *Config) { c.FileName = "" },
 		`file_name: found "..", expected a name without directories, such as alerts.jsonl`:              func(c *Config) { c.FileName = ".." },
 		`file_name: found "../alerts.jsonl", expected a name without directories, such as alerts.jsonl`: func(c *Config) { c.FileName = "../alerts.jsonl" },
-		`format: found "otlp", expected ecs`:                                                            func(c *Config) { c.Format = "otlp" },
+		`format: found "otlp", expected ecs or ocsf`:                                                    func(c *Config) { c.Format = "otlp" },
 		`terminal: found "sometimes", expected auto, always or never`:                                   func(c *Config) { c.Terminal = "sometimes" },
 		"rotation: max_size_mib: found 0, expected 1 or more":                                           func(c *Config) { c.Rotation.MaxSizeMiB = 0 },
 		"rotation: interval: found 1s, expected 0 or at least 1m":                                       func(c *Config) { c.Rotation.Interval = time.Second },

@@ -9,12 +9,26 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
 	"github.com/vedette-sec/vedette/exporter/securitylogexporter/internal/metadata"
 	"github.com/vedette-sec/vedette/internal/ecs"
+	"github.com/vedette-sec/vedette/internal/ocsf"
 )
+
+// encoder appends a record as one line of JSON.
+type encoder interface {
+	AppendDocument(dst []byte, resource pcommon.Resource, record plog.LogRecord) []byte
+}
+
+func newEncoder(format string) encoder {
+	if format == formatOCSF {
+		return ocsf.NewEncoder()
+	}
+	return ecs.NewEncoder()
+}
 
 // securityLog writes batches of records to the file and shows them on the terminal.
 type securityLog struct {
@@ -24,7 +38,7 @@ type securityLog struct {
 	stdout    *os.File
 
 	mu       sync.Mutex // serializes batches
-	encoder  *ecs.Encoder
+	encoder  encoder
 	buffer   []byte
 	file     *logFile  // nil while stopped
 	terminal *terminal // nil where records are not shown
@@ -36,7 +50,7 @@ func newSecurityLog(cfg *Config, set component.TelemetrySettings) (*securityLog,
 		return nil, err
 	}
 	return &securityLog{
-		cfg: cfg, logger: set.Logger, telemetry: telemetry, stdout: os.Stdout, encoder: ecs.NewEncoder(),
+		cfg: cfg, logger: set.Logger, telemetry: telemetry, stdout: os.Stdout, encoder: newEncoder(cfg.Format),
 	}, nil
 }
 

@@ -127,6 +127,18 @@ func TestLinesReachTheFile(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o700), modeOf(t, cfg.Directory))
 }
 
+func TestFindings(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.Format = formatOCSF
+	exp := startExporter(t, cfg)
+	require.NoError(t, exp.ConsumeLogs(t.Context(), alerts(t, 2)))
+	have := readLines(t, cfg.path())
+	require.Len(t, have, 2)
+	assert.Equal(t, 2004.0, have[1]["class_uid"])
+	assert.Equal(t, "web-1", have[1]["device"].(map[string]any)["hostname"])
+	assert.Equal(t, "1", have[1]["finding_info"].(map[string]any)["uid"])
+}
+
 func TestRestartAppends(t *testing.T) {
 	cfg := testConfig(t)
 	for range 2 {

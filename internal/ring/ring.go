@@ -139,7 +139,7 @@ func machineReason(r Ring) string {
 	case Reference:
 		return probeReference()
 	case Server:
-		return probeServers()
+		return ServersReason()
 	default:
 		return ""
 	}

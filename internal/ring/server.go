@@ -18,8 +18,8 @@ var serverSources = [...]string{
 	"elasticsearch.xml", "elasticsearch-http.xml", "opensearch.xml", "Elasticsearch.java", "OpenSearch.java", "install.sh",
 }
 
-// probeServers returns why the server ring cannot run here, or "". Nothing is installed on the way.
-func probeServers() string {
+// ServersReason returns why the server ring cannot run here, or "". Nothing is installed on the way.
+func ServersReason() string {
 	root, err := ModuleRoot()
 	if err != nil {
 		return err.Error()

@@ -60,6 +60,9 @@ func measurements() []measurement {
 			{"correlation", "matches told to a correlation", "/CPU s", atLeast(1000000)},
 			{"correlation_groups", "memory of 100,000 groups", "MiB", atMost(64)},
 		}},
+		{"elastic", elastic, []declaration{
+			{"elastic_rate", "documents a second, of those of a bare loop", "ratio", atLeast(0.8)},
+		}},
 		{"resident", resident, []declaration{
 			{"memory_idle", "resident memory after the start", "MiB", atMost(128)},
 			{"memory_busy", "resident memory after 10,000 processes", "MiB", atMost(128)},

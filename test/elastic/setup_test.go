@@ -3,6 +3,7 @@
 package elastic
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,11 +15,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/vedette-sec/vedette/internal/cli"
 	"github.com/vedette-sec/vedette/internal/elastic"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/test/internal/server"
 )
 
@@ -38,7 +42,8 @@ func outcomes(r *elastic.Report) map[string]elastic.Outcome {
 	return all
 }
 
-// TestSetup installs, installs again, changes and removes on both servers, each of which lacks other things.
+// TestSetup installs, installs again, changes and removes on both servers, each of which lacks other things. The nodes
+// are its own: templates that other tests' data streams use cannot be removed.
 func TestSetup(t *testing.T) {
 	for kind, want := range map[server.Kind]struct {
 		pipeline elastic.Outcome
@@ -48,7 +53,11 @@ func TestSetup(t *testing.T) {
 		server.OpenSearch:    {elastic.Created, "no fields of type flattened; they are flat_object"},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			url := node(t, kind).URL
+			ring.Require(t, ring.Server)
+			own, err := server.Start(t.Context(), kind, t.TempDir())
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, own.Kill()) }()
+			url := own.URL
 			c := client(t, url)
 			dry, err := c.Install(t.Context(), true)
 			require.NoError(t, err)
@@ -210,4 +219,29 @@ func checkTypes(t *testing.T, url, namespace string, kind server.Kind) {
 		}
 		assert.Contains(t, types, want, f.Path)
 	}
+}
+
+// vedette runs a command of the program against a server and returns what it prints.
+func vedette(t *testing.T, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	settings := otelcol.CollectorSettings{Factories: func() (otelcol.Factories, error) { return otelcol.Factories{}, nil }}
+	require.NoError(t, cli.Run(t.Context(), settings, args, cli.Streams{Out: &out, Err: &errs}), errs.String())
+	return out.String()
+}
+
+func TestSetupCommand(t *testing.T) {
+	url := node(t, server.OpenSearch).URL
+	dry := vedette(t, "setup", "elasticsearch", "--elasticsearch", url, "--dry-run")
+	assert.Contains(t, dry, "Nothing is changed")
+	assert.Regexp(t, `(created|unchanged) +_index_template +logs-vedette.alerts`, dry)
+	assert.Regexp(t, `left out +_ilm/policy +logs-vedette.alerts +.*no handler found`, dry)
+	assert.Contains(t, dry, "note: the server has no ILM; ")
+	vedette(t, "setup", "elasticsearch", "--elasticsearch", url)
+	assert.Regexp(t, `unchanged +_index_template +logs-vedette.alerts`, vedette(t, "setup", "elasticsearch", "--elasticsearch", url))
+	var report elastic.Report
+	require.NoError(t, json.Unmarshal([]byte(vedette(t, "setup", "elasticsearch", "--elasticsearch", url, "--json", "--dry-run", "--remove")), &report))
+	assert.Equal(t, elastic.Removed, outcomes(&report)["_index_template/logs-vedette.alerts"])
+	status, _ := call(t, http.MethodGet, url+"/_index_template/logs-vedette.alerts", "")
+	assert.Equal(t, http.StatusOK, status, "a dry run removes nothing")
 }

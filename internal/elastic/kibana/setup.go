@@ -104,7 +104,7 @@ func importAll(ctx context.Context, c *elastic.Client, spaceName string, objects
 		return err
 	}
 	if !answer.Success {
-		return fmt.Errorf("Kibana refuses %d of %d objects, the first so: %s", len(answer.Errors), len(objects), first(answer.Errors))
+		return fmt.Errorf("%d of %d objects are refused by Kibana, the first so: %s", len(answer.Errors), len(objects), first(answer.Errors))
 	}
 	return nil
 }

@@ -87,6 +87,6 @@ func TestInstallTwiceAndRemove(t *testing.T) {
 
 	fake.refuses = true
 	_, err = Install(t.Context(), c, "default", all, false)
-	assert.ErrorContains(t, err, "refuses 1 of")
+	assert.ErrorContains(t, err, "1 of")
 	assert.ErrorContains(t, err, "missing_references")
 }

@@ -123,6 +123,9 @@ func (v Value) operation() (string, error) {
 	return name, nil
 }
 
+// Query is the KQL of a panel: its classes of events and what narrows them.
+func Query(p Panel) string { return query(p.Datasets, p.Query) }
+
 // query is the KQL of a panel: its classes of events and what narrows them.
 func query(datasets []string, more string) string {
 	quoted := make([]string, len(datasets))
