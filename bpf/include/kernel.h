@@ -61,9 +61,26 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct dentry;
+struct pid;
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
+	struct dentry *s_root;
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
 };
 
 struct inode {
@@ -71,11 +88,25 @@ struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	u32 i_rdev;
+	u32 i_generation;
 	struct super_block *i_sb;
+	struct hlist_head i_dentry;
 	void *i_private;
 };
 
-struct pid;
+/* Until 6.6 the time of change is a field, until 6.11 one of another name, and then two. */
+struct inode___6_6 {
+	struct timespec64 i_ctime;
+};
+
+struct inode___6_11 {
+	struct timespec64 __i_ctime;
+};
+
+struct inode___new {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
 
 struct proc_inode {
 	struct pid *pid;
@@ -87,6 +118,9 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct vfsmount {
@@ -158,14 +192,6 @@ struct pid_namespace {
 	struct idr idr;
 };
 
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
-};
-
 struct upid {
 	int nr;
 	struct pid_namespace *ns;
@@ -199,6 +225,13 @@ struct signal_struct {
 
 struct kernfs_node {
 	u64 id;
+	const char *name;
+	struct kernfs_node *parent;
+};
+
+/* Since 6.15. */
+struct kernfs_node___new {
+	struct kernfs_node *__parent;
 };
 
 struct cgroup {
@@ -222,6 +255,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	unsigned int flags;
+	unsigned int ptrace;
 	u64 start_boottime;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
@@ -245,6 +280,16 @@ struct module {
 struct linux_binprm {
 	const char *filename;
 	int argc;
+	struct file *file;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+	unsigned long vm_flags;
+};
+
+struct iattr {
+	unsigned int ia_valid;
 };
 
 struct in6_addr {

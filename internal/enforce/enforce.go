@@ -6,11 +6,15 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
+
+// ErrClosed is the error of an enforcer that was closed.
+var ErrClosed = errors.New("the enforcer is closed")
 
 // Enforcer keeps a set of policies in force. All methods may be called at the same time.
 type Enforcer interface {

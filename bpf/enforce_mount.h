@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Mounts: what is mounted over a name, unmounted from it, or moved. */
+#ifndef VEDETTE_ENFORCE_MOUNT_H
+#define VEDETTE_ENFORCE_MOUNT_H
+
+#include "enforce_files.h"
+
+/* The host's init shields services by mounts. */
+static __always_inline bool may_mount(void)
+{
+	return is_kernel() || is_init((void *)bpf_get_current_task());
+}
+
+static __always_inline u32 judge_place(u64 dentry, u32 hook)
+{
+	return judge_file(dentry, 0, ACT(OP_MOUNT, hook));
+}
+
+static __always_inline u32 judge_path(u64 path, u32 hook)
+{
+	return judge_place((u64)BPF_CORE_READ((struct path *)path, dentry), hook);
+}
+
+/* The root of a mount, and the name that it is mounted over. */
+static __always_inline u32 judge_mount(struct vfsmount *mnt, u32 hook)
+{
+	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	u32 judged = judge_place((u64)BPF_CORE_READ(mnt, mnt_root), hook);
+
+	return judged | judge_place((u64)BPF_CORE_READ(mount, mnt_mountpoint), hook);
+}
+
+SEC("lsm/sb_mount")
+int guard_sb_mount(void *ctx)
+{
+	return may_mount() ? 0 : refuse(judge_path(argument(ctx, 1), HOOK_SB_MOUNT));
+}
+
+SEC("lsm/sb_umount")
+int guard_sb_umount(void *ctx)
+{
+	return may_mount() ? 0 : refuse(judge_mount((void *)argument(ctx, 0), HOOK_SB_UMOUNT));
+}
+
+SEC("lsm/sb_remount")
+int guard_sb_remount(void *ctx)
+{
+	struct super_block *sb = (void *)argument(ctx, 0);
+
+	return may_mount() ? 0 :
+			     refuse(judge_place((u64)BPF_CORE_READ(sb, s_root), HOOK_SB_REMOUNT));
+}
+
+SEC("lsm/move_mount")
+int guard_move_mount(void *ctx)
+{
+	struct path *from = (void *)argument(ctx, 0);
+	u32 judged;
+
+	if (may_mount())
+		return 0;
+	judged = judge_mount(BPF_CORE_READ(from, mnt), HOOK_MOVE_MOUNT);
+	return refuse(judged | judge_path(argument(ctx, 1), HOOK_MOVE_MOUNT));
+}
+
+SEC("lsm/sb_pivotroot")
+int guard_sb_pivotroot(void *ctx)
+{
+	u32 judged;
+
+	if (may_mount())
+		return 0;
+	judged = judge_path(argument(ctx, 0), HOOK_SB_PIVOTROOT);
+	return refuse(judged | judge_path(argument(ctx, 1), HOOK_SB_PIVOTROOT));
+}
+
+#endif
