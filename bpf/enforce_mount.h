@@ -21,13 +21,14 @@ static __always_inline u32 judge_path(u64 path, u32 hook)
 	return judge_place((u64)BPF_CORE_READ((struct path *)path, dentry), hook);
 }
 
-/* The root of a mount, and the name that it is mounted over. */
+/* The name that a mount is over; one that is nowhere yet has none. */
 static __always_inline u32 judge_mount(struct vfsmount *mnt, u32 hook)
 {
 	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-	u32 judged = judge_place((u64)BPF_CORE_READ(mnt, mnt_root), hook);
 
-	return judged | judge_place((u64)BPF_CORE_READ(mount, mnt_mountpoint), hook);
+	if (BPF_CORE_READ(mount, mnt_parent) == mount)
+		return 0;
+	return judge_place((u64)BPF_CORE_READ(mount, mnt_mountpoint), hook);
 }
 
 SEC("lsm/sb_mount")

@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
+	"path"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
@@ -35,43 +36,57 @@ func (c *compiler) addLinks() error {
 }
 
 func (c *compiler) linksOf(p policy.Path) error {
-	if p.Kind == policy.Exact {
-		info, err := os.Lstat(p.Base)
-		if err != nil {
-			return ignoreGone(err)
-		}
-		c.addLink(p.Base, info)
-		return nil
+	if p.Kind != policy.Exact {
+		return c.walk(unix.AT_FDCWD, p.Base, p.Base, p.Kind == policy.Tree)
 	}
-	return filepath.WalkDir(p.Base, func(name string, entry fs.DirEntry, err error) error {
+	var stat unix.Stat_t
+	if err := unix.Lstat(p.Base, &stat); err != nil {
+		return ignoreGone(err)
+	}
+	c.addLink(p.Base, stat)
+	return nil
+}
+
+// walk looks at what is in a directory, which is opened from the one above it: paths may be longer than the kernel takes.
+func (c *compiler) walk(above int, name, full string, deep bool) error {
+	fd, err := unix.Openat(above, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	dir := os.NewFile(uintptr(fd), full)
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return ignoreGone(err)
+	}
+	for _, name := range names {
+		var stat unix.Stat_t
+		err := unix.Fstatat(fd, name, &stat, unix.AT_SYMLINK_NOFOLLOW)
 		switch {
 		case err != nil:
-			return ignoreGone(err)
-		case entry.IsDir() && p.Kind == policy.Glob && name != p.Base:
-			return fs.SkipDir
-		case entry.IsDir():
-			return nil
+			err = ignoreGone(err)
+		case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
+			c.addLink(path.Join(full, name), stat)
+		case deep:
+			err = c.walk(fd, name, path.Join(full, name), true)
 		}
-		info, err := entry.Info()
 		if err != nil {
-			return ignoreGone(err)
+			return err
 		}
-		c.addLink(name, info)
-		return nil
-	})
+	}
+	return nil
 }
 
 // ignoreGone takes what vanished, or was never there, as having no names.
 func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		return nil
 	}
 	return fmt.Errorf("look for files with several names: %w", err)
 }
 
-func (c *compiler) addLink(name string, info fs.FileInfo) {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || info.IsDir() || stat.Nlink < 2 {
+func (c *compiler) addLink(name string, stat unix.Stat_t) {
+	if stat.Mode&unix.S_IFMT == unix.S_IFDIR || stat.Nlink < 2 {
 		return
 	}
 	at := c.mounts.locations(name)
