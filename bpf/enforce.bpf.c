@@ -8,6 +8,8 @@
  */
 #include "enforce_mount.h"
 #include "enforce_exec.h"
+#include "enforce_process.h"
+#include "enforce_kernel.h"
 
 /* So that the object's type information has them. */
 const struct {

@@ -11,7 +11,7 @@
 #define RULE_WORDS 4
 #define PROGRAM_WORDS 4
 #define OPERATIONS 32 /* more than there are, so that five bits are a number of one */
-#define ORIGINS 3
+#define ORIGINS 4 /* with none */
 #define MAX_NODES 8192
 #define MAX_AUTOMATA 64
 #define MAX_SUBJECTS 2048
@@ -109,6 +109,7 @@ struct rule {
 	u64 policy; /* all rules of its policy, which are in one word */
 	u32 who, whos; /* the first of its subjects, and how many; none: everybody */
 	u32 allow, allows;
+	u32 target, targets; /* the processes that it protects, as subjects */
 };
 
 #define SUBJECT_LINEAGE 1
@@ -204,6 +205,18 @@ enum hook {
 	HOOK_SB_PIVOTROOT,
 	HOOK_MOVE_MOUNT,
 	HOOK_BPRM_CHECK,
+	HOOK_TASK_KILL,
+	HOOK_PTRACE_ACCESS_CHECK,
+	HOOK_PTRACE_TRACEME,
+	HOOK_TASK_SETNICE,
+	HOOK_TASK_SETIOPRIO,
+	HOOK_TASK_SETSCHEDULER,
+	HOOK_TASK_SETRLIMIT,
+	HOOK_BPF,
+	HOOK_CAPABLE,
+	HOOK_KERNEL_READ_FILE,
+	HOOK_KERNEL_LOAD_DATA,
+	HOOK_LOCKED_DOWN,
 	HOOKS,
 };
 
@@ -211,6 +224,7 @@ enum object {
 	OBJECT_NONE = 0,
 	OBJECT_FILE = 1,
 	OBJECT_FILES = 2, /* with a second path: of a rename or link */
+	OBJECT_PROCESS = 3,
 };
 
 /* A path is told name by name from the object up to the root of its file system, each ended by a zero byte. */
@@ -228,7 +242,7 @@ struct verdict {
 	u32 tgid;
 	u32 tid;
 	u32 uid;
-	u32 reserved;
+	u32 target; /* a process */
 	u8 word;
 	u8 hook;
 	u8 operation; /* its bit's number */

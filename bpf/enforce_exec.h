@@ -5,11 +5,53 @@
 
 #include "enforce_files.h"
 
-static __always_inline int judge_code(struct file *file, u64 how, u32 hook)
+#define RAMFS_MAGIC 0x858458f6
+#define HUGETLBFS_MAGIC 0x958458f6
+#define NFS_SUPER_MAGIC 0x6969
+#define SMB_SUPER_MAGIC 0x517b
+#define CIFS_SUPER_MAGIC 0xff534d42
+#define SMB2_SUPER_MAGIC 0xfe534d42
+#define V9FS_MAGIC 0x01021997
+#define CEPH_SUPER_MAGIC 0x00c36400
+#define AFS_SUPER_MAGIC 0x5346414f
+
+/* Memory that has no name in a file system is its own root. */
+static __always_inline u32 origin_of(struct dentry *dentry)
+{
+	u32 magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+
+	switch (magic) {
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+	case HUGETLBFS_MAGIC:
+		return BPF_CORE_READ(dentry, d_parent) == dentry ? ORIGIN_MEMFD : ORIGIN_TMPFS;
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case AFS_SUPER_MAGIC:
+		return ORIGIN_NETWORK;
+	}
+	return ORIGIN_NONE;
+}
+
+static __always_inline bool changed_since_boot(struct inode *inode)
+{
+	struct settings *set = settings_of(current_generation());
+
+	return set && changed_at(inode) > set->boot && !is_vouched(inode);
+}
+
+static __always_inline u32 judge_code(struct file *file, u64 how, u32 hook)
 {
 	u64 object = dentry_of(file);
+	u32 judged = judge_file(object, 0, ACT(OP_EXECUTE, hook) | how);
 
-	return judge_file(object, 0, ACT(OP_EXECUTE, hook) | how);
+	return judged | judge_run(object, origin_of((void *)object),
+				  changed_since_boot(BPF_CORE_READ(file, f_inode)),
+				  ACT(OP_RUN, hook) | how);
 }
 
 /* For a script this comes by for the script, and then for its interpreter. */
@@ -35,10 +77,9 @@ static __always_inline bool is_program(struct file *file)
 
 static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool shared, u32 hook)
 {
-	u64 generation = current_generation();
 	u32 judged = 0;
 
-	if (!file || !generation || is_kernel())
+	if (!file || !current_generation() || is_kernel())
 		return 0;
 	if (shared && prot & PROT_WRITE && is_regular(file))
 		judged |= judge_write(file, hook);
@@ -46,7 +87,7 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 		return judged;
 	judged |= judge_code(file, 0, hook);
 	if (!(judged & JUDGED_REFUSED) &&
-	    !is_unwritten(BPF_CORE_READ(file, f_inode), settings_of(generation)))
+	    !is_unwritten(BPF_CORE_READ(file, f_inode), settings_of(current_generation())))
 		distrust(bpf_get_current_pid_tgid() >> 32);
 	return judged;
 }

@@ -11,6 +11,8 @@
 
 #define EPERM 1
 
+#define OOM_NAME 0x5f6d6f6f /* "oom_" */
+
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define FMODE_EXEC_FLAG 0x20
@@ -84,10 +86,54 @@ static __always_inline int judge_open(struct file *file, u32 hook)
 	return refuse(judged);
 }
 
+/* Memory, ports and disks. */
+static __always_inline bool is_raw(struct inode *inode)
+{
+	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT, device = BPF_CORE_READ(inode, i_rdev);
+
+	if (type == S_IFBLK)
+		return true;
+	return type == S_IFCHR && device >> 20 == MEM_MAJOR &&
+	       ((device & 0xfffff) == 1 || (device & 0xfffff) == 2 || (device & 0xfffff) == 4);
+}
+
+/* The process whose inclination to be killed when memory is short is set by a file; 0 for other files. */
+static __always_inline u64 oom_target(struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct proc_inode *proc;
+	void *first;
+	u32 name = 0;
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
+	    !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+		return 0;
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (name != OOM_NAME)
+		return 0;
+	proc = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	first = BPF_CORE_READ(proc, pid, tasks[PIDTYPE_PID].first);
+	return first ? (u64)first - bpf_core_field_offset(struct task_struct, pid_links) : 0;
+}
+
 SEC("lsm/file_open")
 int guard_file_open(void *ctx)
 {
-	return is_kernel() ? 0 : judge_open((void *)argument(ctx, 0), HOOK_FILE_OPEN);
+	struct file *file = (void *)argument(ctx, 0);
+	u64 who = bpf_get_current_task(), target = oom_target(file);
+	u32 judged = 0;
+
+	if (is_kernel())
+		return 0;
+	if (is_raw(BPF_CORE_READ(file, f_inode)))
+		judged = judge_plain(who, 0, ACT(OP_RAW_DEVICES, HOOK_FILE_OPEN));
+	if (target && BPF_CORE_READ((struct task_struct *)target, tgid) !=
+			      BPF_CORE_READ((struct task_struct *)who, tgid))
+		judged |= judge_plain(who, target, ACT(OP_PRIORITY, HOOK_FILE_OPEN));
+	if (judged & JUDGED_REFUSED)
+		return -EPERM;
+	return judge_open(file, HOOK_FILE_OPEN);
 }
 
 SEC("lsm/file_receive")
@@ -160,13 +206,13 @@ __noinline u32 add_link(u64 old, u64 new)
 	u64 generation = current_generation();
 	struct inode *inode = BPF_CORE_READ((struct dentry *)old, d_inode);
 	struct label_key key = {.generation = generation};
-	struct rule_set about = {}, way = {};
+	struct rule_set about = {};
 	u64 any = 0;
 
 	if (!generation || !inode)
 		return 0;
-	find_rules(&about, &way, old, generation);
-	find_rules(&about, &way, new, generation);
+	find_rules(&about, NULL, old, generation);
+	find_rules(&about, NULL, new, generation);
 	find_links(&about, inode, generation);
 	for (u32 w = 0; w < RULE_WORDS; w++)
 		any |= about.words[w];

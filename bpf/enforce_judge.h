@@ -5,6 +5,7 @@
 
 #include "enforce_locate.h"
 #include "enforce_tell.h"
+#include "enforce_trust.h"
 
 /* Numbers of the operations' bits, as in pkg/policy. */
 #define OP_WRITE 0
@@ -16,7 +17,18 @@
 #define OP_MOUNT 6
 #define OP_READ 7
 #define OP_EXECUTE 8
+#define OP_SIGNAL 9
+#define OP_PTRACE 10
+#define OP_MEMORY 11
+#define OP_PRIORITY 12
 #define OP_RUN 13
+#define OP_MODULES 17
+#define OP_BPF 18
+#define OP_KEXEC 19
+#define OP_KERNEL_MOUNT 20
+#define OP_KERNEL_PTRACE 21
+#define OP_RAW_DEVICES 22
+#define OP_TIME 23
 
 /* These are also about the directories on the way to a path. */
 #define WAY_OPERATIONS (1 << OP_DELETE | 1 << OP_RENAME | 1 << OP_MOUNT)
@@ -60,7 +72,7 @@ static __always_inline bool audit_only(void)
 	return a && *(volatile u64 *)&a->audit_only;
 }
 
-/* The rules that are about an object because of where it is, and those about its way. */
+/* The rules that are about an object because of where it is, and where asked those about its way. */
 static __always_inline void find_rules(struct rule_set *about, struct rule_set *way, u64 object,
 				       u64 generation)
 {
@@ -74,7 +86,8 @@ static __always_inline void find_rules(struct rule_set *about, struct rule_set *
 
 		if (how == LOCATED_SELF) {
 			rules = node->self.words[w];
-			way->words[w] |= node->way.words[w];
+			if (way)
+				way->words[w] |= node->way.words[w];
 		}
 		if (how == LOCATED_IN && node->automaton)
 			rules = by_patterns(rules, object, node->automaton, w, generation & 1);
@@ -100,6 +113,17 @@ static __always_inline void find_links(struct rule_set *about, struct inode *ino
 		about->words[w] |= set->words[w];
 }
 
+/* The rules that list a file's content. */
+static __always_inline void find_hashed(struct rule_set *about, struct inode *inode, u64 generation)
+{
+	struct hashed *h = hashed_as(inode, generation);
+
+	if (!h)
+		return;
+	for (u32 w = 0; w < RULE_WORDS; w++)
+		about->words[w] |= h->rules.words[w];
+}
+
 #define JUDGED_REFUSED 1
 #define JUDGED_ALLOWED 2 /* by a rule */
 
@@ -109,7 +133,7 @@ static __always_inline void find_links(struct rule_set *about, struct inode *ino
  */
 __noinline u32 judge_file(u64 object, u64 other, u64 act)
 {
-	u64 generation = current_generation(), who = bpf_get_current_task();
+	u64 generation = current_generation();
 	struct settings *set = settings_of(generation);
 	struct rule_set about = {}, way = {};
 	u32 one = OPERATION_OF(act), two = OTHER_OF(act), judged = 0;
@@ -135,8 +159,9 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 		if (!about.words[w])
 			continue;
 		if (set->has_places && !held_by)
-			held_by = places_of(who, generation);
-		about.words[w] = judge_word(who, about.words[w], 0, act | IN_WORD(w), held_by);
+			held_by = places_of(bpf_get_current_task(), generation);
+		about.words[w] = judge_word(bpf_get_current_task(), about.words[w], 0,
+					    act | IN_WORD(w), held_by);
 		if (about.words[w] & ALLOWED)
 			judged |= JUDGED_ALLOWED;
 		if (about.words[w] & set->enforce.words[w] && !mild)
@@ -146,6 +171,106 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 		if (about.words[w] & ~ALLOWED)
 			tell(act | IN_WORD(w), about.words[w] & ~ALLOWED, object, other,
 			     (judged & JUDGED_REFUSED) | (mild ? AUDIT_ONLY : 0));
+	return judged;
+}
+
+/* Of rules about processes those that are about this one, by what it runs or the unit that holds it. */
+__noinline u64 about_target(u64 about, u64 target, u64 act, u64 held_by)
+{
+	u64 found = 0;
+
+	for (u32 i = 0; i < RULES_OF_ACT; i++) {
+		u64 bit = about & -about;
+		u32 at = rule_at(act, bit);
+		struct rule *r = bpf_map_lookup_elem(&rules, &at);
+
+		if (!bit || !r)
+			break;
+		about ^= bit;
+		if (is_among(target, r->target, r->targets, act, held_by))
+			found |= bit;
+	}
+	return found | about;
+}
+
+/*
+ * Judges an act that is about no file: of rules about the kernel all that are about the operation, of
+ * those about processes those that are about the target.
+ */
+__noinline u32 judge_plain(u64 who, u64 target, u64 act)
+{
+	u64 generation = current_generation(), held_by = 0, holds_target = 0;
+	struct settings *set = settings_of(generation);
+	struct rule_set about = {};
+	u32 one = OPERATION_OF(act), judged = 0;
+	bool mild = audit_only();
+
+	if (!set || !generation)
+		return 0;
+	act |= IN_GENERATION(generation);
+	for (u32 w = 0; w < RULE_WORDS; w++) {
+		about.words[w] = set->operations[one].words[w];
+		if (!about.words[w])
+			continue;
+		if (set->has_places && !held_by) {
+			held_by = places_of(who, generation);
+			holds_target = target ? places_of(target, generation) : 0;
+		}
+		if (target)
+			about.words[w] = about_target(about.words[w], target, act | IN_WORD(w),
+						      holds_target);
+		about.words[w] =
+			judge_word(who, about.words[w], 0, act | IN_WORD(w), held_by) & ~ALLOWED;
+		if (about.words[w] & set->enforce.words[w] && !mild)
+			judged = JUDGED_REFUSED;
+	}
+	for (u32 w = 0; w < RULE_WORDS; w++)
+		if (about.words[w])
+			tell(act | IN_WORD(w), about.words[w], target, 0,
+			     judged | (mild ? AUDIT_ONLY : 0) | (target ? TELL_PROCESS : 0));
+	return judged;
+}
+
+/*
+ * Judges by rules about exec that a file is run or mapped as code. What is found says which rules
+ * list the file.
+ */
+__noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act)
+{
+	u64 generation = current_generation(), held_by = 0;
+	struct settings *set = settings_of(generation);
+	struct rule_set about = {};
+	u32 judged = 0;
+	bool mild = audit_only();
+
+	if (!set || !generation)
+		return 0;
+	find_rules(&about, NULL, object, generation);
+	find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
+	find_hashed(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
+	act |= IN_GENERATION(generation);
+	for (u32 w = 0; w < RULE_WORDS; w++) {
+		u64 runs = set->operations[OP_RUN].words[w], listed = about.words[w];
+
+		listed |= set->origins[origin & (ORIGINS - 1)].words[w];
+		if (changed)
+			listed |= set->changed.words[w];
+		about.words[w] = runs & (listed | set->only.words[w]);
+		if (!about.words[w])
+			continue;
+		if (set->has_places && !held_by)
+			held_by = places_of(bpf_get_current_task(), generation);
+		about.words[w] =
+			judge_word(bpf_get_current_task(), about.words[w],
+				   listed & set->only.words[w], act | IN_WORD(w), held_by) &
+			~ALLOWED;
+		if (about.words[w] & set->enforce.words[w] && !mild)
+			judged = JUDGED_REFUSED;
+	}
+	for (u32 w = 0; w < RULE_WORDS; w++)
+		if (about.words[w])
+			tell(act | IN_WORD(w), about.words[w], object, 0,
+			     judged | (mild ? AUDIT_ONLY : 0));
 	return judged;
 }
 

@@ -11,6 +11,11 @@ static __always_inline bool may_mount(void)
 	return is_kernel() || is_init((void *)bpf_get_current_task());
 }
 
+static __always_inline u32 judge_any_mount(u32 hook)
+{
+	return judge_plain(bpf_get_current_task(), 0, ACT(OP_KERNEL_MOUNT, hook));
+}
+
 static __always_inline u32 judge_place(u64 dentry, u32 hook)
 {
 	return judge_file(dentry, 0, ACT(OP_MOUNT, hook));
@@ -34,13 +39,18 @@ static __always_inline u32 judge_mount(struct vfsmount *mnt, u32 hook)
 SEC("lsm/sb_mount")
 int guard_sb_mount(void *ctx)
 {
-	return may_mount() ? 0 : refuse(judge_path(argument(ctx, 1), HOOK_SB_MOUNT));
+	if (may_mount())
+		return 0;
+	return refuse(judge_any_mount(HOOK_SB_MOUNT) | judge_path(argument(ctx, 1), HOOK_SB_MOUNT));
 }
 
 SEC("lsm/sb_umount")
 int guard_sb_umount(void *ctx)
 {
-	return may_mount() ? 0 : refuse(judge_mount((void *)argument(ctx, 0), HOOK_SB_UMOUNT));
+	if (may_mount())
+		return 0;
+	return refuse(judge_any_mount(HOOK_SB_UMOUNT) |
+		      judge_mount((void *)argument(ctx, 0), HOOK_SB_UMOUNT));
 }
 
 SEC("lsm/sb_remount")
@@ -60,7 +70,8 @@ int guard_move_mount(void *ctx)
 
 	if (may_mount())
 		return 0;
-	judged = judge_mount(BPF_CORE_READ(from, mnt), HOOK_MOVE_MOUNT);
+	judged = judge_any_mount(HOOK_MOVE_MOUNT) |
+		 judge_mount(BPF_CORE_READ(from, mnt), HOOK_MOVE_MOUNT);
 	return refuse(judged | judge_path(argument(ctx, 1), HOOK_MOVE_MOUNT));
 }
 
@@ -71,7 +82,8 @@ int guard_sb_pivotroot(void *ctx)
 
 	if (may_mount())
 		return 0;
-	judged = judge_path(argument(ctx, 0), HOOK_SB_PIVOTROOT);
+	judged = judge_any_mount(HOOK_SB_PIVOTROOT) |
+		 judge_path(argument(ctx, 0), HOOK_SB_PIVOTROOT);
 	return refuse(judged | judge_path(argument(ctx, 1), HOOK_SB_PIVOTROOT));
 }
 

@@ -76,6 +76,12 @@ static __always_inline void tell_object(struct verdict *v, u64 object, u64 other
 		v->length2 = tell_path(other, 1);
 }
 
+static __always_inline void tell_process(struct verdict *v, u64 task)
+{
+	v->object = OBJECT_PROCESS;
+	v->target = BPF_CORE_READ((struct task_struct *)task, tgid);
+}
+
 static __always_inline void tell_actor(struct verdict *v)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -111,6 +117,7 @@ static __always_inline bool due(struct counts *c, u64 *folded)
 
 #define REFUSED 1 /* the act is */
 #define AUDIT_ONLY 2
+#define TELL_PROCESS 4 /* the object is one */
 
 static __always_inline u32 rule_at(u64 act, u64 bit)
 {
@@ -153,7 +160,10 @@ __noinline u32 tell(u64 act, u64 deny, u64 object, u64 other, u32 flags)
 		return 0;
 	__builtin_memset(v, 0, __builtin_offsetof(struct verdict, path));
 	tell_actor(v);
-	tell_object(v, object, other);
+	if (flags & TELL_PROCESS)
+		tell_process(v, object);
+	else
+		tell_object(v, object, other);
 	v->folded = folded;
 	v->generation = generation;
 	v->rules = deny;

@@ -58,32 +58,44 @@ type EnforceHashed struct {
 type EnforceHook uint32
 
 const (
-	EnforceHookHOOK_FILE_OPEN         EnforceHook = 0
-	EnforceHookHOOK_FILE_PERMISSION   EnforceHook = 1
-	EnforceHookHOOK_FILE_RECEIVE      EnforceHook = 2
-	EnforceHookHOOK_MMAP_FILE         EnforceHook = 3
-	EnforceHookHOOK_FILE_MPROTECT     EnforceHook = 4
-	EnforceHookHOOK_FILE_IOCTL        EnforceHook = 5
-	EnforceHookHOOK_INODE_CREATE      EnforceHook = 6
-	EnforceHookHOOK_INODE_MKDIR       EnforceHook = 7
-	EnforceHookHOOK_INODE_MKNOD       EnforceHook = 8
-	EnforceHookHOOK_INODE_SYMLINK     EnforceHook = 9
-	EnforceHookHOOK_INODE_LINK        EnforceHook = 10
-	EnforceHookHOOK_INODE_UNLINK      EnforceHook = 11
-	EnforceHookHOOK_INODE_RMDIR       EnforceHook = 12
-	EnforceHookHOOK_INODE_RENAME      EnforceHook = 13
-	EnforceHookHOOK_INODE_SETATTR     EnforceHook = 14
-	EnforceHookHOOK_INODE_SETXATTR    EnforceHook = 15
-	EnforceHookHOOK_INODE_REMOVEXATTR EnforceHook = 16
-	EnforceHookHOOK_INODE_SET_ACL     EnforceHook = 17
-	EnforceHookHOOK_INODE_REMOVE_ACL  EnforceHook = 18
-	EnforceHookHOOK_SB_MOUNT          EnforceHook = 19
-	EnforceHookHOOK_SB_UMOUNT         EnforceHook = 20
-	EnforceHookHOOK_SB_REMOUNT        EnforceHook = 21
-	EnforceHookHOOK_SB_PIVOTROOT      EnforceHook = 22
-	EnforceHookHOOK_MOVE_MOUNT        EnforceHook = 23
-	EnforceHookHOOK_BPRM_CHECK        EnforceHook = 24
-	EnforceHookHOOKS                  EnforceHook = 25
+	EnforceHookHOOK_FILE_OPEN           EnforceHook = 0
+	EnforceHookHOOK_FILE_PERMISSION     EnforceHook = 1
+	EnforceHookHOOK_FILE_RECEIVE        EnforceHook = 2
+	EnforceHookHOOK_MMAP_FILE           EnforceHook = 3
+	EnforceHookHOOK_FILE_MPROTECT       EnforceHook = 4
+	EnforceHookHOOK_FILE_IOCTL          EnforceHook = 5
+	EnforceHookHOOK_INODE_CREATE        EnforceHook = 6
+	EnforceHookHOOK_INODE_MKDIR         EnforceHook = 7
+	EnforceHookHOOK_INODE_MKNOD         EnforceHook = 8
+	EnforceHookHOOK_INODE_SYMLINK       EnforceHook = 9
+	EnforceHookHOOK_INODE_LINK          EnforceHook = 10
+	EnforceHookHOOK_INODE_UNLINK        EnforceHook = 11
+	EnforceHookHOOK_INODE_RMDIR         EnforceHook = 12
+	EnforceHookHOOK_INODE_RENAME        EnforceHook = 13
+	EnforceHookHOOK_INODE_SETATTR       EnforceHook = 14
+	EnforceHookHOOK_INODE_SETXATTR      EnforceHook = 15
+	EnforceHookHOOK_INODE_REMOVEXATTR   EnforceHook = 16
+	EnforceHookHOOK_INODE_SET_ACL       EnforceHook = 17
+	EnforceHookHOOK_INODE_REMOVE_ACL    EnforceHook = 18
+	EnforceHookHOOK_SB_MOUNT            EnforceHook = 19
+	EnforceHookHOOK_SB_UMOUNT           EnforceHook = 20
+	EnforceHookHOOK_SB_REMOUNT          EnforceHook = 21
+	EnforceHookHOOK_SB_PIVOTROOT        EnforceHook = 22
+	EnforceHookHOOK_MOVE_MOUNT          EnforceHook = 23
+	EnforceHookHOOK_BPRM_CHECK          EnforceHook = 24
+	EnforceHookHOOK_TASK_KILL           EnforceHook = 25
+	EnforceHookHOOK_PTRACE_ACCESS_CHECK EnforceHook = 26
+	EnforceHookHOOK_PTRACE_TRACEME      EnforceHook = 27
+	EnforceHookHOOK_TASK_SETNICE        EnforceHook = 28
+	EnforceHookHOOK_TASK_SETIOPRIO      EnforceHook = 29
+	EnforceHookHOOK_TASK_SETSCHEDULER   EnforceHook = 30
+	EnforceHookHOOK_TASK_SETRLIMIT      EnforceHook = 31
+	EnforceHookHOOK_BPF                 EnforceHook = 32
+	EnforceHookHOOK_CAPABLE             EnforceHook = 33
+	EnforceHookHOOK_KERNEL_READ_FILE    EnforceHook = 34
+	EnforceHookHOOK_KERNEL_LOAD_DATA    EnforceHook = 35
+	EnforceHookHOOK_LOCKED_DOWN         EnforceHook = 36
+	EnforceHookHOOKS                    EnforceHook = 37
 )
 
 type EnforceInodeKey struct {
@@ -130,9 +142,10 @@ type EnforceNode struct {
 type EnforceObject uint32
 
 const (
-	EnforceObjectOBJECT_NONE  EnforceObject = 0
-	EnforceObjectOBJECT_FILE  EnforceObject = 1
-	EnforceObjectOBJECT_FILES EnforceObject = 2
+	EnforceObjectOBJECT_NONE    EnforceObject = 0
+	EnforceObjectOBJECT_FILE    EnforceObject = 1
+	EnforceObjectOBJECT_FILES   EnforceObject = 2
+	EnforceObjectOBJECT_PROCESS EnforceObject = 3
 )
 
 type EnforceOrigin uint32
@@ -164,12 +177,14 @@ type EnforceProgramSet struct {
 }
 
 type EnforceRule struct {
-	_      structs.HostLayout
-	Policy uint64
-	Who    uint32
-	Whos   uint32
-	Allow  uint32
-	Allows uint32
+	_       structs.HostLayout
+	Policy  uint64
+	Who     uint32
+	Whos    uint32
+	Allow   uint32
+	Allows  uint32
+	Target  uint32
+	Targets uint32
 }
 
 type EnforceRuleSet struct {
@@ -182,7 +197,7 @@ type EnforceSettings struct {
 	Operations [32]EnforceRuleSet
 	Enforce    EnforceRuleSet
 	Only       EnforceRuleSet
-	Origins    [3]EnforceRuleSet
+	Origins    [4]EnforceRuleSet
 	Changed    EnforceRuleSet
 	HasPlaces  uint64
 	Boot       uint64
@@ -212,7 +227,7 @@ type EnforceVerdict struct {
 	Tgid       uint32
 	Tid        uint32
 	Uid        uint32
-	Reserved   uint32
+	Target     uint32
 	Word       uint8
 	Hook       uint8
 	Operation  uint8
@@ -257,7 +272,9 @@ const (
 	EnforceProgFollowExit                  = "follow_exit"
 	EnforceProgFollowFork                  = "follow_fork"
 	EnforceProgForgetInode                 = "forget_inode"
+	EnforceProgGuardBpf                    = "guard_bpf"
 	EnforceProgGuardBprmCheck              = "guard_bprm_check"
+	EnforceProgGuardCapable                = "guard_capable"
 	EnforceProgGuardFileIoctl              = "guard_file_ioctl"
 	EnforceProgGuardFileIoctlCompat        = "guard_file_ioctl_compat"
 	EnforceProgGuardFileMprotect           = "guard_file_mprotect"
@@ -280,12 +297,22 @@ const (
 	EnforceProgGuardInodeSetxattrMapped    = "guard_inode_setxattr_mapped"
 	EnforceProgGuardInodeSymlink           = "guard_inode_symlink"
 	EnforceProgGuardInodeUnlink            = "guard_inode_unlink"
+	EnforceProgGuardKernelLoadData         = "guard_kernel_load_data"
+	EnforceProgGuardKernelReadFile         = "guard_kernel_read_file"
+	EnforceProgGuardLockedDown             = "guard_locked_down"
 	EnforceProgGuardMmapFile               = "guard_mmap_file"
 	EnforceProgGuardMoveMount              = "guard_move_mount"
+	EnforceProgGuardPtraceAccessCheck      = "guard_ptrace_access_check"
+	EnforceProgGuardPtraceTraceme          = "guard_ptrace_traceme"
 	EnforceProgGuardSbMount                = "guard_sb_mount"
 	EnforceProgGuardSbPivotroot            = "guard_sb_pivotroot"
 	EnforceProgGuardSbRemount              = "guard_sb_remount"
 	EnforceProgGuardSbUmount               = "guard_sb_umount"
+	EnforceProgGuardTaskKill               = "guard_task_kill"
+	EnforceProgGuardTaskSetioprio          = "guard_task_setioprio"
+	EnforceProgGuardTaskSetnice            = "guard_task_setnice"
+	EnforceProgGuardTaskSetrlimit          = "guard_task_setrlimit"
+	EnforceProgGuardTaskSetscheduler       = "guard_task_setscheduler"
 	EnforceVarEnforceAbi                   = "enforce_abi"
 	EnforceVarHashKey                      = "hash_key"
 )
@@ -337,7 +364,9 @@ type EnforceProgramSpecs struct {
 	FollowExit                  *ebpf.ProgramSpec `ebpf:"follow_exit"`
 	FollowFork                  *ebpf.ProgramSpec `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.ProgramSpec `ebpf:"forget_inode"`
+	GuardBpf                    *ebpf.ProgramSpec `ebpf:"guard_bpf"`
 	GuardBprmCheck              *ebpf.ProgramSpec `ebpf:"guard_bprm_check"`
+	GuardCapable                *ebpf.ProgramSpec `ebpf:"guard_capable"`
 	GuardFileIoctl              *ebpf.ProgramSpec `ebpf:"guard_file_ioctl"`
 	GuardFileIoctlCompat        *ebpf.ProgramSpec `ebpf:"guard_file_ioctl_compat"`
 	GuardFileMprotect           *ebpf.ProgramSpec `ebpf:"guard_file_mprotect"`
@@ -360,12 +389,22 @@ type EnforceProgramSpecs struct {
 	GuardInodeSetxattrMapped    *ebpf.ProgramSpec `ebpf:"guard_inode_setxattr_mapped"`
 	GuardInodeSymlink           *ebpf.ProgramSpec `ebpf:"guard_inode_symlink"`
 	GuardInodeUnlink            *ebpf.ProgramSpec `ebpf:"guard_inode_unlink"`
+	GuardKernelLoadData         *ebpf.ProgramSpec `ebpf:"guard_kernel_load_data"`
+	GuardKernelReadFile         *ebpf.ProgramSpec `ebpf:"guard_kernel_read_file"`
+	GuardLockedDown             *ebpf.ProgramSpec `ebpf:"guard_locked_down"`
 	GuardMmapFile               *ebpf.ProgramSpec `ebpf:"guard_mmap_file"`
 	GuardMoveMount              *ebpf.ProgramSpec `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck      *ebpf.ProgramSpec `ebpf:"guard_ptrace_access_check"`
+	GuardPtraceTraceme          *ebpf.ProgramSpec `ebpf:"guard_ptrace_traceme"`
 	GuardSbMount                *ebpf.ProgramSpec `ebpf:"guard_sb_mount"`
 	GuardSbPivotroot            *ebpf.ProgramSpec `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.ProgramSpec `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
+	GuardTaskKill               *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio          *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice            *ebpf.ProgramSpec `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit          *ebpf.ProgramSpec `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler       *ebpf.ProgramSpec `ebpf:"guard_task_setscheduler"`
 }
 
 // EnforceMapSpecs contains maps before they are loaded into the kernel.
@@ -483,7 +522,9 @@ type EnforcePrograms struct {
 	FollowExit                  *ebpf.Program `ebpf:"follow_exit"`
 	FollowFork                  *ebpf.Program `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.Program `ebpf:"forget_inode"`
+	GuardBpf                    *ebpf.Program `ebpf:"guard_bpf"`
 	GuardBprmCheck              *ebpf.Program `ebpf:"guard_bprm_check"`
+	GuardCapable                *ebpf.Program `ebpf:"guard_capable"`
 	GuardFileIoctl              *ebpf.Program `ebpf:"guard_file_ioctl"`
 	GuardFileIoctlCompat        *ebpf.Program `ebpf:"guard_file_ioctl_compat"`
 	GuardFileMprotect           *ebpf.Program `ebpf:"guard_file_mprotect"`
@@ -506,12 +547,22 @@ type EnforcePrograms struct {
 	GuardInodeSetxattrMapped    *ebpf.Program `ebpf:"guard_inode_setxattr_mapped"`
 	GuardInodeSymlink           *ebpf.Program `ebpf:"guard_inode_symlink"`
 	GuardInodeUnlink            *ebpf.Program `ebpf:"guard_inode_unlink"`
+	GuardKernelLoadData         *ebpf.Program `ebpf:"guard_kernel_load_data"`
+	GuardKernelReadFile         *ebpf.Program `ebpf:"guard_kernel_read_file"`
+	GuardLockedDown             *ebpf.Program `ebpf:"guard_locked_down"`
 	GuardMmapFile               *ebpf.Program `ebpf:"guard_mmap_file"`
 	GuardMoveMount              *ebpf.Program `ebpf:"guard_move_mount"`
+	GuardPtraceAccessCheck      *ebpf.Program `ebpf:"guard_ptrace_access_check"`
+	GuardPtraceTraceme          *ebpf.Program `ebpf:"guard_ptrace_traceme"`
 	GuardSbMount                *ebpf.Program `ebpf:"guard_sb_mount"`
 	GuardSbPivotroot            *ebpf.Program `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.Program `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.Program `ebpf:"guard_sb_umount"`
+	GuardTaskKill               *ebpf.Program `ebpf:"guard_task_kill"`
+	GuardTaskSetioprio          *ebpf.Program `ebpf:"guard_task_setioprio"`
+	GuardTaskSetnice            *ebpf.Program `ebpf:"guard_task_setnice"`
+	GuardTaskSetrlimit          *ebpf.Program `ebpf:"guard_task_setrlimit"`
+	GuardTaskSetscheduler       *ebpf.Program `ebpf:"guard_task_setscheduler"`
 }
 
 func (p *EnforcePrograms) Close() error {
@@ -521,7 +572,9 @@ func (p *EnforcePrograms) Close() error {
 		p.FollowExit,
 		p.FollowFork,
 		p.ForgetInode,
+		p.GuardBpf,
 		p.GuardBprmCheck,
+		p.GuardCapable,
 		p.GuardFileIoctl,
 		p.GuardFileIoctlCompat,
 		p.GuardFileMprotect,
@@ -544,12 +597,22 @@ func (p *EnforcePrograms) Close() error {
 		p.GuardInodeSetxattrMapped,
 		p.GuardInodeSymlink,
 		p.GuardInodeUnlink,
+		p.GuardKernelLoadData,
+		p.GuardKernelReadFile,
+		p.GuardLockedDown,
 		p.GuardMmapFile,
 		p.GuardMoveMount,
+		p.GuardPtraceAccessCheck,
+		p.GuardPtraceTraceme,
 		p.GuardSbMount,
 		p.GuardSbPivotroot,
 		p.GuardSbRemount,
 		p.GuardSbUmount,
+		p.GuardTaskKill,
+		p.GuardTaskSetioprio,
+		p.GuardTaskSetnice,
+		p.GuardTaskSetrlimit,
+		p.GuardTaskSetscheduler,
 	)
 }
 

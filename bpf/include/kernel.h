@@ -283,6 +283,21 @@ struct linux_binprm {
 	struct file *file;
 };
 
+/* The numbers are the running kernel's. */
+enum kernel_read_file_id {
+	READING_MODULE = 100,
+	READING_KEXEC_IMAGE = 101,
+};
+
+enum kernel_load_data_id {
+	LOADING_MODULE = 100,
+	LOADING_KEXEC_IMAGE = 101,
+};
+
+enum lockdown_reason {
+	LOCKDOWN_IOPORT = 100,
+};
+
 struct vm_area_struct {
 	struct file *vm_file;
 	unsigned long vm_flags;

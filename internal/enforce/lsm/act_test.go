@@ -44,7 +44,11 @@ var acts = map[string]func(args []string) error{
 		result := make(chan error)
 		go func() {
 			runtime.LockOSThread()
-			result <- unix.Exec(args[0], []string{args[0]}, append(os.Environ(), actVariable+"="+strings.Join(args[1:], "|")))
+			if err := os.Setenv(actVariable, strings.Join(args[1:], "|")); err != nil {
+				result <- err
+				return
+			}
+			result <- unix.Exec(args[0], []string{args[0]}, os.Environ())
 		}()
 		return <-result
 	},
@@ -129,8 +133,10 @@ func command(program string, act ...string) *exec.Cmd {
 }
 
 // outcomeOf runs a command that performs an act and gives what became of it.
-func outcomeOf(c *exec.Cmd) error {
-	err := c.Run()
+func outcomeOf(c *exec.Cmd) error { return result(c.Run()) }
+
+// result tells of an ended process whether its act was refused.
+func result(err error) error {
 	var ended *exec.ExitError
 	if errors.As(err, &ended) && ended.ExitCode() == refused {
 		return unix.EPERM

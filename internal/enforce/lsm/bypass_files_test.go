@@ -66,8 +66,8 @@ mode: enforce
 rules:
   - name: all
     files: {paths: [%s/**, %s], operations: tamper}
-    allow: [{executable: %s}]
-`, s.dir, s.single, trusted))
+    allow: [{executable: %s}, {executable: %s}]
+`, s.dir, s.single, trusted, second))
 }
 
 // refuses does something that must be refused, and told with the object it was about.
@@ -202,7 +202,7 @@ func TestBypassFiles(t *testing.T) {
 		}},
 		{"08 mapped memory", nil, steps{
 			"open for reading and writing": func(s *scene) error { _, err := os.OpenFile(s.file, os.O_RDWR, 0); return err },
-			"map what was open":            func(s *scene) error { return s.maps(unix.PROT_READ|unix.PROT_WRITE) },
+			"map what was open":            func(s *scene) error { return s.maps(unix.PROT_READ | unix.PROT_WRITE) },
 			"protect later": func(s *scene) error {
 				memory, err := unix.Mmap(int(s.before.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_SHARED)
 				if err != nil {

@@ -53,6 +53,7 @@ type compiler struct {
 	executables map[string]programSet // by the real path
 	leaves      map[bpf.EnforceNode]uint32
 	lastPlace   uint8
+	sums        map[inode]string // of contents that were read
 }
 
 // compile makes of a set what the kernel needs. The set is as it is meant on the host, see policy.Set.Resolve.
@@ -68,7 +69,7 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 			places: map[bpf.EnforcePlaceKey]uint64{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits,
 		},
 		host: host, mounts: m, numbers: n, inits: initPrograms(host),
-		executables: map[string]programSet{}, leaves: map[bpf.EnforceNode]uint32{},
+		executables: map[string]programSet{}, leaves: map[bpf.EnforceNode]uint32{}, sums: map[inode]string{},
 	}
 	c.fillSettings()
 	for _, r := range rules {

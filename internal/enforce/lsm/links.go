@@ -49,6 +49,9 @@ func (c *compiler) linksOf(p policy.Path) error {
 
 // walk looks at what is in a directory, which is opened from the one above it: paths may be longer than the kernel takes.
 func (c *compiler) walk(above int, name, full string, deep bool) error {
+	if c.mounts.shows(full) {
+		return nil
+	}
 	fd, err := unix.Openat(above, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ignoreGone(err)

@@ -90,6 +90,7 @@ func (e *Enforcer) write(n *loaded) error {
 		rule := n.kernel[i]
 		rule.Who += half * maxSubjects
 		rule.Allow += half * maxSubjects
+		rule.Target += half * maxSubjects
 		at := half*maxRules + uint32(i)
 		if err := errors.Join(e.maps[bpf.EnforceMapRules].Put(at, rule), e.maps[bpf.EnforceMapRuleCounts].Put(at, counts[i])); err != nil {
 			return fmt.Errorf("rules: %w", err)

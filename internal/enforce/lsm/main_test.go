@@ -7,8 +7,10 @@ package lsm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -28,6 +30,7 @@ const (
 	programs = "/opt/vedette-test"
 	trusted  = programs + "/service"
 	stranger = programs + "/stranger"
+	second   = programs + "/second"
 	script   = programs + "/script"
 )
 
@@ -36,6 +39,11 @@ func TestMain(m *testing.M) {
 		os.Exit(perform(act))
 	}
 	code := m.Run()
+	for _, w := range []waiting{opened.trusted, opened.stranger} {
+		if w.command != nil && w.command.ProcessState == nil {
+			_ = w.command.Process.Kill() // no test told it
+		}
+	}
 	if opened.enforcer != nil {
 		if err := opened.enforcer.Release(); err != nil {
 			println("release:", err.Error())
@@ -50,12 +58,55 @@ var opened struct {
 	once     sync.Once
 	enforcer *Enforcer
 	err      error
+
+	trusted, stranger waiting // processes that were there before
+}
+
+// waiting is a program that waits to be told what to write to.
+type waiting struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+}
+
+func wait(program string) (w waiting, err error) {
+	w.command = command(program, "wait")
+	if w.in, err = w.command.StdinPipe(); err != nil {
+		return w, err
+	}
+	out, err := w.command.StdoutPipe()
+	if err != nil {
+		return w, err
+	}
+	if err := w.command.Start(); err != nil {
+		return w, err
+	}
+	var word string
+	_, err = fmt.Fscan(out, &word)
+	return w, err
+}
+
+// tell gives what became of its writing.
+func (w waiting) tell(name string) error {
+	if _, err := io.WriteString(w.in, name); err != nil {
+		return err
+	}
+	if err := w.in.Close(); err != nil {
+		return err
+	}
+	return result(w.command.Wait())
 }
 
 func shared(t *testing.T) *Enforcer {
 	t.Helper()
 	opened.once.Do(func() {
-		if opened.err = preparePrograms(); opened.err == nil {
+		opened.err = preparePrograms()
+		if opened.err == nil {
+			opened.trusted, opened.err = wait(trusted)
+		}
+		if opened.err == nil {
+			opened.stranger, opened.err = wait(stranger)
+		}
+		if opened.err == nil {
 			opened.enforcer, opened.err = Open(Options{Host: policy.NewHost("/")})
 		}
 	})
@@ -72,7 +123,7 @@ func preparePrograms() error {
 	if err := os.MkdirAll(programs, 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{trusted, stranger} {
+	for _, name := range []string{trusted, stranger, second} {
 		if err := copyFile("/proc/self/exe", name); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ package lsm
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -118,6 +119,15 @@ func (t mounts) below(dir string) []string {
 		}
 	}
 	return places
+}
+
+// views are file systems that show what the kernel has, and keep no files with several names.
+var views = []string{"proc", "sysfs", "cgroup", "cgroup2", "tracefs", "debugfs", "securityfs", "configfs", "bpf", "devpts", "mqueue", "pstore",
+	"efivarfs", "binfmt_misc", "fusectl"}
+
+// shows tells whether such a file system is mounted at a place.
+func (t mounts) shows(place string) bool {
+	return slices.ContainsFunc(t, func(m *mountinfo.Info) bool { return m.Mountpoint == place && slices.Contains(views, m.FSType) })
 }
 
 // isWithin tells whether a path is a directory or below it.

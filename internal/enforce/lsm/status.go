@@ -66,7 +66,7 @@ func (e *Enforcer) Status() enforce.Status {
 
 // weaknesses are the operations of a rule that are not held yet.
 func weaknesses(r *policy.Rule) []enforce.Weak {
-	held := policy.FileOperations
+	held := policy.FileOperations | policy.ProcessOperations | policy.Run | policy.KernelOperations
 	var weak []enforce.Weak
 	for o := policy.Operation(1); o <= r.Operations(); o <<= 1 {
 		if o&r.Operations() != 0 && o&held == 0 {

@@ -62,8 +62,23 @@ func (c *compiler) addSubjects(r placed) error {
 	if k.Who, k.Whos, err = c.addList(r, r.Who); err != nil {
 		return err
 	}
-	k.Allow, k.Allows, err = c.addList(r, r.Allow)
+	if k.Allow, k.Allows, err = c.addList(r, r.Allow); err != nil || r.Processes == nil {
+		return err
+	}
+	k.Target, k.Targets, err = c.addList(r, targets(r.Processes))
 	return err
+}
+
+// targets are the processes that a rule protects, as subjects: by what they run themselves, or by their unit.
+func targets(p *policy.Processes) []policy.Subject {
+	var all []policy.Subject
+	for _, e := range p.Executables {
+		all = append(all, policy.Subject{Executable: e, Position: e.Position})
+	}
+	for _, u := range p.Units {
+		all = append(all, policy.Subject{Unit: u.Name, Position: u.Position})
+	}
+	return all
 }
 
 func (c *compiler) addList(r placed, list []policy.Subject) (first, count uint32, err error) {
@@ -293,18 +308,23 @@ func (c *compiler) readHash(name string, note func(sum string, h *bpf.EnforceHas
 	if err := unix.Fstat(int(file.Fd()), &before); err != nil || before.Mode&unix.S_IFMT != unix.S_IFREG {
 		return err
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return fmt.Errorf("read the content of %s: %w", name, err)
-	}
-	if err := unix.Fstat(int(file.Fd()), &after); err != nil || before.Ctim != after.Ctim {
-		return err
-	}
 	at := c.mounts.locations(name)
-	key := inode{at[len(at)-1].device, after.Ino}
+	key := inode{at[len(at)-1].device, before.Ino}
+	sum, known := c.sums[key]
+	if !known {
+		content := sha256.New()
+		if _, err := io.Copy(content, file); err != nil {
+			return fmt.Errorf("read the content of %s: %w", name, err)
+		}
+		if err := unix.Fstat(int(file.Fd()), &after); err != nil || before.Ctim != after.Ctim {
+			return err
+		}
+		sum = hex.EncodeToString(content.Sum(nil))
+		c.sums[key] = sum
+	}
 	h := c.hashes[key]
-	h.Changed = uint64(after.Ctim.Nano())
-	note(hex.EncodeToString(sum.Sum(nil)), &h)
+	h.Changed = uint64(before.Ctim.Nano())
+	note(sum, &h)
 	if h.Programs.Words != (programSet{}) || h.Rules.Words != (ruleSet{}) {
 		c.hashes[key] = h
 	}
