@@ -10,6 +10,7 @@
 #include "enforce_exec.h"
 #include "enforce_process.h"
 #include "enforce_kernel.h"
+#include "enforce_network.h"
 
 /* So that the object's type information has them. */
 const struct {

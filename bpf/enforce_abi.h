@@ -15,6 +15,7 @@
 #define MAX_NODES 8192
 #define MAX_AUTOMATA 64
 #define MAX_SUBJECTS 2048
+#define MAX_ENDPOINTS 2048
 #define MAX_PATTERNS 16
 #define AUTOMATA_OF_NODE 4
 #define PATH_BYTES 1024
@@ -110,6 +111,26 @@ struct rule {
 	u32 who, whos; /* the first of its subjects, and how many; none: everybody */
 	u32 allow, allows;
 	u32 target, targets; /* the processes that it protects, as subjects */
+	u32 endpoint, endpoints; /* the addresses that it lists */
+};
+
+/* Addresses, ports and a protocol. IPv4 is mapped into IPv6, a prefix counts from there. */
+struct endpoint {
+	u64 address[2]; /* in network order, as a packet has it */
+	u64 mask[2];
+	u16 first, last; /* ports */
+	u8 protocol; /* 0: any */
+	u8 family; /* AF_INET6: no address of IPv4 */
+	u8 reserved[2];
+};
+
+/* What an act on the network is about. */
+struct peer {
+	u64 address[2];
+	u16 port;
+	u8 protocol;
+	u8 family;
+	u32 reserved;
 };
 
 #define SUBJECT_LINEAGE 1
@@ -217,6 +238,9 @@ enum hook {
 	HOOK_KERNEL_READ_FILE,
 	HOOK_KERNEL_LOAD_DATA,
 	HOOK_LOCKED_DOWN,
+	HOOK_SOCKET_CONNECT,
+	HOOK_SOCKET_BIND,
+	HOOK_SOCKET_SENDMSG,
 	HOOKS,
 };
 
@@ -225,6 +249,7 @@ enum object {
 	OBJECT_FILE = 1,
 	OBJECT_FILES = 2, /* with a second path: of a rename or link */
 	OBJECT_PROCESS = 3,
+	OBJECT_ADDRESS = 4,
 };
 
 /* A path is told name by name from the object up to the root of its file system, each ended by a zero byte. */
@@ -253,6 +278,7 @@ struct verdict {
 	u16 length;
 	u16 length2;
 	u32 reserved3;
+	struct peer peer;
 	char comm[16];
 	u8 path[PATH_BYTES + LONGEST_NAME];
 	u8 path2[PATH_BYTES + LONGEST_NAME];

@@ -22,6 +22,8 @@
 #define OP_MEMORY 11
 #define OP_PRIORITY 12
 #define OP_RUN 13
+#define OP_CONNECT 14
+#define OP_BIND 15
 #define OP_MODULES 17
 #define OP_BPF 18
 #define OP_KEXEC 19

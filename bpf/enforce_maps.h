@@ -52,6 +52,22 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_ENDPOINTS);
+	__type(key, u32);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+/* The address that a task's act is about, by the task: it is more than fits into a number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, u64);
+	__type(value, struct peer);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * MAX_NODES);
 	__type(key, u32);
 	__type(value, struct node);

@@ -82,6 +82,15 @@ static __always_inline void tell_process(struct verdict *v, u64 task)
 	v->target = BPF_CORE_READ((struct task_struct *)task, tgid);
 }
 
+static __always_inline void tell_address(struct verdict *v, u64 task)
+{
+	struct peer *peer = bpf_map_lookup_elem(&peers, &task);
+
+	v->object = OBJECT_ADDRESS;
+	if (peer)
+		v->peer = *peer;
+}
+
 static __always_inline void tell_actor(struct verdict *v)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -118,6 +127,7 @@ static __always_inline bool due(struct counts *c, u64 *folded)
 #define REFUSED 1 /* the act is */
 #define AUDIT_ONLY 2
 #define TELL_PROCESS 4 /* the object is one */
+#define TELL_ADDRESS 8 /* the object is the address that is noted for the task */
 
 static __always_inline u32 rule_at(u64 act, u64 bit)
 {
@@ -162,6 +172,8 @@ __noinline u32 tell(u64 act, u64 deny, u64 object, u64 other, u32 flags)
 	tell_actor(v);
 	if (flags & TELL_PROCESS)
 		tell_process(v, object);
+	else if (flags & TELL_ADDRESS)
+		tell_address(v, object);
 	else
 		tell_object(v, object, other);
 	v->folded = folded;

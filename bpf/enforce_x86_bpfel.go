@@ -38,6 +38,17 @@ type EnforceCurrentSet struct {
 	AuditOnly  uint64
 }
 
+type EnforceEndpoint struct {
+	_        structs.HostLayout
+	Address  [2]uint64
+	Mask     [2]uint64
+	First    uint16
+	Last     uint16
+	Protocol uint8
+	Family   uint8
+	Reserved [2]uint8
+}
+
 type EnforceGiven struct {
 	_       structs.HostLayout
 	Ticks   uint64
@@ -95,7 +106,10 @@ const (
 	EnforceHookHOOK_KERNEL_READ_FILE    EnforceHook = 34
 	EnforceHookHOOK_KERNEL_LOAD_DATA    EnforceHook = 35
 	EnforceHookHOOK_LOCKED_DOWN         EnforceHook = 36
-	EnforceHookHOOKS                    EnforceHook = 37
+	EnforceHookHOOK_SOCKET_CONNECT      EnforceHook = 37
+	EnforceHookHOOK_SOCKET_BIND         EnforceHook = 38
+	EnforceHookHOOK_SOCKET_SENDMSG      EnforceHook = 39
+	EnforceHookHOOKS                    EnforceHook = 40
 )
 
 type EnforceInodeKey struct {
@@ -146,6 +160,7 @@ const (
 	EnforceObjectOBJECT_FILE    EnforceObject = 1
 	EnforceObjectOBJECT_FILES   EnforceObject = 2
 	EnforceObjectOBJECT_PROCESS EnforceObject = 3
+	EnforceObjectOBJECT_ADDRESS EnforceObject = 4
 )
 
 type EnforceOrigin uint32
@@ -164,6 +179,15 @@ type EnforcePattern struct {
 	Except EnforceRuleSet
 }
 
+type EnforcePeer struct {
+	_        structs.HostLayout
+	Address  [2]uint64
+	Port     uint16
+	Protocol uint8
+	Family   uint8
+	Reserved uint32
+}
+
 type EnforcePlaceKey struct {
 	_          structs.HostLayout
 	Generation uint32
@@ -177,14 +201,16 @@ type EnforceProgramSet struct {
 }
 
 type EnforceRule struct {
-	_       structs.HostLayout
-	Policy  uint64
-	Who     uint32
-	Whos    uint32
-	Allow   uint32
-	Allows  uint32
-	Target  uint32
-	Targets uint32
+	_         structs.HostLayout
+	Policy    uint64
+	Who       uint32
+	Whos      uint32
+	Allow     uint32
+	Allows    uint32
+	Target    uint32
+	Targets   uint32
+	Endpoint  uint32
+	Endpoints uint32
 }
 
 type EnforceRuleSet struct {
@@ -238,10 +264,11 @@ type EnforceVerdict struct {
 	Length     uint16
 	Length2    uint16
 	Reserved3  uint32
+	_          [4]byte
+	Peer       EnforcePeer
 	Comm       [16]int8
 	Path       [1280]uint8
 	Path2      [1280]uint8
-	_          [4]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -250,6 +277,7 @@ type EnforceVerdict struct {
 const (
 	EnforceMapActive                       = "active"
 	EnforceMapAutomata                     = "automata"
+	EnforceMapEndpoints                    = "endpoints"
 	EnforceMapExecs                        = "execs"
 	EnforceMapGivens                       = "givens"
 	EnforceMapHalves                       = "halves"
@@ -260,6 +288,7 @@ const (
 	EnforceMapLost                         = "lost"
 	EnforceMapNames                        = "names"
 	EnforceMapNodes                        = "nodes"
+	EnforceMapPeers                        = "peers"
 	EnforceMapPlaces                       = "places"
 	EnforceMapRuleCounts                   = "rule_counts"
 	EnforceMapRules                        = "rules"
@@ -308,6 +337,9 @@ const (
 	EnforceProgGuardSbPivotroot            = "guard_sb_pivotroot"
 	EnforceProgGuardSbRemount              = "guard_sb_remount"
 	EnforceProgGuardSbUmount               = "guard_sb_umount"
+	EnforceProgGuardSocketBind             = "guard_socket_bind"
+	EnforceProgGuardSocketConnect          = "guard_socket_connect"
+	EnforceProgGuardSocketSendmsg          = "guard_socket_sendmsg"
 	EnforceProgGuardTaskKill               = "guard_task_kill"
 	EnforceProgGuardTaskSetioprio          = "guard_task_setioprio"
 	EnforceProgGuardTaskSetnice            = "guard_task_setnice"
@@ -400,6 +432,9 @@ type EnforceProgramSpecs struct {
 	GuardSbPivotroot            *ebpf.ProgramSpec `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.ProgramSpec `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
+	GuardSocketBind             *ebpf.ProgramSpec `ebpf:"guard_socket_bind"`
+	GuardSocketConnect          *ebpf.ProgramSpec `ebpf:"guard_socket_connect"`
+	GuardSocketSendmsg          *ebpf.ProgramSpec `ebpf:"guard_socket_sendmsg"`
 	GuardTaskKill               *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio          *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
 	GuardTaskSetnice            *ebpf.ProgramSpec `ebpf:"guard_task_setnice"`
@@ -413,6 +448,7 @@ type EnforceProgramSpecs struct {
 type EnforceMapSpecs struct {
 	Active     *ebpf.MapSpec `ebpf:"active"`
 	Automata   *ebpf.MapSpec `ebpf:"automata"`
+	Endpoints  *ebpf.MapSpec `ebpf:"endpoints"`
 	Execs      *ebpf.MapSpec `ebpf:"execs"`
 	Givens     *ebpf.MapSpec `ebpf:"givens"`
 	Halves     *ebpf.MapSpec `ebpf:"halves"`
@@ -423,6 +459,7 @@ type EnforceMapSpecs struct {
 	Lost       *ebpf.MapSpec `ebpf:"lost"`
 	Names      *ebpf.MapSpec `ebpf:"names"`
 	Nodes      *ebpf.MapSpec `ebpf:"nodes"`
+	Peers      *ebpf.MapSpec `ebpf:"peers"`
 	Places     *ebpf.MapSpec `ebpf:"places"`
 	RuleCounts *ebpf.MapSpec `ebpf:"rule_counts"`
 	Rules      *ebpf.MapSpec `ebpf:"rules"`
@@ -462,6 +499,7 @@ func (o *EnforceObjects) Close() error {
 type EnforceMaps struct {
 	Active     *ebpf.Map `ebpf:"active"`
 	Automata   *ebpf.Map `ebpf:"automata"`
+	Endpoints  *ebpf.Map `ebpf:"endpoints"`
 	Execs      *ebpf.Map `ebpf:"execs"`
 	Givens     *ebpf.Map `ebpf:"givens"`
 	Halves     *ebpf.Map `ebpf:"halves"`
@@ -472,6 +510,7 @@ type EnforceMaps struct {
 	Lost       *ebpf.Map `ebpf:"lost"`
 	Names      *ebpf.Map `ebpf:"names"`
 	Nodes      *ebpf.Map `ebpf:"nodes"`
+	Peers      *ebpf.Map `ebpf:"peers"`
 	Places     *ebpf.Map `ebpf:"places"`
 	RuleCounts *ebpf.Map `ebpf:"rule_counts"`
 	Rules      *ebpf.Map `ebpf:"rules"`
@@ -485,6 +524,7 @@ func (m *EnforceMaps) Close() error {
 	return _EnforceClose(
 		m.Active,
 		m.Automata,
+		m.Endpoints,
 		m.Execs,
 		m.Givens,
 		m.Halves,
@@ -495,6 +535,7 @@ func (m *EnforceMaps) Close() error {
 		m.Lost,
 		m.Names,
 		m.Nodes,
+		m.Peers,
 		m.Places,
 		m.RuleCounts,
 		m.Rules,
@@ -558,6 +599,9 @@ type EnforcePrograms struct {
 	GuardSbPivotroot            *ebpf.Program `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.Program `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.Program `ebpf:"guard_sb_umount"`
+	GuardSocketBind             *ebpf.Program `ebpf:"guard_socket_bind"`
+	GuardSocketConnect          *ebpf.Program `ebpf:"guard_socket_connect"`
+	GuardSocketSendmsg          *ebpf.Program `ebpf:"guard_socket_sendmsg"`
 	GuardTaskKill               *ebpf.Program `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio          *ebpf.Program `ebpf:"guard_task_setioprio"`
 	GuardTaskSetnice            *ebpf.Program `ebpf:"guard_task_setnice"`
@@ -608,6 +652,9 @@ func (p *EnforcePrograms) Close() error {
 		p.GuardSbPivotroot,
 		p.GuardSbRemount,
 		p.GuardSbUmount,
+		p.GuardSocketBind,
+		p.GuardSocketConnect,
+		p.GuardSocketSendmsg,
 		p.GuardTaskKill,
 		p.GuardTaskSetioprio,
 		p.GuardTaskSetnice,

@@ -362,6 +362,7 @@ struct iov_iter___6_3 {
 
 struct msghdr {
 	void *msg_name;
+	int msg_namelen;
 	struct iov_iter msg_iter;
 };
 

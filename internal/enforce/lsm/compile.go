@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -17,18 +18,19 @@ import (
 
 // compiled is a set of policies as the kernel has it, before it has a generation.
 type compiled struct {
-	rules    []placed
-	settings bpf.EnforceSettings
-	kernel   [maxRules]bpf.EnforceRule
-	subjects []bpf.EnforceSubject
-	nodes    []bpf.EnforceNode // the first is none
-	anchors  map[uint32]uint32 // the node of the root of each device's file system
-	names    map[name]uint32
-	automata []bpf.EnforceAutomaton // the first is none
-	links    map[inode]ruleSet
-	places   map[bpf.EnforcePlaceKey]uint64 // without generation
-	hashes   map[inode]bpf.EnforceHashed
-	programs map[program]int // the bit of each program that subjects name
+	rules     []placed
+	settings  bpf.EnforceSettings
+	kernel    [maxRules]bpf.EnforceRule
+	subjects  []bpf.EnforceSubject
+	endpoints []bpf.EnforceEndpoint
+	nodes     []bpf.EnforceNode // the first is none
+	anchors   map[uint32]uint32 // the node of the root of each device's file system
+	names     map[name]uint32
+	automata  []bpf.EnforceAutomaton // the first is none
+	links     map[inode]ruleSet
+	places    map[bpf.EnforcePlaceKey]uint64 // without generation
+	hashes    map[inode]bpf.EnforceHashed
+	programs  map[program]int // the bit of each program that subjects name
 }
 
 // name is a name in the directory that is a node.
@@ -73,7 +75,7 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 	}
 	c.fillSettings()
 	for _, r := range rules {
-		if err := c.addSubjects(r); err != nil {
+		if err := errors.Join(c.addSubjects(r), c.addEndpoints(r)); err != nil {
 			return nil, err
 		}
 	}
@@ -112,6 +114,9 @@ func (c *compiler) fillSettings() {
 		}
 		if r.policy.ModeOf(r.Rule) == policy.Enforce {
 			s.Enforce.Words[word] |= bit
+		}
+		if r.Network != nil && r.Network.HasOnly {
+			s.Only.Words[word] |= bit
 		}
 		if r.Exec == nil {
 			continue

@@ -7,7 +7,9 @@ package lsm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 
@@ -109,7 +111,15 @@ var kernelCalls = map[string]func() error{
 	"bpf":     func() error { return call(unix.SYS_BPF, 9999, 0, 0) },
 	"kexec":   func() error { return call(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0) },
 	"mount":   func() error { return unix.Mount("none", "/opt", "no-such-type", 0, "") },
-	"ptrace":  func() error { return unix.PtraceAttach(1) },
+	"ptrace": func() error {
+		c := exec.Command("/bin/sleep", "60")
+		if err := c.Start(); err != nil {
+			return fmt.Errorf("start: %s", err)
+		}
+		err := unix.PtraceAttach(c.Process.Pid)
+		_ = c.Process.Kill() // it may be stopped
+		return err
+	},
 	"raw_devices": func() error {
 		fd, err := unix.Open("/dev/mem", unix.O_RDONLY, 0)
 		if err == nil {

@@ -69,6 +69,9 @@ var guards = []guard{
 	{bpf.EnforceProgGuardKernelReadFile, "kernel_read_file", 0, "modules and kernels from files"},
 	{bpf.EnforceProgGuardKernelLoadData, "kernel_load_data", 0, "modules and kernels from memory"},
 	{bpf.EnforceProgGuardLockedDown, "locked_down", 0, "ports"},
+	{bpf.EnforceProgGuardSocketConnect, "socket_connect", 0, "connecting"},
+	{bpf.EnforceProgGuardSocketBind, "socket_bind", 0, "binding"},
+	{bpf.EnforceProgGuardSocketSendmsg, "socket_sendmsg", 0, "datagrams with an address of their own"},
 }
 
 // followers are programs for tracepoints, without which no lineage is right.
@@ -151,4 +154,7 @@ var hookNames = map[uint8]string{
 	uint8(bpf.EnforceHookHOOK_KERNEL_READ_FILE):    "kernel_read_file",
 	uint8(bpf.EnforceHookHOOK_KERNEL_LOAD_DATA):    "kernel_load_data",
 	uint8(bpf.EnforceHookHOOK_LOCKED_DOWN):         "locked_down",
+	uint8(bpf.EnforceHookHOOK_SOCKET_CONNECT):      "socket_connect",
+	uint8(bpf.EnforceHookHOOK_SOCKET_BIND):         "socket_bind",
+	uint8(bpf.EnforceHookHOOK_SOCKET_SENDMSG):      "socket_sendmsg",
 }

@@ -86,11 +86,17 @@ func (e *Enforcer) write(n *loaded) error {
 			return fmt.Errorf("subjects: %w", err)
 		}
 	}
+	for i, one := range n.endpoints {
+		if err := e.maps[bpf.EnforceMapEndpoints].Put(half*maxEndpoints+uint32(i), one); err != nil {
+			return fmt.Errorf("addresses: %w", err)
+		}
+	}
 	for i := range n.kernel {
 		rule := n.kernel[i]
 		rule.Who += half * maxSubjects
 		rule.Allow += half * maxSubjects
 		rule.Target += half * maxSubjects
+		rule.Endpoint += half * maxEndpoints
 		at := half*maxRules + uint32(i)
 		if err := errors.Join(e.maps[bpf.EnforceMapRules].Put(at, rule), e.maps[bpf.EnforceMapRuleCounts].Put(at, counts[i])); err != nil {
 			return fmt.Errorf("rules: %w", err)

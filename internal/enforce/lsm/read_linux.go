@@ -124,6 +124,9 @@ func text(raw []int8) string {
 
 func object(l *loaded, v *bpf.EnforceVerdict) enforce.Object {
 	o := enforce.Object{PID: v.Target}
+	if v.Object == uint8(bpf.EnforceObjectOBJECT_ADDRESS) {
+		address(&o, v.Peer)
+	}
 	if v.Object != uint8(bpf.EnforceObjectOBJECT_FILE) && v.Object != uint8(bpf.EnforceObjectOBJECT_FILES) {
 		return o
 	}

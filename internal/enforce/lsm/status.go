@@ -66,11 +66,11 @@ func (e *Enforcer) Status() enforce.Status {
 
 // weaknesses are the operations of a rule that are not held yet.
 func weaknesses(r *policy.Rule) []enforce.Weak {
-	held := policy.FileOperations | policy.ProcessOperations | policy.Run | policy.KernelOperations
+	held := policy.FileOperations | policy.ProcessOperations | policy.Run | policy.KernelOperations | policy.Connect | policy.Bind
 	var weak []enforce.Weak
 	for o := policy.Operation(1); o <= r.Operations(); o <<= 1 {
 		if o&r.Operations() != 0 && o&held == 0 {
-			weak = append(weak, enforce.Weak{Operation: o, Strength: enforce.Unseen, Reason: "This operation is not held by BPF LSM."})
+			weak = append(weak, enforce.Weak{Operation: o, Strength: enforce.Unseen, Reason: "The hook that accepts a connection does not know the peer yet. Refuse its packets by a firewall."})
 		}
 	}
 	return weak
