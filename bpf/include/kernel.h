@@ -61,10 +61,27 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct dentry;
+struct pid;
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_flags;
 	unsigned long s_magic;
+	struct dentry *s_root;
+};
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
 };
 
 struct inode {
@@ -73,11 +90,25 @@ struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	u32 i_rdev;
+	u32 i_generation;
 	struct super_block *i_sb;
+	struct hlist_head i_dentry;
 	void *i_private;
 };
 
-struct pid;
+/* Until 6.6 the time of change is a field, until 6.11 one of another name, and then two. */
+struct inode___6_6 {
+	struct timespec64 i_ctime;
+};
+
+struct inode___6_11 {
+	struct timespec64 __i_ctime;
+};
+
+struct inode___new {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
 
 struct proc_inode {
 	struct pid *pid;
@@ -89,6 +120,9 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct vfsmount {
@@ -160,14 +194,6 @@ struct pid_namespace {
 	struct idr idr;
 };
 
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
-};
-
 struct upid {
 	int nr;
 	struct pid_namespace *ns;
@@ -202,6 +228,12 @@ struct signal_struct {
 struct kernfs_node {
 	u64 id;
 	const char *name;
+	struct kernfs_node *parent;
+};
+
+/* Since 6.15. */
+struct kernfs_node___new {
+	struct kernfs_node *__parent;
 };
 
 struct cgroup_root {
@@ -232,6 +264,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	int exit_code;
+	unsigned int flags;
+	unsigned int ptrace;
 	u64 start_boottime;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
@@ -260,6 +294,30 @@ struct linux_binprm {
 	struct file *file;
 	const char *filename;
 	int argc;
+};
+
+/* The numbers are the running kernel's. */
+enum kernel_read_file_id {
+	READING_MODULE = 100,
+	READING_KEXEC_IMAGE = 101,
+};
+
+enum kernel_load_data_id {
+	LOADING_MODULE = 100,
+	LOADING_KEXEC_IMAGE = 101,
+};
+
+enum lockdown_reason {
+	LOCKDOWN_IOPORT = 100,
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+	unsigned long vm_flags;
+};
+
+struct iattr {
+	unsigned int ia_valid;
 };
 
 struct in6_addr {
@@ -317,6 +375,7 @@ struct iov_iter___6_3 {
 
 struct msghdr {
 	void *msg_name;
+	int msg_namelen;
 	struct iov_iter msg_iter;
 };
 

@@ -128,5 +128,5 @@ func (s Subject) runs(p Program) bool {
 func (s Subject) holdsNow(a Actor) bool {
 	return (s.User == "" || s.User == a.User || s.User == strconv.FormatUint(uint64(a.UID), 10)) &&
 		(s.Unit == "" || InUnit(a.Cgroup, s.Unit)) &&
-		(s.Container == "" || isContainer(a.Container, s.Container))
+		(s.Container == "" || IsContainer(a.Container, s.Container))
 }

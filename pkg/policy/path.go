@@ -159,6 +159,19 @@ func MatchName(pattern, name string) bool {
 	}
 }
 
+// Tokens takes a pattern of names apart: bytes, sets such as "[a-z]", and the wildcards "*" and "?".
+func Tokens(pattern string) []string {
+	var all []string
+	for pattern != "" {
+		token, rest, _ := next(pattern)
+		all, pattern = append(all, token), rest
+	}
+	return all
+}
+
+// MatchToken compares one byte with a token that is not a star.
+func MatchToken(token string, b byte) bool { return matchByte(token, b) }
+
 // next splits off the first byte, wildcard or set of a pattern; ok is false for a broken set, which is given as one byte.
 func next(pattern string) (token, rest string, ok bool) {
 	if pattern == "" {

@@ -177,7 +177,7 @@ func InUnit(cgroup, unit string) bool {
 	return false
 }
 
-// isContainer compares the id of a container with what a policy says: the whole, or enough of the beginning.
-func isContainer(id, wanted string) bool {
+// IsContainer compares the id of a container with what a policy says: the whole, or enough of the beginning.
+func IsContainer(id, wanted string) bool {
 	return id == wanted || hexadecimal.MatchString(wanted) && hexadecimal.MatchString(id) && strings.HasPrefix(id, wanted)
 }

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Acts on files. The hooks on inodes see the object that the kernel is about to act on, whatever the
+ * path was, in every kernel and for every way to ask.
+ */
+#ifndef VEDETTE_ENFORCE_FILES_H
+#define VEDETTE_ENFORCE_FILES_H
+
+#include "enforce_judge.h"
+#include "enforce_lineage.h"
+
+#define EPERM 1
+
+#define OOM_NAME 0x5f6d6f6f /* "oom_" */
+
+#define MAY_WRITE 2
+#define MAY_READ 4
+#define FMODE_EXEC_FLAG 0x20
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_TYPE 0xf
+#define MAP_PRIVATE 2
+#define VM_SHARED 8
+
+#define ATTR_SIZE (1 << 3)
+#define ATTR_FORCE (1 << 9)
+
+#define FS_IOC_SETFLAGS 0x40086602
+#define FS_IOC32_SETFLAGS 0x40046602
+#define FS_IOC_SETVERSION 0x40087602
+#define FS_IOC_FSSETXATTR 0x401c5820
+
+static __always_inline int refuse(u32 judged)
+{
+	if (judged & JUDGED_REFUSED) {
+		KEEP_BRANCH;
+		return -EPERM;
+	}
+	return 0;
+}
+
+/*
+ * The name that an open file has on its own file system: an overlay opens the files below it under
+ * its own names.
+ */
+static __always_inline u64 dentry_of(struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	void *alias;
+
+	if (BPF_CORE_READ(dentry, d_inode) == inode)
+		return (u64)dentry;
+	alias = BPF_CORE_READ(inode, i_dentry.first);
+	if (!alias)
+		return (u64)dentry;
+	return (u64)alias - bpf_core_field_offset(struct dentry, d_u.d_alias);
+}
+
+static __always_inline bool is_regular(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	return (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFREG;
+}
+
+/* Judges that a file is written, and remembers by whom. */
+static __always_inline u32 judge_write(struct file *file, u32 hook)
+{
+	u32 judged = judge_file(dentry_of(file), 0, ACT(OP_WRITE, hook));
+
+	if (!(judged & JUDGED_REFUSED) && is_regular(file))
+		vouch((u64)BPF_CORE_READ(file, f_inode), judged & JUDGED_ALLOWED);
+	return judged;
+}
+
+/* Judges that somebody gets hold of an open file. */
+static __always_inline int judge_open(struct file *file, u32 hook)
+{
+	u32 mode = BPF_CORE_READ(file, f_mode), judged = 0;
+
+	if (mode & FMODE_WRITE)
+		judged |= judge_write(file, hook);
+	if (mode & FMODE_READ && !(BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG))
+		judged |= judge_file(dentry_of(file), 0, ACT(OP_READ, hook));
+	return refuse(judged);
+}
+
+/* Memory, ports and disks. */
+static __always_inline bool is_raw(struct inode *inode)
+{
+	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT, device = BPF_CORE_READ(inode, i_rdev);
+
+	if (type == S_IFBLK)
+		return true;
+	return type == S_IFCHR && device >> 20 == MEM_MAJOR &&
+	       ((device & 0xfffff) == 1 || (device & 0xfffff) == 2 || (device & 0xfffff) == 4);
+}
+
+/* The process whose inclination to be killed when memory is short is set by a file; 0 for other files. */
+static __always_inline u64 oom_target(struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct proc_inode *proc;
+	void *first;
+	u32 name = 0;
+
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
+	    !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+		return 0;
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	if (name != OOM_NAME)
+		return 0;
+	proc = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	first = BPF_CORE_READ(proc, pid, tasks[PIDTYPE_PID].first);
+	return first ? (u64)first - bpf_core_field_offset(struct task_struct, pid_links) : 0;
+}
+
+SEC("lsm/file_open")
+int guard_file_open(void *ctx)
+{
+	struct file *file = (void *)argument(ctx, 0);
+	u64 who = bpf_get_current_task(), target = oom_target(file);
+	u32 judged = 0;
+
+	if (is_kernel())
+		return 0;
+	if (is_raw(BPF_CORE_READ(file, f_inode)))
+		judged = judge_plain(who, 0, ACT(OP_RAW_DEVICES, HOOK_FILE_OPEN));
+	if (target && BPF_CORE_READ((struct task_struct *)target, tgid) !=
+			      BPF_CORE_READ((struct task_struct *)who, tgid))
+		judged |= judge_plain(who, target, ACT(OP_PRIORITY, HOOK_FILE_OPEN));
+	if (judged & JUDGED_REFUSED)
+		return -EPERM;
+	return judge_open(file, HOOK_FILE_OPEN);
+}
+
+SEC("lsm/file_receive")
+int guard_file_receive(void *ctx)
+{
+	return judge_open((void *)argument(ctx, 0), HOOK_FILE_RECEIVE);
+}
+
+/* Files may be open from before, or from a parent who was allowed. */
+SEC("lsm/file_permission")
+int guard_file_permission(void *ctx)
+{
+	struct file *file = (void *)argument(ctx, 0);
+	u32 mask = argument(ctx, 1), judged = 0;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+
+	if ((type != S_IFREG && type != S_IFDIR) || is_kernel())
+		return 0;
+	if (mask & MAY_WRITE)
+		judged |= judge_write(file, HOOK_FILE_PERMISSION);
+	if (mask & MAY_READ)
+		judged |= judge_file(dentry_of(file), 0, ACT(OP_READ, HOOK_FILE_PERMISSION));
+	return refuse(judged);
+}
+
+SEC("lsm/file_ioctl")
+int guard_file_ioctl(void *ctx)
+{
+	u32 command = argument(ctx, 1);
+
+	if (command != FS_IOC_SETFLAGS && command != FS_IOC32_SETFLAGS &&
+	    command != FS_IOC_SETVERSION && command != FS_IOC_FSSETXATTR)
+		return 0;
+	return refuse(judge_file(dentry_of((void *)argument(ctx, 0)), 0,
+				 ACT(OP_ATTRIBUTES, HOOK_FILE_IOCTL)));
+}
+
+/* The same for programs of 32 bits, since 6.8. */
+SEC("lsm/file_ioctl_compat")
+int guard_file_ioctl_compat(void *ctx)
+{
+	u32 command = argument(ctx, 1);
+
+	if (command != FS_IOC32_SETFLAGS && command != FS_IOC_FSSETXATTR)
+		return 0;
+	return refuse(judge_file(dentry_of((void *)argument(ctx, 0)), 0,
+				 ACT(OP_ATTRIBUTES, HOOK_FILE_IOCTL)));
+}
+
+#define GUARD_NAME(hook, operation, number)                                                        \
+	SEC("lsm/" #hook)                                                                          \
+	int guard_##hook(void *ctx)                                                                \
+	{                                                                                          \
+		if (is_kernel())                                                                   \
+			return 0;                                                                  \
+		return refuse(judge_file(argument(ctx, 1), 0, ACT(operation, number)));            \
+	}
+
+GUARD_NAME(inode_create, OP_CREATE, HOOK_INODE_CREATE)
+GUARD_NAME(inode_mkdir, OP_CREATE, HOOK_INODE_MKDIR)
+GUARD_NAME(inode_mknod, OP_CREATE, HOOK_INODE_MKNOD)
+GUARD_NAME(inode_symlink, OP_CREATE, HOOK_INODE_SYMLINK)
+GUARD_NAME(inode_unlink, OP_DELETE, HOOK_INODE_UNLINK)
+GUARD_NAME(inode_rmdir, OP_DELETE, HOOK_INODE_RMDIR)
+
+/* Every name counts: from now on the file is found by what its old names and the new one say. */
+__noinline u32 add_link(u64 old, u64 new)
+{
+	u64 generation = current_generation();
+	struct inode *inode = BPF_CORE_READ((struct dentry *)old, d_inode);
+	struct label_key key = {.generation = generation};
+	struct rule_set about = {};
+	u64 any = 0;
+
+	if (!generation || !inode)
+		return 0;
+	find_rules(&about, NULL, old, generation);
+	find_rules(&about, NULL, new, generation);
+	find_links(&about, inode, generation);
+	for (u32 w = 0; w < RULE_WORDS; w++)
+		any |= about.words[w];
+	if (!any)
+		return 0;
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	return bpf_map_update_elem(&links, &key, &about, BPF_ANY) ? JUDGED_REFUSED : 0;
+}
+
+SEC("lsm/inode_link")
+int guard_inode_link(void *ctx)
+{
+	u64 old = argument(ctx, 0), new = argument(ctx, 2);
+	u32 judged = 0;
+
+	if (!is_kernel()) {
+		judged = judge_file(old, new, ACT(OP_LINK, HOOK_INODE_LINK));
+		judged |= judge_file(new, old, ACT(OP_CREATE, HOOK_INODE_LINK));
+	}
+	if (!(judged & JUDGED_REFUSED))
+		judged |= add_link(old, new);
+	return refuse(judged);
+}
+
+/* A directory that moves is looked for by its new name. */
+static __always_inline void forget_label(u64 object)
+{
+	struct inode *inode = BPF_CORE_READ((struct dentry *)object, d_inode);
+	struct label_key key = {.generation = current_generation()};
+
+	if (!inode)
+		return;
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	bpf_map_delete_elem(&labels, &key);
+}
+
+/* An exchange of two names comes by twice, once for each direction. */
+SEC("lsm/inode_rename")
+int guard_inode_rename(void *ctx)
+{
+	u64 old = argument(ctx, 1), new = argument(ctx, 3);
+	u64 away = ACT2(OP_RENAME, OP_DELETE, HOOK_INODE_RENAME);
+	u32 judged = 0;
+
+	if (!is_kernel()) {
+		judged = judge_file(old, new, away);
+		judged |= judge_file(new, old, ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME));
+		if (BPF_CORE_READ((struct dentry *)new, d_inode))
+			judged |= judge_file(new, old, away);
+	}
+	if (judged & JUDGED_REFUSED)
+		return -EPERM;
+	forget_label(old);
+	forget_label(new);
+	return 0;
+}
+
+/* The size is content. What the kernel drops by itself when a file is written is not asked for. */
+static __always_inline int judge_setattr(void *ctx, u32 first)
+{
+	struct dentry *dentry = (void *)argument(ctx, first);
+	struct iattr *attributes = (void *)argument(ctx, first + 1);
+	u32 valid = BPF_CORE_READ(attributes, ia_valid), judged;
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	if (is_kernel())
+		return 0;
+	if (!(valid & ATTR_SIZE)) {
+		if (valid & ATTR_FORCE)
+			return 0;
+		return refuse(judge_file((u64)dentry, 0, ACT(OP_ATTRIBUTES, HOOK_INODE_SETATTR)));
+	}
+	judged = judge_file((u64)dentry, 0, ACT(OP_WRITE, HOOK_INODE_SETATTR));
+	if (!(judged & JUDGED_REFUSED))
+		vouch((u64)inode, judged & JUDGED_ALLOWED);
+	return refuse(judged);
+}
+
+/* Kernels differ in whether a hook is told how the mount maps users, before the dentry. */
+SEC("lsm/inode_setattr")
+int guard_inode_setattr(void *ctx)
+{
+	return judge_setattr(ctx, 0);
+}
+
+SEC("lsm/inode_setattr")
+int guard_inode_setattr_mapped(void *ctx)
+{
+	return judge_setattr(ctx, 1);
+}
+
+#define GUARD_ATTRIBUTE(name, hook, position, number)                                              \
+	SEC("lsm/" #hook)                                                                          \
+	int name(void *ctx)                                                                        \
+	{                                                                                          \
+		if (is_kernel())                                                                   \
+			return 0;                                                                  \
+		return refuse(judge_file(argument(ctx, position), 0, ACT(OP_ATTRIBUTES, number))); \
+	}
+
+GUARD_ATTRIBUTE(guard_inode_setxattr, inode_setxattr, 0, HOOK_INODE_SETXATTR)
+GUARD_ATTRIBUTE(guard_inode_setxattr_mapped, inode_setxattr, 1, HOOK_INODE_SETXATTR)
+GUARD_ATTRIBUTE(guard_inode_removexattr, inode_removexattr, 0, HOOK_INODE_REMOVEXATTR)
+GUARD_ATTRIBUTE(guard_inode_removexattr_mapped, inode_removexattr, 1, HOOK_INODE_REMOVEXATTR)
+GUARD_ATTRIBUTE(guard_inode_set_acl, inode_set_acl, 1, HOOK_INODE_SET_ACL)
+GUARD_ATTRIBUTE(guard_inode_remove_acl, inode_remove_acl, 1, HOOK_INODE_REMOVE_ACL)
+
+/* What is known by an inode's number ends with the file, because another one gets the number. */
+SEC("lsm/inode_free_security")
+int forget_inode(void *ctx)
+{
+	struct inode *inode = (void *)argument(ctx, 0);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	struct label_key key = {.generation = current_generation()};
+
+	if (BPF_CORE_READ(inode, i_nlink) || !sb || !key.generation)
+		return 0;
+	key.device = BPF_CORE_READ(sb, s_dev);
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	bpf_map_delete_elem(&labels, &key);
+	bpf_map_delete_elem(&links, &key);
+	bpf_map_delete_elem(&hashes, &key);
+	return 0;
+}
+
+#endif

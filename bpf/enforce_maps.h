@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The maps, and what is asked of them everywhere. */
+#ifndef VEDETTE_ENFORCE_MAPS_H
+#define VEDETTE_ENFORCE_MAPS_H
+
+#include "include/kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "enforce_abi.h"
+
+#define NSEC 1000000000ULL
+
+/* Secret, so that nobody can find names that are taken for each other. */
+const volatile u64 hash_key[2] = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct current_set);
+} active SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct settings);
+} halves SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * 64 * RULE_WORDS);
+	__type(key, u32);
+	__type(value, struct rule);
+} rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * 64 * RULE_WORDS);
+	__type(key, u32);
+	__type(value, struct counts);
+} rule_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_SUBJECTS);
+	__type(key, u32);
+	__type(value, struct subject);
+} subjects SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_ENDPOINTS);
+	__type(key, u32);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+/* The address that a task's act is about, by the task: it is more than fits into a number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, u64);
+	__type(value, struct peer);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_NODES);
+	__type(key, u32);
+	__type(value, struct node);
+} nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * MAX_AUTOMATA);
+	__type(key, u32);
+	__type(value, struct automaton);
+} automata SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct label_key);
+	__type(value, u32);
+} labels SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct name_key);
+	__type(value, u32);
+} names SEC(".maps");
+
+/* The rules about files that have several names, by all of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct label_key);
+	__type(value, struct rule_set);
+} links SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct place_key);
+	__type(value, u64);
+} places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, u32);
+	__type(value, struct lineage);
+} lineages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, u32);
+	__type(value, struct given);
+} givens SEC(".maps");
+
+/* What a task's lineage will be when its exec succeeds, by the task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
+	__type(key, u64);
+	__type(value, struct lineage);
+} execs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct label_key);
+	__type(value, struct hashed);
+} hashes SEC(".maps");
+
+/* Files that were last opened for writing by somebody whom a policy allows it. To forget one breaks trust, no more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct inode_key);
+	__type(value, u32);
+} vouched SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} verdicts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} lost SEC(".maps");
+
+/* Where a verdict is written before it is told. Nothing that decides is here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct verdict);
+} told SEC(".maps");
+
+static __always_inline struct current_set *in_force(void)
+{
+	u32 zero = 0;
+	struct current_set *a = bpf_map_lookup_elem(&active, &zero);
+
+	return a && a->generation ? a : NULL;
+}
+
+static __always_inline u64 current_generation(void)
+{
+	struct current_set *a = in_force();
+
+	return a ? *(volatile u64 *)&a->generation : 0;
+}
+
+static __always_inline struct settings *settings_of(u64 generation)
+{
+	u32 half = generation & 1;
+
+	return bpf_map_lookup_elem(&halves, &half);
+}
+
+static __always_inline struct node *node_of(u64 generation, u32 node)
+{
+	u32 at = (generation & 1) * MAX_NODES + node;
+
+	return bpf_map_lookup_elem(&nodes, &at);
+}
+
+/*
+ * Keeps a branch that the compiler would turn into arithmetic, which verifiers do not allow with
+ * pointers, nor understand where a hook's answer comes from.
+ */
+#define KEEP_BRANCH asm volatile("" ::: "memory")
+
+/* A set bit's number: of all below it. */
+static __always_inline u32 number_of(u64 bit)
+{
+	return __builtin_popcountll(bit - 1);
+}
+
+/* The argument of a hook as a number: global functions of 5.10 take nothing else. */
+static __always_inline u64 argument(void *ctx, u32 number)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), ctx + 8 * number);
+	return value;
+}
+
+#endif

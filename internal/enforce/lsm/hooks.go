@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package lsm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/vedette-sec/vedette/bpf"
+)
+
+// guard is a program for a security hook.
+type guard struct {
+	program string
+	hook    string
+	// parameters of the hook, where a program is for kernels that have it with that many; 0 for any.
+	parameters int
+	// lost is what is not held where the kernel lacks the hook; empty where nothing is.
+	lost string
+}
+
+// guards are all programs for security hooks. Those that follow lineages come first.
+var guards = []guard{
+	{bpf.EnforceProgBeginExec, "bprm_creds_for_exec", 0, "what programs a process descends from"},
+	{bpf.EnforceProgEndExec, "bprm_committed_creds", 0, "what programs a process descends from"},
+	{bpf.EnforceProgForgetInode, "inode_free_security", 0, "that a file's number is another file's later"},
+	{bpf.EnforceProgGuardFileOpen, "file_open", 0, "opening files"},
+	{bpf.EnforceProgGuardFileReceive, "file_receive", 0, "taking over open files from other processes"},
+	{bpf.EnforceProgGuardFilePermission, "file_permission", 0, "using files that are open already"},
+	{bpf.EnforceProgGuardFileIoctl, "file_ioctl", 0, "flags of files"},
+	{bpf.EnforceProgGuardFileIoctlCompat, "file_ioctl_compat", 0, ""}, // before 6.8 the other one is called
+	{bpf.EnforceProgGuardInodeCreate, "inode_create", 0, "making files"},
+	{bpf.EnforceProgGuardInodeMkdir, "inode_mkdir", 0, "making directories"},
+	{bpf.EnforceProgGuardInodeMknod, "inode_mknod", 0, "making devices, pipes and sockets"},
+	{bpf.EnforceProgGuardInodeSymlink, "inode_symlink", 0, "making symbolic links"},
+	{bpf.EnforceProgGuardInodeLink, "inode_link", 0, "making hard links"},
+	{bpf.EnforceProgGuardInodeUnlink, "inode_unlink", 0, "removing files"},
+	{bpf.EnforceProgGuardInodeRmdir, "inode_rmdir", 0, "removing directories"},
+	{bpf.EnforceProgGuardInodeRename, "inode_rename", 0, "renaming"},
+	{bpf.EnforceProgGuardInodeSetattr, "inode_setattr", 2, "truncating, and changing mode, owner and times"},
+	{bpf.EnforceProgGuardInodeSetattrMapped, "inode_setattr", 3, "truncating, and changing mode, owner and times"},
+	{bpf.EnforceProgGuardInodeSetxattr, "inode_setxattr", 5, "setting extended attributes"},
+	{bpf.EnforceProgGuardInodeSetxattrMapped, "inode_setxattr", 6, "setting extended attributes"},
+	{bpf.EnforceProgGuardInodeRemovexattr, "inode_removexattr", 2, "removing extended attributes"},
+	{bpf.EnforceProgGuardInodeRemovexattrMapped, "inode_removexattr", 3, "removing extended attributes"},
+	{bpf.EnforceProgGuardInodeSetAcl, "inode_set_acl", 0, ""}, // before 6.2 access lists are extended attributes
+	{bpf.EnforceProgGuardInodeRemoveAcl, "inode_remove_acl", 0, ""},
+	{bpf.EnforceProgGuardSbMount, "sb_mount", 0, "mounting"},
+	{bpf.EnforceProgGuardSbUmount, "sb_umount", 0, "unmounting"},
+	{bpf.EnforceProgGuardSbRemount, "sb_remount", 0, "mounting with other options"},
+	{bpf.EnforceProgGuardSbPivotroot, "sb_pivotroot", 0, "changing the root directory's mount"},
+	{bpf.EnforceProgGuardMoveMount, "move_mount", 0, "moving mounts"},
+	{bpf.EnforceProgGuardBprmCheck, "bprm_check_security", 0, "running programs"},
+	{bpf.EnforceProgGuardMmapFile, "mmap_file", 0, "mapping files as code, and writable"},
+	{bpf.EnforceProgGuardFileMprotect, "file_mprotect", 0, "making mapped files code, or writable"},
+	{bpf.EnforceProgGuardTaskKill, "task_kill", 0, "signals"},
+	{bpf.EnforceProgGuardTaskSetnice, "task_setnice", 0, "nice values"},
+	{bpf.EnforceProgGuardTaskSetioprio, "task_setioprio", 0, "priorities of input and output"},
+	{bpf.EnforceProgGuardTaskSetscheduler, "task_setscheduler", 0, "schedulers and processors"},
+	{bpf.EnforceProgGuardTaskSetrlimit, "task_setrlimit", 0, "limits"},
+	{bpf.EnforceProgGuardPtraceAccessCheck, "ptrace_access_check", 0, "tracing, and the memory of processes"},
+	{bpf.EnforceProgGuardPtraceTraceme, "ptrace_traceme", 0, "letting oneself be traced"},
+	{bpf.EnforceProgGuardBpf, "bpf", 0, "the bpf system call"},
+	{bpf.EnforceProgGuardCapable, "capable", 0, "unloading modules, and the clock"},
+	{bpf.EnforceProgGuardKernelReadFile, "kernel_read_file", 0, "modules and kernels from files"},
+	{bpf.EnforceProgGuardKernelLoadData, "kernel_load_data", 0, "modules and kernels from memory"},
+	{bpf.EnforceProgGuardLockedDown, "locked_down", 0, "ports"},
+	{bpf.EnforceProgGuardSocketConnect, "socket_connect", 0, "connecting"},
+	{bpf.EnforceProgGuardSocketBind, "socket_bind", 0, "binding"},
+	{bpf.EnforceProgGuardSocketSendmsg, "socket_sendmsg", 0, "datagrams with an address of their own"},
+}
+
+// followers are programs for tracepoints, without which no lineage is right.
+var followers = []string{bpf.EnforceProgFollowFork, bpf.EnforceProgFollowExit}
+
+// present sorts the guards by what the kernel has, and says what is lost by what it lacks.
+func present(types *btf.Spec) (there []guard, missing []string, err error) {
+	parameters := map[string]int{}
+	for _, g := range guards {
+		n, ok := parameters[g.hook]
+		if !ok {
+			if n, err = parametersOf(types, g.hook); err != nil {
+				return nil, nil, err
+			}
+			parameters[g.hook] = n
+		}
+		switch {
+		case n >= 0 && (g.parameters == 0 || g.parameters == n):
+			there = append(there, g)
+		case n < 0 && g.lost != "":
+			missing = append(missing, fmt.Sprintf("the kernel has no hook %s: %s is not held", g.hook, g.lost))
+		}
+	}
+	return there, missing, nil
+}
+
+// parametersOf counts the parameters of a security hook; -1 where the kernel does not have it.
+func parametersOf(types *btf.Spec, hook string) (int, error) {
+	var f *btf.Func
+	err := types.TypeByName("bpf_lsm_"+hook, &f)
+	if errors.Is(err, btf.ErrNotFound) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for the hook %s: %w", hook, err)
+	}
+	proto, ok := f.Type.(*btf.FuncProto)
+	if !ok {
+		return 0, fmt.Errorf("look for the hook %s: found %v, expected a function", hook, f.Type)
+	}
+	return len(proto.Params), nil
+}
+
+// hookNames are the hooks by the numbers that verdicts have.
+var hookNames = map[uint8]string{
+	uint8(bpf.EnforceHookHOOK_FILE_OPEN):           "file_open",
+	uint8(bpf.EnforceHookHOOK_FILE_PERMISSION):     "file_permission",
+	uint8(bpf.EnforceHookHOOK_FILE_RECEIVE):        "file_receive",
+	uint8(bpf.EnforceHookHOOK_MMAP_FILE):           "mmap_file",
+	uint8(bpf.EnforceHookHOOK_FILE_MPROTECT):       "file_mprotect",
+	uint8(bpf.EnforceHookHOOK_FILE_IOCTL):          "file_ioctl",
+	uint8(bpf.EnforceHookHOOK_INODE_CREATE):        "inode_create",
+	uint8(bpf.EnforceHookHOOK_INODE_MKDIR):         "inode_mkdir",
+	uint8(bpf.EnforceHookHOOK_INODE_MKNOD):         "inode_mknod",
+	uint8(bpf.EnforceHookHOOK_INODE_SYMLINK):       "inode_symlink",
+	uint8(bpf.EnforceHookHOOK_INODE_LINK):          "inode_link",
+	uint8(bpf.EnforceHookHOOK_INODE_UNLINK):        "inode_unlink",
+	uint8(bpf.EnforceHookHOOK_INODE_RMDIR):         "inode_rmdir",
+	uint8(bpf.EnforceHookHOOK_INODE_RENAME):        "inode_rename",
+	uint8(bpf.EnforceHookHOOK_INODE_SETATTR):       "inode_setattr",
+	uint8(bpf.EnforceHookHOOK_INODE_SETXATTR):      "inode_setxattr",
+	uint8(bpf.EnforceHookHOOK_INODE_REMOVEXATTR):   "inode_removexattr",
+	uint8(bpf.EnforceHookHOOK_INODE_SET_ACL):       "inode_set_acl",
+	uint8(bpf.EnforceHookHOOK_INODE_REMOVE_ACL):    "inode_remove_acl",
+	uint8(bpf.EnforceHookHOOK_SB_MOUNT):            "sb_mount",
+	uint8(bpf.EnforceHookHOOK_SB_UMOUNT):           "sb_umount",
+	uint8(bpf.EnforceHookHOOK_SB_REMOUNT):          "sb_remount",
+	uint8(bpf.EnforceHookHOOK_SB_PIVOTROOT):        "sb_pivotroot",
+	uint8(bpf.EnforceHookHOOK_MOVE_MOUNT):          "move_mount",
+	uint8(bpf.EnforceHookHOOK_BPRM_CHECK):          "bprm_check_security",
+	uint8(bpf.EnforceHookHOOK_TASK_KILL):           "task_kill",
+	uint8(bpf.EnforceHookHOOK_PTRACE_ACCESS_CHECK): "ptrace_access_check",
+	uint8(bpf.EnforceHookHOOK_PTRACE_TRACEME):      "ptrace_traceme",
+	uint8(bpf.EnforceHookHOOK_TASK_SETNICE):        "task_setnice",
+	uint8(bpf.EnforceHookHOOK_TASK_SETIOPRIO):      "task_setioprio",
+	uint8(bpf.EnforceHookHOOK_TASK_SETSCHEDULER):   "task_setscheduler",
+	uint8(bpf.EnforceHookHOOK_TASK_SETRLIMIT):      "task_setrlimit",
+	uint8(bpf.EnforceHookHOOK_BPF):                 "bpf",
+	uint8(bpf.EnforceHookHOOK_CAPABLE):             "capable",
+	uint8(bpf.EnforceHookHOOK_KERNEL_READ_FILE):    "kernel_read_file",
+	uint8(bpf.EnforceHookHOOK_KERNEL_LOAD_DATA):    "kernel_load_data",
+	uint8(bpf.EnforceHookHOOK_LOCKED_DOWN):         "locked_down",
+	uint8(bpf.EnforceHookHOOK_SOCKET_CONNECT):      "socket_connect",
+	uint8(bpf.EnforceHookHOOK_SOCKET_BIND):         "socket_bind",
+	uint8(bpf.EnforceHookHOOK_SOCKET_SENDMSG):      "socket_sendmsg",
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package lsm
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+// ErrNotEnabled is the error where the kernel was not told to ask BPF programs in its security hooks.
+var ErrNotEnabled = errors.New("the kernel does not call BPF programs in its security hooks; add bpf to lsm= on its command line")
+
+// Options say how policies are kept in force.
+type Options struct {
+	Host policy.Host // whose files policies name; the zero value is this host
+}
+
+// Enforcer keeps policies in force by BPF LSM.
+type Enforcer struct {
+	options Options
+	maps    map[string]*ebpf.Map
+	loaded  *ebpf.Collection
+	links   []link.Link
+	active  []byte // the map of that name, in memory
+	reader  *ringbuf.Reader
+	missing []string
+	numbers *numbers
+	since   time.Time // files that were changed before are taken as they are
+	boot    time.Time
+
+	mu     sync.Mutex // of loading
+	told   int        // programs that the kernel knows who descends from
+	closed atomic.Bool
+	now    atomic.Pointer[loaded]
+	before atomic.Pointer[loaded] // the set before, whose last verdicts may not have been read
+	counts map[ruleName]counts    // of sets that are no more
+
+	reading sync.Mutex
+	untold  []enforce.Verdict // of the last record
+}
+
+var _ enforce.Enforcer = (*Enforcer)(nil)
+
+// Open loads and attaches the programs. Nothing is refused before Load.
+func Open(options Options) (*Enforcer, error) {
+	if err := enabled(); err != nil {
+		return nil, err
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
+	}
+	e := &Enforcer{options: options, counts: map[ruleName]counts{}, numbers: &numbers{bits: map[program]int{}}}
+	if err := e.open(); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// enabled tells whether the kernel calls the programs that it lets be attached.
+func enabled() error {
+	list, err := os.ReadFile("/sys/kernel/security/lsm")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // securityfs is not mounted: loading tells
+	}
+	if err != nil {
+		return fmt.Errorf("read which security modules are enabled: %w", err)
+	}
+	if !slices.Contains(strings.Split(strings.TrimSpace(string(list)), ","), "bpf") {
+		return ErrNotEnabled
+	}
+	return nil
+}
+
+func (e *Enforcer) open() error {
+	spec, err := bpf.LoadEnforce()
+	if err != nil {
+		return fmt.Errorf("read the compiled programs: %w", err)
+	}
+	if err := e.setKey(spec); err != nil {
+		return err
+	}
+	types := btf.NewCache()
+	kernel, err := types.Kernel()
+	if err != nil {
+		return fmt.Errorf("read the kernel's type information: %w", err)
+	}
+	there, missing, err := present(kernel)
+	if err != nil {
+		return err
+	}
+	e.missing = missing
+	keep := slices.Clone(followers)
+	for _, g := range there {
+		keep = append(keep, g.program)
+	}
+	for name := range spec.Programs {
+		if !slices.Contains(keep, name) {
+			delete(spec.Programs, name)
+		}
+	}
+	if e.loaded, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
+		return fmt.Errorf("load the programs that enforce: %w", err)
+	}
+	e.maps = e.loaded.Maps
+	if err := e.attach(there); err != nil {
+		return err
+	}
+	return e.start()
+}
+
+func (e *Enforcer) setKey(spec *ebpf.CollectionSpec) error {
+	var secret [16]byte
+	rand.Read(secret[:]) // never fails
+	e.numbers.key = [2]uint64{binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:])}
+	if err := spec.Variables["hash_key"].Set(e.numbers.key); err != nil {
+		return fmt.Errorf("set the key of names: %w", err)
+	}
+	return nil
+}
+
+func (e *Enforcer) attach(there []guard) error {
+	for _, name := range followers {
+		l, err := link.AttachTracing(link.TracingOptions{Program: e.loaded.Programs[name]})
+		if err != nil {
+			return fmt.Errorf("attach %s: %w", name, err)
+		}
+		e.links = append(e.links, l)
+	}
+	for _, g := range there {
+		l, err := link.AttachLSM(link.LSMOptions{Program: e.loaded.Programs[g.program]})
+		if err != nil {
+			return fmt.Errorf("attach to the hook %s: %w", g.hook, err)
+		}
+		e.links = append(e.links, l)
+	}
+	return nil
+}
+
+func (e *Enforcer) start() (err error) {
+	size := os.Getpagesize()
+	e.active, err = unix.Mmap(e.maps[bpf.EnforceMapActive].FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map what is in force into memory: %w", err)
+	}
+	if e.reader, err = ringbuf.NewReader(e.maps[bpf.EnforceMapVerdicts]); err != nil {
+		return fmt.Errorf("open the ring buffer of verdicts: %w", err)
+	}
+	var now, boot unix.Timespec
+	// The time that file systems stamp changes with advances by the tick: what is changed in this one counts as changed after.
+	if err := errors.Join(unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now), unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)); err != nil {
+		return fmt.Errorf("read the clocks: %w", err)
+	}
+	e.since = time.Unix(now.Unix())
+	e.boot = e.since.Add(-time.Duration(boot.Nano()))
+	return nil
+}
+
+// Places of the values of the map active.
+const (
+	activeGeneration = 0
+	activeAuditOnly  = 8
+)
+
+// setActive changes a value at once: the map's own update may be seen half done.
+func (e *Enforcer) setActive(at int, value uint64) {
+	atomic.StoreUint64((*uint64)(unsafe.Pointer(&e.active[at])), value)
+}
+
+// AuditOnly makes every rule only report.
+func (e *Enforcer) AuditOnly(on bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed.Load() {
+		return enforce.ErrClosed
+	}
+	value := uint64(0)
+	if on {
+		value = 1
+	}
+	e.setActive(activeAuditOnly, value)
+	return nil
+}
+
+// Close detaches everything.
+func (e *Enforcer) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed.Swap(true) {
+		return nil
+	}
+	errs := closeAll(e.links)
+	if e.reader != nil {
+		errs = append(errs, e.reader.Close())
+	}
+	if e.active != nil {
+		errs = append(errs, unix.Munmap(e.active))
+	}
+	if e.loaded != nil {
+		e.loaded.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// Release takes everything down and closes.
+func (e *Enforcer) Release() error { return e.Close() }
+
+// atOnce bounds how many programs are detached at the same time: the kernel waits for each until no processor runs it.
+const atOnce = 16
+
+func closeAll(links []link.Link) []error {
+	errs := make([]error, len(links))
+	slots := make(chan struct{}, atOnce)
+	var done sync.WaitGroup
+	for i, l := range links {
+		slots <- struct{}{}
+		done.Go(func() {
+			errs[i] = l.Close()
+			<-slots
+		})
+	}
+	done.Wait()
+	return errs
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package lsm
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/pkg/policy"
+)
+
+// ruleName is a rule beyond the set that it is in.
+type ruleName struct{ policy, rule string }
+
+// counts are what was counted about a rule.
+type counts struct{ denied, audited uint64 }
+
+func (r placed) name() ruleName { return ruleName{r.policy.Name, r.Name} }
+
+// count reads what was counted about a rule in its set.
+func (e *Enforcer) count(l *loaded, r placed) counts {
+	var c bpf.EnforceCounts
+	at := uint32(l.generation&1)*maxRules + uint32(r.bit)
+	if e.maps[bpf.EnforceMapRuleCounts].Lookup(at, &c) != nil {
+		return counts{}
+	}
+	return counts{c.Denied, c.Audited}
+}
+
+// keepCounts adds what was counted about a set's rules to what is known of rules of these names.
+func (e *Enforcer) keepCounts(l *loaded) {
+	for _, r := range l.rules {
+		c, sum := e.count(l, r), e.counts[r.name()]
+		e.counts[r.name()] = counts{sum.denied + c.denied, sum.audited + c.audited}
+	}
+}
+
+// Status tells what is in force.
+func (e *Enforcer) Status() enforce.Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	status := enforce.Status{Missing: e.missing}
+	l := e.now.Load()
+	if e.closed.Load() || l == nil {
+		return status
+	}
+	status.Generation = l.generation
+	status.AuditOnly = atomic.LoadUint64((*uint64)(unsafe.Pointer(&e.active[activeAuditOnly]))) != 0
+	_ = e.maps[bpf.EnforceMapLost].Lookup(uint32(0), &status.Lost) // a map of one entry has it
+	for _, r := range l.rules {
+		c, sum := e.count(l, r), e.counts[r.name()]
+		s := enforce.RuleStatus{Policy: r.policy.Name, Rule: r.Name, Strength: enforce.Prevented,
+			Denied: sum.denied + c.denied, Audited: sum.audited + c.audited}
+		for _, w := range weaknesses(r.Rule) {
+			s.Weaker = append(s.Weaker, w)
+			s.Strength = w.Strength
+		}
+		status.Rules = append(status.Rules, s)
+	}
+	return status
+}
+
+// weaknesses are the operations of a rule that are not held yet.
+func weaknesses(r *policy.Rule) []enforce.Weak {
+	held := policy.FileOperations | policy.ProcessOperations | policy.Run | policy.KernelOperations | policy.Connect | policy.Bind
+	var weak []enforce.Weak
+	for o := policy.Operation(1); o <= r.Operations(); o <<= 1 {
+		if o&r.Operations() != 0 && o&held == 0 {
+			weak = append(weak, enforce.Weak{Operation: o, Strength: enforce.Unseen, Reason: "The hook that accepts a connection does not know the peer yet. Refuse its packets by a firewall."})
+		}
+	}
+	return weak
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package lsm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/ring"
+)
+
+// What of io_uring the tests need, from the kernel's io_uring.h.
+const (
+	asyncFlag = 1 << 4 // IOSQE_ASYNC
+	sqPoll    = 1 << 1 // IORING_SETUP_SQPOLL
+
+	uringOpenAt   = 18
+	uringWrite    = 23
+	uringUnlinkAt = 36
+
+	uringGetEvents = 1
+	uringWakeUp    = 2
+
+	uringSubmissions = 0
+	uringCompletions = 0x8000000
+	uringEntries     = 0x10000000
+	uringEntrySize   = 64
+)
+
+// uring is an io_uring of a few entries.
+type uring struct {
+	fd                                int
+	submissions, completions, entries []byte
+	parameters                        [120]byte
+}
+
+func (u *uring) at(offset int) uint32 { return binary.NativeEndian.Uint32(u.parameters[offset:]) }
+
+func newUring(flags uint32) (*uring, error) {
+	u := &uring{}
+	binary.NativeEndian.PutUint32(u.parameters[8:], flags)
+	binary.NativeEndian.PutUint32(u.parameters[16:], 60000) // how long the thread stays awake, ms
+	fd, _, number := unix.Syscall(unix.SYS_IO_URING_SETUP, 4, uintptr(unsafe.Pointer(&u.parameters)), 0)
+	if number != 0 {
+		return nil, fmt.Errorf("set up: %s", number)
+	}
+	u.fd = int(fd)
+	var err [3]error
+	u.submissions, err[0] = unix.Mmap(u.fd, uringSubmissions, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	u.completions, err[1] = unix.Mmap(u.fd, uringCompletions, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	u.entries, err[2] = unix.Mmap(u.fd, uringEntries, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	return u, errors.Join(err[:]...)
+}
+
+func word(memory []byte, at uint32) *uint32 { return (*uint32)(unsafe.Pointer(&memory[at])) }
+
+// does submits one entry and gives its result.
+func (u *uring) does(entry [uringEntrySize]byte, flags uintptr) error {
+	copy(u.entries, entry[:])
+	tail, array := word(u.submissions, u.at(44)), u.at(64)
+	atomic.StoreUint32(word(u.submissions, array), 0)
+	atomic.AddUint32(tail, 1)
+	_, _, number := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), 1, 1, uringGetEvents|flags, 0, 0)
+	if number != 0 {
+		return fmt.Errorf("submit: %s", number)
+	}
+	head := word(u.completions, u.at(80))
+	completions := u.at(100)
+	result := int32(*word(u.completions, completions+8+(atomic.LoadUint32(head)&3)*16))
+	atomic.AddUint32(head, 1)
+	if result < 0 {
+		return unix.Errno(-result)
+	}
+	return nil
+}
+
+func entry(operation, flags byte, fd int32, offset uint64, address unsafe.Pointer, length, more uint32) (e [uringEntrySize]byte) {
+	e[0], e[1] = operation, flags
+	binary.NativeEndian.PutUint32(e[4:], uint32(fd))
+	binary.NativeEndian.PutUint64(e[8:], offset)
+	binary.NativeEndian.PutUint64(e[16:], uint64(uintptr(address)))
+	binary.NativeEndian.PutUint32(e[24:], length)
+	binary.NativeEndian.PutUint32(e[28:], more)
+	return e
+}
+
+// does performs one entry in a ring of its own.
+func ringDoes(setup uint32, e [uringEntrySize]byte) error {
+	u, err := newUring(setup)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(u.fd)
+	if setup&sqPoll != 0 {
+		return u.does(e, uringWakeUp)
+	}
+	return u.does(e, 0)
+}
+
+func (s *scene) ringOpens(setup uint32, flags byte) error {
+	name := append([]byte(s.file), 0)
+	defer runtime.KeepAlive(name)
+	return ringDoes(setup, entry(uringOpenAt, flags, unix.AT_FDCWD, 0, pointer(name), 0, unix.O_WRONLY))
+}
+
+func (s *scene) ringWrites(setup uint32, flags byte) error {
+	data := []byte("x")
+	defer runtime.KeepAlive(data)
+	return ringDoes(setup, entry(uringWrite, flags, int32(s.before.Fd()), 0, pointer(data), 1, 0))
+}
+
+func (s *scene) ringUnlinks() error {
+	name := append([]byte(s.file), 0)
+	defer runtime.KeepAlive(name)
+	err := ringDoes(0, entry(uringUnlinkAt, 0, unix.AT_FDCWD, 0, pointer(name), 0, 0))
+	if errors.Is(err, unix.EINVAL) { // 5.10 does not have it
+		return opens(s.file)
+	}
+	return err
+}
+
+func skipWithoutRing(t *testing.T) {
+	u, err := newUring(0)
+	if err != nil {
+		ring.Cannot(t, "this kernel has no io_uring")
+	}
+	unix.Close(u.fd)
+}
