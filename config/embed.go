@@ -6,9 +6,9 @@ package config
 import "embed"
 
 // Files holds the shipped files by their paths below this folder: the Collector's configurations and
-// the folders of built-in detection rules and of ready policies.
+// the folders of built-in detection rules, of ready policies and of ready baseline templates.
 //
-//go:embed *.yaml rules policies
+//go:embed *.yaml rules policies baselines
 var Files embed.FS
 
 // RulesRoot is the folder of the built-in detection rules, in Sigma.
@@ -19,3 +19,6 @@ const PoliciesRoot = "policies"
 
 // PolicySchema is the JSON Schema of policies.
 const PolicySchema = PoliciesRoot + "/policy.schema.json"
+
+// BaselinesRoot is the folder of the ready baseline templates.
+const BaselinesRoot = "baselines"

@@ -36,6 +36,7 @@ type Host struct {
 	sysctls  once[[]Setting]
 	modules  once[*modules]
 	walked   once[[]Found]
+	sshd     once[[]Setting]
 }
 
 // New gives the host whose root directory this is: "/" for the one this runs on.

@@ -92,6 +92,9 @@ func (l *Leaf) describe() string {
 	for _, name := range sortedKeys(l.Args) {
 		text += " " + datum{list: l.Args[name].Items}.String()
 	}
+	for i, c := range l.Where {
+		text += map[bool]string{true: " where ", false: " and "}[i == 0] + c.Field + " " + c.Condition.String()
+	}
 	return text
 }
 

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -166,6 +167,30 @@ func TestSchemaRefusesWhatTheParserRefuses(t *testing.T) {
 			continue // it is not even YAML
 		}
 		assert.Equal(t, !slices.Contains(beyondSchema, b.name), schema.Validate(docs[0]) != nil, b.name)
+	}
+}
+
+// TestExamplesOfTheDocumentation keeps the page true.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	schema := jsonschema.NewCompiler().MustCompile(schemaFile)
+	page, err := os.ReadFile("../../docs/baseline.md")
+	require.NoError(t, err)
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
+	require.NotEmpty(t, examples)
+	l := &Loader{}
+	l.AddFS(os.DirFS("../../config/baselines"), "ready")
+	for _, example := range examples {
+		l.add("baseline.md", example[1], nil)
+		docs, err := documentsOf(example[1])
+		require.NoError(t, err)
+		for _, doc := range docs {
+			assert.NoError(t, schema.Validate(doc))
+		}
+	}
+	_, err = l.Set()
+	assert.NoError(t, err)
+	for _, table := range sortedKeys(tables) {
+		assert.Contains(t, string(page), "`"+table+"`")
 	}
 }
 
