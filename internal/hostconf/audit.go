@@ -22,7 +22,7 @@ var auditFiles = []string{"/etc/audit/rules.d/*.rules", "/etc/audit/audit.rules"
 
 // AuditRules gives the rules that files have.
 func (h *Host) AuditRules() ([]AuditRule, error) {
-	files, err := h.Globs(auditFiles)
+	files, err := h.Files(auditFiles)
 	if err != nil {
 		return nil, fmt.Errorf("finding audit rules: %w", err)
 	}

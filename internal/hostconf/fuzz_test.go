@@ -45,6 +45,7 @@ func FuzzParsers(f *testing.F) {
 				assert.True(t, covered, "a rule does what it does: %q", line.Text)
 			}
 			sshdSeconds("logingracetime", line.Text)
+			algorithms("macs", line.Text)
 		}
 		parseShell(lines)
 		if sockets, err := parseSockets(lines, "tcp"); err == nil {

@@ -195,8 +195,9 @@ func (h *Host) Glob(pattern string) ([]string, error) {
 	return all, nil
 }
 
-// Globs gives the paths that match several patterns, in the order of the patterns and each once.
-func (h *Host) Globs(patterns []string) ([]string, error) {
+// Files gives the files that match patterns, in the order of the patterns and each once. What a pattern finds that is no file is left
+// out, as programs do with directories of snippets; a path without a pattern is given whatever it is.
+func (h *Host) Files(patterns []string) ([]string, error) {
 	var all []string
 	for _, p := range patterns {
 		paths, err := h.Glob(p)
@@ -204,9 +205,10 @@ func (h *Host) Globs(patterns []string) ([]string, error) {
 			return nil, err
 		}
 		for _, path := range paths {
-			if !slices.Contains(all, path) {
-				all = append(all, path)
+			if info, err := h.Stat(path); path != p && (err != nil || !info.Mode().IsRegular()) || slices.Contains(all, path) {
+				continue
 			}
+			all = append(all, path)
 		}
 	}
 	return all, nil

@@ -27,7 +27,7 @@ var readOnly = regexp.MustCompile(`(?:readonly|(?:declare|typeset)\s+-\w*r\w*)\s
 
 // Shell gives what the profiles assign, and calls of umask under that name, in the order in which the files are read.
 func (h *Host) Shell() ([]Assignment, error) {
-	files, err := h.Globs(shellProfiles)
+	files, err := h.Files(shellProfiles)
 	if err != nil {
 		return nil, fmt.Errorf("finding profiles of shells: %w", err)
 	}

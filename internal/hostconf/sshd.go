@@ -82,12 +82,47 @@ func (s *sshdReader) include(patterns, match string, depth int) error {
 	return nil
 }
 
-// sshdDefaults are what OpenSSH does where nothing is set; Debian's differences are set by its configuration file.
+// sshdDefaults are what OpenSSH 9.2 does where nothing is set; Debian's differences are set by its configuration file.
 var sshdDefaults = map[string]string{
 	"permitrootlogin": "prohibit-password", "permitemptypasswords": "no", "passwordauthentication": "yes", "hostbasedauthentication": "no",
 	"ignorerhosts": "yes", "maxauthtries": "6", "maxsessions": "10", "maxstartups": "10:30:100", "logingracetime": "120", "clientaliveinterval": "0",
 	"clientalivecountmax": "3", "loglevel": "INFO", "usepam": "no", "permituserenvironment": "no", "x11forwarding": "no", "allowtcpforwarding": "yes",
 	"disableforwarding": "no", "gssapiauthentication": "no", "banner": "none", "pubkeyauthentication": "yes", "strictmodes": "yes", "allowagentforwarding": "yes",
+	"ciphers": "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com",
+	"macs": "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com," +
+		"hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1",
+	"kexalgorithms": "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384," +
+		"ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256",
+}
+
+// algorithmKeys are lists of algorithms, in which a sign before the list changes the default instead of taking its place.
+var algorithmKeys = []string{"ciphers", "macs", "kexalgorithms"}
+
+// algorithms gives what a list comes to.
+func algorithms(key, value string) string {
+	if !slices.Contains(algorithmKeys, key) || value == "" {
+		return value
+	}
+	rest, otherwise := value[1:], sshdDefaults[key]
+	switch value[0] {
+	case '+':
+		return otherwise + "," + rest
+	case '^':
+		return rest + "," + otherwise
+	case '-':
+		var kept []string
+		for _, name := range strings.Split(otherwise, ",") {
+			removed := slices.ContainsFunc(strings.Split(rest, ","), func(p string) bool {
+				matched, err := path.Match(p, name)
+				return matched && err == nil
+			})
+			if !removed {
+				kept = append(kept, name)
+			}
+		}
+		return strings.Join(kept, ",")
+	}
+	return value
 }
 
 // listKeys are settings that add up instead of the first one counting.
@@ -102,7 +137,7 @@ func EffectiveSSHD(all []Setting, key string) []Setting {
 	for _, s := range all {
 		if s.Key == key && (!seen[s.Section] || slices.Contains(listKeys, key)) {
 			seen[s.Section] = true
-			s.Value = sshdSeconds(key, s.Value)
+			s.Value = sshdSeconds(key, algorithms(key, s.Value))
 			found = append(found, s)
 		}
 	}

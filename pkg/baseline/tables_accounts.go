@@ -100,7 +100,7 @@ func addHome(h *hostconf.Host, r row, a hostconf.Account) row {
 var groupTable = &table{
 	about: "local groups",
 	fields: map[string]kind{"name": kindText, "gid": kindNumber, "members": kindList, "member_count": kindNumber,
-		"same_name": kindNumber, "same_gid": kindNumber, "primary_of": kindList},
+		"same_name": kindNumber, "same_gid": kindNumber, "primary_of": kindList, "primary_count": kindNumber},
 	ifNone: Pass,
 	rows: func(h *hostconf.Host, _ arguments) ([]row, error) {
 		accounts, err := h.Accounts()
@@ -122,7 +122,7 @@ var groupTable = &table{
 			}
 			r := newRow("group "+g.Name, g.Place).text("name", g.Name).number("gid", g.GID).list("members", g.Members)
 			r = r.number("member_count", int64(len(g.Members))).number("same_name", int64(names)).number("same_gid", int64(gids))
-			rows = append(rows, r.list("primary_of", primary))
+			rows = append(rows, r.list("primary_of", primary).number("primary_count", int64(len(primary))))
 		}
 		return rows, nil
 	},

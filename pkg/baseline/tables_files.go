@@ -147,7 +147,7 @@ var configTable = &table{
 	fields: map[string]kind{"value": kindText},
 	ifNone: Fail,
 	rows: func(h *hostconf.Host, args arguments) ([]row, error) {
-		files, err := h.Globs(args.list("files"))
+		files, err := h.Files(args.list("files"))
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +185,7 @@ var lineTable = &table{
 	fields: map[string]kind{"text": kindText, "group": kindText},
 	ifNone: Fail,
 	rows: func(h *hostconf.Host, args arguments) ([]row, error) {
-		files, err := h.Globs(args.list("files"))
+		files, err := h.Files(args.list("files"))
 		if err != nil {
 			return nil, err
 		}
