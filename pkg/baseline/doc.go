@@ -6,7 +6,7 @@
 //
 // A rule has a check, which is a tree of all, any and not over tables. A table gives facts about the host as rows: one for each
 // account, each setting, each mount. Where chooses rows, Expect says what each of them must be (with Some: one of them), Count
-// how many there must be; with neither, there must be one. IfNone says what it means that there is none.
+// how many there must be; with neither, and with Some, there must be one. IfNone says what it means that there is none.
 //
 //   - all fails where a part fails, any passes where a part passes; else an error of a part is the error of the whole.
 //   - An error is never a pass or a fail: it means that a fact could not be read, so that nobody knows.

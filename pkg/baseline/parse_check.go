@@ -67,7 +67,7 @@ var ifNone = []Verdict{Pass, Fail, NotApplicable}
 
 func (p *parser) leaf(name string, n *yaml.Node) *Leaf {
 	t := tables[name]
-	l := &Leaf{Table: name, Args: map[string]Operand{}, IfNone: t.ifNone, Position: p.at(n)}
+	l := &Leaf{Table: name, Args: map[string]Operand{}, Position: p.at(n)}
 	p.entries(n, name, func(key, value *yaml.Node) {
 		what := name + "." + key.Value
 		switch key.Value {
@@ -90,6 +90,14 @@ func (p *parser) leaf(name string, n *yaml.Node) *Leaf {
 		if t.params[param].required && n.Kind == yaml.MappingNode && yamltree.ValueOf(n, param) == nil {
 			p.errorf(n, "%s: the key %q is missing", name, param)
 		}
+	}
+	switch {
+	case l.IfNone != "":
+	case len(l.Expect) == 0 || l.Some:
+		// Who asks for a row is not answered by none, whatever the table.
+		l.IfNone = Fail
+	default:
+		l.IfNone = t.ifNone
 	}
 	if l.Some && len(l.Expect) == 0 {
 		p.errorf(n, "%s: found some without expect, expected what one of the rows must be", name)

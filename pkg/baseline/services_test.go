@@ -104,6 +104,8 @@ func TestTablesOfServices(t *testing.T) {
 		"sockets are not known":   {`{socket: {count: 0}}`, files{"proc/net/udp": "none"}, Failure},
 		"sockets that are broken": {`{socket: {count: 0}}`, files{"proc/net/tcp6": " 0: XX:0017 0:0 0A\n"}, Failure},
 		"process":                 {`{process: {where: {name: clamd}, expect: {executable: /usr/sbin/clamd}}}`, nil, Pass},
+		"no process":              {`{process: {where: {name: falco}}}`, nil, Fail},
+		"none of some processes":  {`{process: {where: {name: falco}, expect: {executable: {set: true}}, some: true}}`, nil, Fail},
 		"processes are not known": {`{process: {count: 0}}`, files{"proc/7/comm": "none", "proc/7/exe": "none"}, Failure},
 		"AppArmor":                {`{apparmor: {where: {mode: enforce}, count: 1}}`, nil, Pass},
 		"AppArmor that is broken": {`{apparmor: {count: 0}}`, files{"sys/kernel/security/apparmor/profiles": "x\n"}, Failure},
