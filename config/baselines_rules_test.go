@@ -61,7 +61,10 @@ func (f tree) harden(all []*baseline.Baseline) tree {
 	asked(all, "mount", "paths", "mounted", func(path, _ string) {
 		f["proc/self/mounts"] += "/dev/x " + path + " ext4 rw,nodev,nosuid,noexec 0 0\n"
 	})
-	asked(all, "audit", "rules", "present", func(rule, _ string) { f["etc/audit/rules.d/own.rules"] += rule + "\n" })
+	f["usr/bin/su"] = "4755:"
+	asked(all, "audit", "rules", "present", func(rule, _ string) {
+		f["etc/audit/rules.d/own.rules"] += strings.ReplaceAll(rule, "{}", "/usr/bin/su") + "\n"
+	})
 	f["etc/audit/rules.d/own.rules"] = "0640:-w /var/log/sudo.log -p wa\n" + f["etc/audit/rules.d/own.rules"] + "-e 2\n"
 	return f
 }

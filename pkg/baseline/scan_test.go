@@ -38,11 +38,15 @@ func (f files) host(t testing.TB) string {
 			continue
 		}
 		mode := "0644"
-		if len(text) >= 5 && text[0] == '0' && text[4] == ':' {
+		if len(text) >= 5 && (text[0] == '0' || text[0] == '4') && text[4] == ':' {
 			mode, text = text[:4], text[5:]
 		}
 		require.NoError(t, os.WriteFile(full, []byte(text), 0o600))
-		require.NoError(t, os.Chmod(full, os.FileMode(octal(mode))))
+		bits := os.FileMode(octal(mode)) & os.ModePerm
+		if mode[0] == '4' {
+			bits |= os.ModeSetuid
+		}
+		require.NoError(t, os.Chmod(full, bits))
 	}
 	return root
 }

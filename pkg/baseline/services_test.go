@@ -96,6 +96,8 @@ func TestTablesOfServices(t *testing.T) {
 		"audit call that lacks":   {`{audit: {rules: ["-a always,exit -F arch=b64 -S adjtimex,stime"], expect: {present: true}}}`, nil, Fail},
 		"audit of other fields":   {`{audit: {rules: ["-a always,exit -F arch=b64 -S clock_settime"], expect: {present: true}}}`, nil, Fail},
 		"audit without login":     {`{audit: {rules: ["-a always,exit -F arch=b64 -F auid!=unset -S clock_settime"], expect: {present: true}}}`, nil, Pass},
+		"audit of setuid files":   {`{audit: {rules: ["-a always,exit -F path={} -F perm=x"], expect: {present: true}}}`, files{"usr/bin/a": "4755:", "etc/audit/rules.d/b.rules": "-a always,exit -F path=/usr/bin/a -F perm=x\n"}, Pass},
+		"audit of all of them":    {`{audit: {rules: ["-a always,exit -F path={} -F perm=x"], expect: {present: true}}}`, files{"usr/bin/a": "4755:", "usr/bin/b": "4755:", "etc/audit/rules.d/b.rules": "-a always,exit -F path=/usr/bin/a -F perm=x\n"}, Fail},
 		"boot":                    {`{boot: {names: [audit], where: {from: menu}, expect: {value: 1}}}`, nil, Pass},
 		"boot's last value":       {`{boot: {names: [audit], where: {from: running}, expect: {value: 0}}}`, nil, Pass},
 		"sockets":                 {`{socket: {where: {protocol: tcp, loopback: false}, expect: {port: 22}}}`, nil, Pass},

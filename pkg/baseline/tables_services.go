@@ -156,7 +156,8 @@ func unitName(item string) error {
 }
 
 var auditTable = &table{
-	about:  "rules of the audit system, as auditctl takes them: whether the rules in files do what is wanted; keys have no meaning",
+	about: "rules of the audit system, as auditctl takes them: whether the rules in files do what is wanted; keys have no meaning. {} in a rule " +
+		"stands for each file that the walk finds and that runs with its owner's or group's rights",
 	params: map[string]param{"rules": {list: true, required: true, check: auditRule}},
 	fields: map[string]kind{"present": kindFlag},
 	ifNone: Fail,
@@ -165,14 +166,41 @@ var auditTable = &table{
 		if err != nil {
 			return nil, err
 		}
-		var rows []row
-		for _, text := range args.list("rules") {
+		rules, err := forEachSetuid(h, args.list("rules"))
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]row, len(rules))
+		for i, text := range rules {
 			wanted, _ := hostconf.ParseAuditRule(text)
 			at, covered := hostconf.AuditCovered(all, wanted)
-			rows = append(rows, newRow(text, at).flag("present", covered))
+			rows[i] = newRow(text, at).flag("present", covered)
 		}
 		return rows, nil
 	},
+}
+
+// everySetuid stands in a rule for a file that runs with the rights of its owner or group.
+const everySetuid = "{}"
+
+func forEachSetuid(h *hostconf.Host, rules []string) ([]string, error) {
+	var all []string
+	for _, rule := range rules {
+		if !strings.Contains(rule, everySetuid) {
+			all = append(all, rule)
+			continue
+		}
+		found, err := h.Walk()
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			if f.SetUID || f.SetGID {
+				all = append(all, strings.ReplaceAll(rule, everySetuid, f.Path))
+			}
+		}
+	}
+	return all, nil
 }
 
 func auditRule(item string) error {
