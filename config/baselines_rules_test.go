@@ -136,7 +136,7 @@ func hosts(all []*baseline.Baseline) map[string]tree {
 	}
 }
 
-// TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person a host on which it passes and one on which it fails.
+// TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person, but those about the packet filter, a host on which it passes and one on which it fails.
 func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
 	set := readyBaselines(t)
 	var all []*baseline.Baseline
@@ -153,7 +153,9 @@ func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
 			require.NoError(t, err)
 			for _, result := range report.Results {
 				id := result.Rule.ID
-				assert.NotEqual(t, baseline.Failure, result.Verdict, "%s: %s: %s", name, id, result.Reason)
+				// What is in the kernel is not known of a host made of files.
+				unknown := len(leaves(result.Rule.Check, "firewall")) > 0
+				assert.Equal(t, unknown && result.Verdict != baseline.NotApplicable, result.Verdict == baseline.Failure, "%s: %s: %s", name, id, result.Reason)
 				passed[id] = passed[id] || result.Verdict == baseline.Pass
 				failed[id] = failed[id] || result.Verdict == baseline.Fail
 				if name == "good" && result.Verdict == baseline.Fail && !slices.Contains(ofOtherHosts, id) {
@@ -164,7 +166,7 @@ func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
 	}
 	for _, b := range all {
 		for _, r := range b.Rules {
-			if r.Manual == nil {
+			if r.Manual == nil && len(leaves(r.Check, "firewall")) == 0 {
 				assert.True(t, passed[r.ID], "%s passes nowhere", r.ID)
 				assert.True(t, failed[r.ID], "%s fails nowhere", r.ID)
 			}

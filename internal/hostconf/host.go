@@ -37,6 +37,7 @@ type Host struct {
 	modules  once[*modules]
 	walked   once[[]Found]
 	sshd     once[[]Setting]
+	firewall once[[]Chain]
 }
 
 // New gives the host whose root directory this is: "/" for the one this runs on.

@@ -105,6 +105,7 @@ func TestTablesOfServices(t *testing.T) {
 		"datagrams":               {`{socket: {where: {port: 53}, expect: {protocol: udp, address: 0.0.0.0}}}`, nil, Pass},
 		"sockets are not known":   {`{socket: {count: 0}}`, files{"proc/net/udp": "none"}, Failure},
 		"sockets that are broken": {`{socket: {count: 0}}`, files{"proc/net/tcp6": " 0: XX:0017 0:0 0A\n"}, Failure},
+		"firewall of files":       {`{firewall: {count: 0}}`, nil, Failure},
 		"process":                 {`{process: {where: {name: clamd}, expect: {executable: /usr/sbin/clamd}}}`, nil, Pass},
 		"no process":              {`{process: {where: {name: falco}}}`, nil, Fail},
 		"none of some processes":  {`{process: {where: {name: falco}, expect: {executable: {set: true}}, some: true}}`, nil, Fail},

@@ -82,6 +82,7 @@ var tables = map[string]*table{
 	"boot":     bootTable,
 	"config":   configTable,
 	"file":     fileTable,
+	"firewall": firewallTable,
 	"group":    groupTable,
 	"home":     homeTable,
 	"kmod":     kmodTable,

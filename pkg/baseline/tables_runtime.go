@@ -140,3 +140,22 @@ func homeRows(h *hostconf.Host, a hostconf.Account, names []string) ([]row, erro
 	}
 	return rows, nil
 }
+
+var firewallTable = &table{
+	about: "base chains of the kernel's packet filter, whatever program made them; packets of both versions of IP come to those of the family inet",
+	fields: map[string]kind{"family": kindWord, "table": kindText, "name": kindText, "hook": kindWord, "type": kindWord, "policy": kindWord,
+		"rules": kindNumber},
+	ifNone: Fail,
+	rows: func(h *hostconf.Host, _ arguments) ([]row, error) {
+		chains, err := h.Firewall()
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]row, len(chains))
+		for i, c := range chains {
+			r := newRow("chain "+c.Family+" "+c.Table+" "+c.Name, hostconf.Place{}).text("family", c.Family).text("table", c.Table)
+			rows[i] = r.text("name", c.Name).text("hook", c.Hook).text("type", c.Type).text("policy", c.Policy).number("rules", int64(c.Rules))
+		}
+		return rows, nil
+	},
+}
