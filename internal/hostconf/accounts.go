@@ -78,6 +78,37 @@ func (h *Host) Accounts() (*Accounts, error) {
 	})
 }
 
+// owners are the accounts and groups by which files are owned. They are known without the rights that shadow needs.
+func (h *Host) owners() (*Accounts, error) {
+	return h.owning.get(func() (*Accounts, error) {
+		passwd, err := h.required("/etc/passwd")
+		if err != nil {
+			return nil, err
+		}
+		group, err := h.required("/etc/group")
+		if err != nil {
+			return nil, err
+		}
+		return parseAccounts(passwd, nil, group)
+	})
+}
+
+// Owners gives the host's names for the numbers of a file's owner and group, and the numbers where it has none.
+func (h *Host) Owners(uid, gid int64) (user, group string, err error) {
+	all, err := h.owners()
+	if err != nil {
+		return "", "", err
+	}
+	user, group = strconv.FormatInt(uid, 10), strconv.FormatInt(gid, 10)
+	if i := slices.IndexFunc(all.Users, func(a Account) bool { return a.UID == uid }); i >= 0 {
+		user = all.Users[i].Name
+	}
+	if i := slices.IndexFunc(all.Groups, func(g Group) bool { return g.GID == gid }); i >= 0 {
+		group = all.Groups[i].Name
+	}
+	return user, group, nil
+}
+
 func (h *Host) required(path string) ([]Line, error) {
 	data, err := h.Read(path)
 	if err != nil {

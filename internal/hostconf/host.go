@@ -31,6 +31,7 @@ type Host struct {
 
 	release  once[Release]
 	accounts once[*Accounts]
+	owning   once[*Accounts]
 	mounts   once[[]Mount]
 	packages once[map[string]string]
 	sysctls  once[[]Setting]

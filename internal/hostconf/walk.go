@@ -30,7 +30,7 @@ type Found struct {
 func (h *Host) Walk() ([]Found, error) { return h.walked.get(h.walk) }
 
 func (h *Host) walk() ([]Found, error) {
-	accounts, err := h.Accounts()
+	accounts, err := h.owners()
 	if err != nil {
 		return nil, fmt.Errorf("walking the file systems: %w", err)
 	}

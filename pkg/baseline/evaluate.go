@@ -3,6 +3,7 @@
 package baseline
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -67,7 +68,9 @@ func (e *evaluation) leaf(l *Leaf) Verdict {
 	t := tables[l.Table]
 	rows, err := t.rows(e.host, arguments(l.Args))
 	if err != nil {
-		e.errors = append(e.errors, err.Error())
+		if msg := err.Error(); !slices.Contains(e.errors, msg) {
+			e.errors = append(e.errors, msg)
+		}
 		return Failure
 	}
 	rows = l.chosen(t, rows)

@@ -142,6 +142,8 @@ func TestTablesOfFiles(t *testing.T) {
 		"an error is not turned over":  {`{not: {mount: {paths: [/tmp], expect: {mounted: true}}}}`, files{"proc/self/mounts": "none"}, Failure},
 		"any passes beside an error":   {`{any: [{mount: {paths: [/tmp]}}, {file: {paths: /etc/passwd}}]}`, files{"proc/self/mounts": "none"}, Pass},
 		"all fails beside an error":    {`{all: [{mount: {paths: [/tmp]}}, {file: {paths: /a, expect: {exists: true}}}]}`, files{"proc/self/mounts": "none"}, Fail},
+		"owners that are not known":    {`{file: {paths: [/etc/shadow], expect: {owner: root}}}`, files{"etc/passwd": "none"}, Failure},
+		"a number without an account":  {`{file: {paths: [/etc/shadow], expect: {owner: root}}}`, files{"etc/passwd": "root:x:4000000:0::/:/bin/sh\n"}, Fail},
 		"a directory among files":      {`{config: {files: /etc/*, keys: PASS_MAX_DAYS, expect: {value: 90}}}`, nil, Pass},
 		"a directory instead of files": {`{config: {files: /etc/security, keys: a}}`, nil, Failure},
 	}.run(t, plainHost)

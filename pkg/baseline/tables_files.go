@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -82,8 +81,11 @@ func fileRow(h *hostconf.Host, path string) (row, error) {
 		}
 	}
 	r = r.flag("exists", true).text("type", typeName(info.Mode())).number("size", info.Size()).mode("mode", permissions(info.Mode()))
-	uid, gid := ownersOf(info)
-	return r.text("owner", userName(h, uid)).text("group", groupName(h, gid)), nil
+	owner, group, err := h.Owners(ownersOf(info))
+	if err != nil {
+		return r, fmt.Errorf("naming the owner of a file: %w", err)
+	}
+	return r.text("owner", owner).text("group", group), nil
 }
 
 // ownersOf gives the numbers of owner and group.
@@ -113,29 +115,6 @@ func permissions(m fs.FileMode) uint32 {
 		}
 	}
 	return bits
-}
-
-// userName gives the host's name for a number, or the number.
-func userName(h *hostconf.Host, uid int64) string {
-	if accounts, err := h.Accounts(); err == nil {
-		for _, a := range accounts.Users {
-			if a.UID == uid {
-				return a.Name
-			}
-		}
-	}
-	return strconv.FormatInt(uid, 10)
-}
-
-func groupName(h *hostconf.Host, gid int64) string {
-	if accounts, err := h.Accounts(); err == nil {
-		for _, g := range accounts.Groups {
-			if g.GID == gid {
-				return g.Name
-			}
-		}
-	}
-	return strconv.FormatInt(gid, 10)
 }
 
 var configTable = &table{
