@@ -5,10 +5,10 @@ package config
 
 import "embed"
 
-// Files holds the shipped files by their paths below this folder: the Collector's configurations,
-// the folders of built-in detection rules and of ready policies, and what Kibana's dashboards are made from.
+// Files holds the shipped files by their paths below this folder: the Collector's configurations, the folders of built-in
+// detection rules, of ready policies and of ready baseline templates, and what Kibana's dashboards are made from.
 //
-//go:embed *.yaml rules policies kibana/dashboards.yaml
+//go:embed *.yaml rules policies baselines kibana/dashboards.yaml
 var Files embed.FS
 
 // RulesRoot is the folder of the built-in detection rules, in Sigma.
@@ -22,3 +22,6 @@ const Dashboards = "kibana/dashboards.yaml"
 
 // PolicySchema is the JSON Schema of policies.
 const PolicySchema = PoliciesRoot + "/policy.schema.json"
+
+// BaselinesRoot is the folder of the ready baseline templates.
+const BaselinesRoot = "baselines"

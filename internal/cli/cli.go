@@ -46,7 +46,8 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 	root.Short = set.BuildInfo.Description
 	root.SilenceErrors = true
 	root.Flags().Lookup("feature-gates").DefValue = "" // The list of all gates would bury the help.
-	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version), newRulesCommand(*resolver), newPolicyCommand(), newResponseCommand(), newSetupCommand())
+	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version), newRulesCommand(*resolver), newPolicyCommand(), newBaselineCommand(),
+		newResponseCommand(), newSetupCommand())
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		guard.starting = true

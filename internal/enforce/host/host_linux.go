@@ -10,6 +10,7 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/enforce/fallback"
+	"github.com/vedette-sec/vedette/internal/enforce/lsm"
 )
 
 // Options say how policies are kept in force.
@@ -26,6 +27,7 @@ type Mechanism string
 
 // The ways, from the best on.
 const (
+	LSM      Mechanism = "lsm"      // the kernel's security hooks
 	Fallback Mechanism = "fallback" // cgroup hooks, fanotify and signals
 )
 
@@ -34,6 +36,7 @@ var ways = []struct {
 	mechanism Mechanism
 	open      func(Options) (enforce.Enforcer, error)
 }{
+	{LSM, func(Options) (enforce.Enforcer, error) { return lsm.Open(lsm.Options{}) }},
 	{Fallback, func(Options) (enforce.Enforcer, error) { return fallback.Open() }},
 }
 
@@ -54,7 +57,7 @@ func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 		}
 	}
 	if failed == nil {
-		return nil, "", fmt.Errorf("found the mechanism %q, expected %s", options.Mechanism, Fallback)
+		return nil, "", fmt.Errorf("found the mechanism %q, expected %s or %s", options.Mechanism, LSM, Fallback)
 	}
 	return nil, "", failed
 }

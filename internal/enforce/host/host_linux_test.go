@@ -32,5 +32,5 @@ func TestFallbackCanBeForced(t *testing.T) {
 
 func TestUnknownMechanism(t *testing.T) {
 	_, _, err := Open(Options{Mechanism: "wish"})
-	require.EqualError(t, err, `found the mechanism "wish", expected fallback`)
+	require.EqualError(t, err, `found the mechanism "wish", expected lsm or fallback`)
 }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+// leaves gives the questions that a check asks of a table.
+func leaves(c *baseline.Check, table string) []*baseline.Leaf {
+	if c == nil {
+		return nil
+	}
+	var all []*baseline.Leaf
+	if c.Leaf != nil && c.Leaf.Table == table {
+		all = append(all, c.Leaf)
+	}
+	for _, part := range slices.Concat(c.All, c.Any, []*baseline.Check{c.Not}) {
+		all = append(all, leaves(part, table)...)
+	}
+	return all
+}
+
+// asked gives what the rules of baselines ask of a table, and what they expect of a field, "" where nothing.
+func asked(all []*baseline.Baseline, table, param, field string, each func(name, expected string)) {
+	for _, b := range all {
+		for _, r := range b.Rules {
+			for _, l := range leaves(r.Check, table) {
+				expected := ""
+				for _, e := range l.Expect {
+					if e.Field == field {
+						expected = e.Condition[0].Operand.Items[0]
+					}
+				}
+				for _, name := range l.Args[param].Items {
+					each(name, expected)
+				}
+			}
+		}
+	}
+}
+
+// harden adds to a host what the rules name in long lists.
+func (f tree) harden(all []*baseline.Baseline) tree {
+	f["proc/sys/kernel/ostype"], f["proc/self/mounts"] = "Linux\n", ""
+	asked(all, "sysctl", "keys", "value", func(key, value string) {
+		f["proc/sys/"+strings.ReplaceAll(key, ".", "/")] = value + "\n"
+		f["etc/sysctl.d/own.conf"] += key + " = " + value + "\n"
+	})
+	asked(all, "kmod", "names", "loaded", func(name, _ string) {
+		f["lib/modules/6.1/modules.dep"] += "kernel/" + name + ".ko:\n"
+		f["etc/modprobe.d/own.conf"] += "install " + name + " /bin/false\nblacklist " + name + "\n"
+	})
+	asked(all, "mount", "paths", "mounted", func(path, _ string) {
+		f["proc/self/mounts"] += "/dev/x " + path + " ext4 rw,nodev,nosuid,noexec 0 0\n"
+	})
+	f["usr/bin/su"] = "4755:"
+	asked(all, "audit", "rules", "present", func(rule, _ string) {
+		f["etc/audit/rules.d/own.rules"] += strings.ReplaceAll(rule, "{}", "/usr/bin/su") + "\n"
+	})
+	f["etc/audit/rules.d/own.rules"] = "0640:-w /var/log/sudo.log -p wa\n" + f["etc/audit/rules.d/own.rules"] + "-e 2\n"
+	return f
+}
+
+// weaken adds to a host the wrong values, modules, mounts, packages and services that rules name.
+func (f tree) weaken(all []*baseline.Baseline) tree {
+	f["proc/sys/kernel/ostype"], f["proc/self/mounts"] = "Linux\n", ""
+	asked(all, "sysctl", "keys", "value", func(key, _ string) { f["proc/sys/"+strings.ReplaceAll(key, ".", "/")] = "7\n" })
+	asked(all, "kmod", "names", "loaded", func(name, _ string) { f["lib/modules/6.1/modules.dep"] += "kernel/" + name + ".ko:\n" })
+	asked(all, "mount", "paths", "mounted", func(path, _ string) { f["proc/self/mounts"] += "/dev/x " + path + " ext4 rw 0 0\n" })
+	asked(all, "package", "names", "installed", func(name, expected string) {
+		if expected == "false" {
+			f.packages(name)
+		}
+	})
+	asked(all, "unit", "names", "enabled", func(name, expected string) {
+		if expected == "false" {
+			f.services(name)
+		}
+	})
+	return f
+}
+
+// without takes files of which the path has a text away.
+func (f tree) without(texts ...string) tree {
+	all := tree{}
+	for path, text := range f {
+		if !slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(path, s) }) {
+			all[path] = text
+		}
+	}
+	return all
+}
+
+// also adds services and packages.
+func (f tree) also(services, packages string) tree {
+	all := f.with(nil)
+	all.services(strings.Fields(services)...)
+	all.packages(strings.Fields(packages)...)
+	return all
+}
+
+// hosts are those on which every rule passes once and fails once.
+func hosts(all []*baseline.Baseline) map[string]tree {
+	good, bad := hardened().harden(all), weak().weaken(all)
+	locks := "/org/gnome/desktop/session/idle-delay\n/org/gnome/desktop/screensaver/lock-delay\n/org/gnome/desktop/media-handling/automount\n" +
+		"/org/gnome/desktop/media-handling/automount-open\n/org/gnome/desktop/media-handling/autorun-never\n"
+	return map[string]tree{
+		"good": good, "bad": bad,
+		"desktop": good.also("", "gdm3").with(tree{"etc/dconf/db/a.d/x": "banner-message-enable=true\nbanner-message-text='x'\ndisable-user-list=true\nidle-delay=uint32 600\n" +
+			"lock-delay=uint32 5\nautomount=false\nautomount-open=false\nautorun-never=true\n", "etc/dconf/db/a.d/locks/x": locks}),
+		"open desktop": bad.with(tree{"etc/gdm3/custom.conf": "[xdmcp]\nEnable=true\n"}),
+		"ufw": good.also("ufw.service", "ufw").with(tree{"etc/ufw/ufw.conf": "ENABLED=yes\n", "etc/ufw/before.rules": "-A ufw-before-input -i lo -j ACCEPT\n",
+			"etc/ufw/user.rules": "-A ufw-user-input -s 127.0.0.0/8 -j DROP\n",
+			"etc/default/ufw":    "DEFAULT_INPUT_POLICY=\"DROP\"\nDEFAULT_OUTPUT_POLICY=\"DROP\"\nDEFAULT_FORWARD_POLICY=\"DROP\"\n"}),
+		"open ufw":      good.also("ufw.service", "iptables-persistent"),
+		"nftables":      good.also("nftables.service", "nftables").with(tree{"etc/nftables.conf": "hook input\nhook forward\nhook output\n"}),
+		"open nftables": good.also("nftables.service ufw.service", "ufw iptables-persistent"),
+		"idle nftables": good.also("", "nftables"),
+		"iptables":      good.also("netfilter-persistent.service", "iptables iptables-persistent"),
+		"chrony":        good.without("timesyncd").also("chrony.service", "").with(tree{"etc/chrony/chrony.conf": "pool a.example\nuser _chrony\n"}),
+		"open chrony":   good.also("chrony.service", "").without("chrony.service/cgroup").with(tree{"etc/chrony/chrony.conf": "user root\n"}),
+		"rsyslog":       good.also("rsyslog.service", "rsyslog").with(tree{"etc/systemd/journald.conf": "[Journal]\nForwardToSyslog=yes\n", "etc/rsyslog.conf": "$FileCreateMode 0640\n"}),
+		"open rsyslog":  good.also("rsyslog.service", "").without("rsyslog.service/cgroup").with(tree{"etc/rsyslog.conf": "$FileCreateMode 0666\nmodule(load=\"imtcp\")\n"}),
+		"idle":          good.without("cgroup", "wants/", "etc/pam.d/common", "proc/8", "var/lib/dpkg", "aide.db").with(tree{"proc/self/mounts": ""}).also("", "aide cron auditd sudo at"),
+		"stopped":       good.without("cgroup"),
+		"empty":         good.with(tree{"var/lib/dpkg/status": ""}),
+		"orphans":       good.with(tree{"etc/passwd": "root:x:4000000:4000000::/root:/bin/sh\n", "etc/group": "root:x:4000000:\n"}),
+	}
+}
+
+// TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person, but those about the packet filter, a host on which it passes and one on which it fails.
+func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
+	set := readyBaselines(t)
+	var all []*baseline.Baseline
+	for _, id := range []string{"mlps-l3", "cis-debian12"} {
+		b, err := set.Resolve(id, nil)
+		require.NoError(t, err)
+		all = append(all, b)
+	}
+	passed, failed := map[string]bool{}, map[string]bool{}
+	for name, host := range hosts(all) {
+		root := host.write(t)
+		for _, b := range all {
+			report, err := baseline.Scan(t.Context(), b, baseline.Options{Root: root})
+			require.NoError(t, err)
+			for _, result := range report.Results {
+				id := result.Rule.ID
+				// What is in the kernel is not known of a host made of files.
+				unknown := len(leaves(result.Rule.Check, "firewall")) > 0
+				assert.Equal(t, unknown && result.Verdict != baseline.NotApplicable, result.Verdict == baseline.Failure, "%s: %s: %s", name, id, result.Reason)
+				passed[id] = passed[id] || result.Verdict == baseline.Pass
+				failed[id] = failed[id] || result.Verdict == baseline.Fail
+				if name == "good" && result.Verdict == baseline.Fail && !slices.Contains(ofOtherHosts, id) {
+					assert.Fail(t, id+" fails on the good host", "%v", result.Evidence[0])
+				}
+			}
+		}
+	}
+	for _, b := range all {
+		for _, r := range b.Rules {
+			if r.Manual == nil && len(leaves(r.Check, "firewall")) == 0 {
+				assert.True(t, passed[r.ID], "%s passes nowhere", r.ID)
+				assert.True(t, failed[r.ID], "%s fails nowhere", r.ID)
+			}
+		}
+	}
+}
+
+// ofOtherHosts are rules about firewalls, of which the good host has none.
+var ofOtherHosts = []string{"cis-4.1.1", "cis-4.2.1", "cis-4.2.3"}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vedette-sec/vedette/internal/baselines"
+	"github.com/vedette-sec/vedette/internal/rules"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+// baselineCommand is what the commands about baselines have in common.
+type baselineCommand struct {
+	asJSON   bool
+	language string
+	places   []string
+}
+
+func newBaselineCommand() *cobra.Command {
+	c := &baselineCommand{}
+	command := &cobra.Command{
+		Use:   "baseline",
+		Short: "Judges how this host is configured by MLPS, CIS or templates of your own",
+		Long: "Judges how this host is configured: by the ready templates, and by those in the files and directories of --from, which may\n" +
+			"extend them.\n\nThe exit status is 0 when all is well, and 1 when something is wrong or could not be done.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := command.PersistentFlags()
+	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
+	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
+	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
+	command.AddCommand(c.scan(), c.list(), c.show(), newBaselineSchemaCommand())
+	return command
+}
+
+func (c *baselineCommand) load() (*baseline.Set, error) {
+	if c.language != "en" && c.language != "zh" {
+		return nil, fmt.Errorf("--language: found %q, expected en or zh", c.language)
+	}
+	return baselines.Load(c.places)
+}
+
+func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.Writer) error) error {
+	if c.asJSON {
+		return rules.WriteJSON(cmd.OutOrStdout(), value)
+	}
+	return text(cmd.OutOrStdout())
+}
+
+func (c *baselineCommand) scan() *cobra.Command {
+	o := baseline.Options{}
+	view := baselines.View{}
+	var set []string
+	command := &cobra.Command{
+		Use:   "scan TEMPLATE",
+		Short: "Judges this host by a template",
+		Long: "Judges this host by a template, or with --root another one by its files, and tells for each rule what was found where and what\n" +
+			"was expected. Nothing is changed and no program is started. The exit status is 1 where a rule fails or its facts could not be\n" +
+			"read, and where a waiver has expired.",
+		Example: "  vedette baseline scan mlps-l3\n  vedette baseline scan cis-debian12 --profile level1-server --json\n" +
+			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			loaded, err := c.load()
+			if err != nil {
+				return err
+			}
+			values, err := settingsOf(set)
+			if err != nil {
+				return err
+			}
+			b, err := loaded.Resolve(args[0], values)
+			if err != nil {
+				return err
+			}
+			o.Waivers, o.Now, o.Language, view.Language = loaded.Waivers, time.Now(), c.language, c.language
+			scanned, err := baseline.Scan(cmd.Context(), b, o)
+			if err != nil {
+				return err
+			}
+			report := baselines.NewReport(scanned)
+			if err := c.report(cmd, report, func(w io.Writer) error { return report.WriteText(w, view) }); err != nil {
+				return err
+			}
+			return failedIf(report.Failed())
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.Root, "root", "/", "judge the host whose root `directory` this is, such as an image")
+	flags.StringVar(&o.Profile, "profile", "", "only the rules of a `profile` of the template")
+	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
+	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
+	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
+	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
+	return command
+}
+
+func settingsOf(assignments []string) (map[string]string, error) {
+	values := map[string]string{}
+	for _, a := range assignments {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set: found %q, expected NAME=VALUE", a)
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+func (c *baselineCommand) list() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "Lists templates",
+		Long:    "Lists templates: id, number of rules and of those a person must judge, profiles, file, title. With --json the number of clauses too.",
+		Example: "  vedette baseline list\n  vedette baseline list --from /etc/vedette/baselines",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := c.load()
+			if err != nil {
+				return err
+			}
+			list, err := baselines.List(loaded)
+			if err != nil {
+				return err
+			}
+			return c.report(cmd, list, func(w io.Writer) error { return baselines.WriteList(w, list, c.language) })
+		},
+	}
+}
+
+func (c *baselineCommand) show() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show TEMPLATE [RULE]",
+		Short: "Writes the file of a ready template, or tells about a rule",
+		Long: "Writes the file that a ready template is in, with its comments, to standard output; with RULE tells what one rule of any\n" +
+			"template says about itself.",
+		Example: "  vedette baseline show mlps-l2 > mlps-l2.yaml\n  vedette baseline show mlps-l3 accounts.unique --json",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				text, err := baselines.Text(args[0])
+				if err != nil {
+					return err
+				}
+				_, err = cmd.OutOrStdout().Write(text)
+				return err
+			}
+			loaded, err := c.load()
+			if err != nil {
+				return err
+			}
+			b, err := loaded.Resolve(args[0], nil)
+			if err != nil {
+				return err
+			}
+			shown, err := baselines.Show(b, args[1])
+			if err != nil {
+				return err
+			}
+			return c.report(cmd, shown, func(w io.Writer) error { return shown.WriteText(w, c.language) })
+		},
+	}
+}
+
+func newBaselineSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Writes the JSON Schema of templates and waivers, for editors",
+		Example: "  vedette baseline schema > /etc/vedette/baselines/baseline.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := baseline.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}

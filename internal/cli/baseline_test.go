@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/baselines"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+const ownTemplate = `template: own
+title: {en: Own, zh: 自有}
+values:
+  longest: {default: 90, max: 120, title: Longest age}
+rules:
+  - id: age
+    title: {en: Passwords age, zh: 口令期限}
+    rationale: They get known.
+    maps: {own: ["1.1"]}
+    check: {account: {where: {password: usable}, expect: {max_days: {max: "${longest}"}}}}
+  - id: mounts
+    title: Mounts
+    check: {mount: {paths: [/tmp], expect: {mounted: true}}}
+  - id: banner
+    title: Banner
+    manual: {en: Read it., zh: 阅读。}
+---
+waivers:
+  - {rule: mounts, template: own, owner: ops, approver: ciso, reason: Later., expires: 2020-01-01}
+`
+
+// baselineHost is a root directory and a file with a template and a waiver that has expired.
+func baselineHost(t *testing.T) (root, template string) {
+	root = t.TempDir()
+	for name, text := range map[string]string{
+		"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/shadow": "root:$6$a$b:1:0:100:7:::\n", "etc/group": "root:x:0:\n",
+		"proc/self/mounts": "tmpfs /tmp tmpfs rw 0 0\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(text), 0o600))
+	}
+	template = filepath.Join(t.TempDir(), "own.yaml")
+	require.NoError(t, os.WriteFile(template, []byte(ownTemplate), 0o600))
+	return root, template
+}
+
+func TestBaselineScan(t *testing.T) {
+	root, template := baselineHost(t)
+	scan := []string{"baseline", "scan", "own", "--root", root, "--from", template}
+	stdout, stderr, err := execute(t, host(), scan...)
+	require.Error(t, err)
+	assert.Empty(t, stderr)
+	assert.Contains(t, stdout, "FAIL    medium    age: Passwords age (own 1.1)\n          /etc/shadow:1: account root max_days: 100, expected: is at most 90\n")
+	assert.Contains(t, stdout, "manual  medium    banner: Banner\n          Read it.\n")
+	assert.Contains(t, stdout, "STALE   "+template+":19:5: the waiver for mounts has expired")
+	assert.NotContains(t, stdout, "mounts: Mounts", "what passed is not shown")
+	assert.Regexp(t, `own: 3 rules in [0-9.]+ s: 1 fail, 0 error, 0 waived, 1 manual, 1 pass, 0 not applicable\n\z`, stdout)
+
+	stdout, _, err = execute(t, host(), append(scan, "--all", "--set", "longest=110", "--language", "zh")...)
+	require.Error(t, err, "the waiver is stale")
+	assert.Contains(t, stdout, "pass    medium    age: 口令期限 (own 1.1)\n")
+
+	_, _, err = execute(t, host(), append(scan, "--rule", "age", "--set", "longest=121")...)
+	assert.ErrorContains(t, err, "longest: found 121, expected at most 120")
+}
+
+func TestBaselineScanAsJSON(t *testing.T) {
+	root, template := baselineHost(t)
+	stdout, _, err := execute(t, host(), "baseline", "scan", "own", "--root", root, "--from", template, "--json")
+	require.Error(t, err)
+	var report baselines.Report
+	require.NoError(t, json.Unmarshal([]byte(stdout), &report))
+	assert.Equal(t, 1, report.Summary[baseline.Fail])
+	require.Len(t, report.Results, 3)
+	assert.Equal(t, "100", report.Results[0].Evidence[0].Actual)
+	assert.Equal(t, 1, report.Results[0].Evidence[0].Line)
+	assert.Len(t, report.Stale, 1)
+}
+
+func TestBaselineCommandsRefuse(t *testing.T) {
+	_, template := baselineHost(t)
+	for want, args := range map[string][]string{
+		`found no template with this id`:                {"scan", "none"},
+		`--language: found "de", expected en or zh`:     {"list", "--language", "de"},
+		`--set: found "a", expected NAME=VALUE`:         {"scan", "own", "--from", template, "--set", "a"},
+		`found the rule "none", expected one of the`:    {"show", "own", "none", "--from", template},
+		`found the template "own", expected one of the`: {"show", "own"},
+		`cannot be read`: {"list", "--from", template + ".none"},
+	} {
+		_, _, err := execute(t, host(), append([]string{"baseline"}, args...)...)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestBaselineListShowAndSchema(t *testing.T) {
+	_, template := baselineHost(t)
+	stdout, _, err := execute(t, host(), "baseline", "list", "--from", template)
+	require.NoError(t, err)
+	assert.Regexp(t, `(?m)^own +3 +1 +- +`+template+` +Own$`, stdout)
+	assert.Regexp(t, `(?m)^mlps-l3 `, stdout)
+	stdout, _, err = execute(t, host(), "baseline", "show", "own", "age", "--from", template, "--language", "zh")
+	require.NoError(t, err)
+	assert.Equal(t, "age (medium)\n口令期限\nThey get known.\nown 1.1\n"+template+":6:5\n", stdout)
+	stdout, _, err = execute(t, host(), "baseline", "show", "mlps-l2")
+	require.NoError(t, err)
+	file, err := os.ReadFile("../../config/baselines/mlps-l2.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, string(file), stdout)
+	stdout, _, err = execute(t, host(), "baseline", "schema")
+	require.NoError(t, err)
+	schema, err := baseline.Schema()
+	require.NoError(t, err)
+	assert.Equal(t, string(schema), stdout)
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostconf
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// Found is a file or directory that the walk of the host's file systems gives: one that everybody may write, one that runs
+// with its owner's or group's rights, or one whose owner or group is no account.
+type Found struct {
+	Path             string
+	Directory        bool
+	Mode             uint32 // permission bits with setuid, setgid and sticky
+	NoOwner, NoGroup bool
+	WorldWritable    bool
+	SetUID, SetGID   bool
+}
+
+// Walk goes once through all local file systems, with several directories at a time.
+func (h *Host) Walk() ([]Found, error) { return h.walked.get(h.walk) }
+
+func (h *Host) walk() ([]Found, error) {
+	accounts, err := h.owners()
+	if err != nil {
+		return nil, fmt.Errorf("walking the file systems: %w", err)
+	}
+	w := &walker{root: h.root, users: map[uint32]bool{}, groups: map[uint32]bool{}, work: make(chan string, 1<<10)}
+	for _, a := range accounts.Users {
+		w.users[uint32(a.UID)] = true
+	}
+	for _, g := range accounts.Groups {
+		w.groups[uint32(g.GID)] = true
+	}
+	return w.run()
+}
+
+// walker shares out directories. A directory that finds the channel full is read by who found it.
+type walker struct {
+	root          string
+	users, groups map[uint32]bool
+	work          chan string
+	pending       sync.WaitGroup
+	guard         sync.Mutex
+	found         []Found
+	err           error
+	failed        atomic.Bool
+}
+
+func (w *walker) run() ([]Found, error) {
+	var workers sync.WaitGroup
+	w.pending.Add(1)
+	w.work <- w.root
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			buffer := make([]byte, 1<<16)
+			for dir := range w.work {
+				w.directory(dir, buffer)
+				w.pending.Done()
+			}
+		})
+	}
+	w.pending.Wait()
+	close(w.work)
+	workers.Wait()
+	slices.SortFunc(w.found, func(a, b Found) int { return strings.Compare(a.Path, b.Path) })
+	return w.found, w.err
+}
+
+func (w *walker) fail(dir string, err error) {
+	// What goes away while it is read is not there.
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || w.failed.Swap(true) {
+		return
+	}
+	w.err = fmt.Errorf("walking the file systems: %s: %w", dir, err)
+}
+
+func (w *walker) directory(dir string, buffer []byte) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		w.fail(dir, err)
+		return
+	}
+	defer unix.Close(fd)
+	var self unix.Stat_t
+	if err := unix.Fstat(fd, &self); err != nil {
+		w.fail(dir, err)
+		return
+	}
+	var names []string
+	for {
+		n, err := unix.ReadDirent(fd, buffer)
+		if err != nil {
+			w.fail(dir, err)
+			return
+		}
+		if n == 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(buffer[:n], -1, names)
+	}
+	for _, name := range names {
+		w.entry(dir, fd, name, &self, buffer)
+	}
+}
+
+func (w *walker) entry(dir string, fd int, name string, parent *unix.Stat_t, buffer []byte) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		w.fail(path.Join(dir, name), err)
+		return
+	}
+	kind := uint32(st.Mode) & unix.S_IFMT
+	if kind == unix.S_IFLNK {
+		return
+	}
+	full := dir + "/" + name
+	if dir == "/" {
+		full = "/" + name
+	}
+	if kind == unix.S_IFDIR && st.Dev != parent.Dev && !isLocal(full) {
+		return
+	}
+	w.judge(full, kind, &st)
+	if kind == unix.S_IFDIR {
+		w.enter(full, buffer)
+	}
+}
+
+func (w *walker) enter(dir string, buffer []byte) {
+	w.pending.Add(1)
+	select {
+	case w.work <- dir:
+	default:
+		w.directory(dir, buffer)
+		w.pending.Done()
+	}
+}
+
+// judge keeps what somebody may ask for.
+func (w *walker) judge(full string, kind uint32, st *unix.Stat_t) {
+	mode := uint32(st.Mode) & 0o7777
+	f := Found{Mode: mode, Directory: kind == unix.S_IFDIR, NoOwner: !w.users[st.Uid], NoGroup: !w.groups[st.Gid]}
+	f.WorldWritable = mode&0o002 != 0 && (kind == unix.S_IFREG || kind == unix.S_IFDIR)
+	f.SetUID = kind == unix.S_IFREG && mode&0o4000 != 0
+	f.SetGID = kind == unix.S_IFREG && mode&0o2000 != 0
+	if !f.NoOwner && !f.NoGroup && !f.WorldWritable && !f.SetUID && !f.SetGID {
+		return
+	}
+	f.Path = "/" + strings.TrimPrefix(strings.TrimPrefix(full, w.root), "/")
+	w.guard.Lock()
+	w.found = append(w.found, f)
+	w.guard.Unlock()
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package baseline
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/vedette-sec/vedette/internal/hostconf"
+)
+
+// evaluation judges one tree and gathers what it saw.
+type evaluation struct {
+	host     *hostconf.Host
+	evidence []Evidence
+	errors   []string
+}
+
+func (e *evaluation) check(c *Check) Verdict {
+	switch {
+	case c.Leaf != nil:
+		return e.leaf(c.Leaf)
+	case c.Not != nil:
+		return e.negated(c.Not)
+	case c.Any != nil:
+		return e.any(c.Any)
+	}
+	verdicts := make([]Verdict, len(c.All))
+	for i, part := range c.All {
+		verdicts[i] = e.check(part)
+	}
+	return allOf(verdicts)
+}
+
+// any keeps of a check that passes only what passed: the other ways to do it are no faults.
+func (e *evaluation) any(checks []*Check) Verdict {
+	verdicts := make([]Verdict, len(checks))
+	parts := make([]*evaluation, len(checks))
+	for i, c := range checks {
+		parts[i] = &evaluation{host: e.host}
+		verdicts[i] = parts[i].check(c)
+	}
+	v := anyOf(verdicts)
+	for i, part := range parts {
+		if v == Pass && verdicts[i] != Pass {
+			continue
+		}
+		e.evidence = append(e.evidence, part.evidence...)
+		e.errors = append(e.errors, part.errors...)
+	}
+	return v
+}
+
+// negated turns what the evidence says with the verdict.
+func (e *evaluation) negated(c *Check) Verdict {
+	first := len(e.evidence)
+	v := negated(e.check(c))
+	for i := first; i < len(e.evidence); i++ {
+		e.evidence[i].OK = v == Pass
+		if e.evidence[i].Expected != "" {
+			e.evidence[i].Expected = "not: " + e.evidence[i].Expected
+		}
+	}
+	return v
+}
+
+func (e *evaluation) leaf(l *Leaf) Verdict {
+	t := tables[l.Table]
+	rows, err := t.rows(e.host, arguments(l.Args))
+	if err != nil {
+		if msg := err.Error(); !slices.Contains(e.errors, msg) {
+			e.errors = append(e.errors, msg)
+		}
+		return Failure
+	}
+	rows = l.chosen(t, rows)
+	switch {
+	case l.Count != nil:
+		return e.count(l, rows)
+	case len(rows) == 0:
+		e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Actual: "none", OK: l.IfNone != Fail})
+		return l.IfNone
+	case len(l.Expect) == 0:
+		for _, r := range rows {
+			e.add(r, Evidence{Actual: "found", OK: true})
+		}
+		return Pass
+	}
+	return e.expect(l, t, rows)
+}
+
+// describe says what a leaf asked for.
+func (l *Leaf) describe() string {
+	text := l.Table
+	for _, name := range sortedKeys(l.Args) {
+		text += " " + datum{list: l.Args[name].Items}.String()
+	}
+	for i, c := range l.Where {
+		text += map[bool]string{true: " where ", false: " and "}[i == 0] + c.Field + " " + c.Condition.String()
+	}
+	return text
+}
+
+// chosen are the rows for which Where holds.
+func (l *Leaf) chosen(t *table, rows []row) []row {
+	if len(l.Where) == 0 {
+		return rows
+	}
+	var kept []row
+	for _, r := range rows {
+		if holdsAll(t, l.Where, r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+func holdsAll(t *table, conditions []FieldCondition, r row) bool {
+	for _, c := range conditions {
+		have, present := r.values[c.Field]
+		if !c.holds(t.fields[c.Field], have, present) {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *evaluation) count(l *Leaf, rows []row) Verdict {
+	n := strconv.Itoa(len(rows))
+	ok := l.Count.holds(kindNumber, datum{text: n}, true)
+	e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Field: "count", Actual: n, Expected: l.Count.String(), OK: ok})
+	for _, r := range rows {
+		e.add(r, Evidence{Actual: "found", OK: ok})
+	}
+	return passIf(ok)
+}
+
+func passIf(ok bool) Verdict {
+	if ok {
+		return Pass
+	}
+	return Fail
+}
+
+// expect judges every row, all of which or with Some one of which must be good.
+func (e *evaluation) expect(l *Leaf, t *table, rows []row) Verdict {
+	good := 0
+	first := len(e.evidence)
+	for _, r := range rows {
+		if holdsAll(t, l.Expect, r) {
+			good++
+		}
+		for _, c := range l.Expect {
+			have, present := r.values[c.Field]
+			actual := have.String()
+			if !present {
+				actual = "not set"
+			}
+			ok := c.holds(t.fields[c.Field], have, present)
+			e.add(r, Evidence{Field: c.Field, Actual: actual, Expected: c.Condition.String(), OK: ok})
+		}
+	}
+	if !l.Some {
+		return passIf(good == len(rows))
+	}
+	// One good row makes the others no fault.
+	for i := first; good > 0 && i < len(e.evidence); i++ {
+		e.evidence[i].OK = true
+	}
+	return passIf(good > 0)
+}
+
+func (e *evaluation) add(r row, evidence Evidence) {
+	evidence.Subject, evidence.File, evidence.Line = r.subject, r.at.File, r.at.Line
+	e.evidence = append(e.evidence, evidence)
+}

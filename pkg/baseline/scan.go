@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package baseline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vedette-sec/vedette/internal/hostconf"
+)
+
+// mostEvidence bounds what is kept of one rule.
+const mostEvidence = 50
+
+// Options say what is scanned.
+type Options struct {
+	Root     string   // the host's root directory, "/" for this host
+	Profile  string   // only the rules of this profile; "" for all
+	Rules    []string // only these; none for all
+	Waivers  []*Waiver
+	Now      time.Time // by which waivers expire
+	Language string    // of what people read in evidence
+}
+
+// Evidence is what was found and what was expected at a place.
+type Evidence struct {
+	Subject  string `json:"subject"`
+	Field    string `json:"field,omitempty"`
+	Actual   string `json:"actual"`
+	Expected string `json:"expected,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	OK       bool   `json:"ok"`
+}
+
+// Result is what became of one rule.
+type Result struct {
+	Rule     *Rule
+	Verdict  Verdict
+	Reason   string // why it is an error or not applicable
+	Evidence []Evidence
+	Omitted  int // pieces of evidence beyond those
+	Waiver   *Waiver
+}
+
+// Report is what a scan found.
+type Report struct {
+	Baseline *Baseline
+	Results  []*Result // in the order of the rules
+	Stale    []*Waiver // waivers that have expired or are about no rule
+	Started  time.Time
+	Took     time.Duration
+}
+
+// Count tells how many rules have a verdict.
+func (r *Report) Count(v Verdict) int {
+	n := 0
+	for _, result := range r.Results {
+		if result.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Scan judges a host by a baseline. Whatever goes wrong with a rule is told by its result; the error says that the profile or a
+// rule that was asked for is not there, or that the context ended.
+func Scan(ctx context.Context, b *Baseline, o Options) (*Report, error) {
+	selected, err := b.selected(o)
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	report := &Report{Baseline: b, Results: make([]*Result, len(selected)), Started: started}
+	s := &scanner{host: hostconf.New(o.Root), options: o, baseline: b}
+	var workers sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := range next {
+				report.Results[i] = s.judge(selected[i])
+			}
+		})
+	}
+	for _, i := range slowFirst(selected) {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("the scan was ended: %w", err)
+	}
+	report.Stale = s.stale()
+	report.Took = time.Since(started)
+	return report, nil
+}
+
+func (b *Baseline) selected(o Options) ([]*Rule, error) {
+	if o.Profile != "" && !slices.ContainsFunc(b.Profiles, func(p *Profile) bool { return p.ID == o.Profile }) {
+		ids := make([]string, len(b.Profiles))
+		for i, p := range b.Profiles {
+			ids[i] = p.ID
+		}
+		return nil, fmt.Errorf("found the profile %q, expected one of %s has: %s", o.Profile, b.ID, strings.Join(ids, ", "))
+	}
+	for _, id := range o.Rules {
+		if !slices.ContainsFunc(b.Rules, func(r *Rule) bool { return r.ID == id }) {
+			return nil, fmt.Errorf("found the rule %q, expected one of the template %s", id, b.ID)
+		}
+	}
+	var rules []*Rule
+	for _, r := range b.Rules {
+		inProfile := o.Profile == "" || len(r.Profiles) == 0 || slices.Contains(r.Profiles, o.Profile)
+		if inProfile && (len(o.Rules) == 0 || slices.Contains(o.Rules, r.ID)) {
+			rules = append(rules, r)
+		}
+	}
+	return rules, nil
+}
+
+// slowFirst puts rules that walk the file systems first, so that the walk does not begin when all else is done.
+func slowFirst(rules []*Rule) []int {
+	var slow, fast []int
+	for i, r := range rules {
+		if r.Check.uses("walk") {
+			slow = append(slow, i)
+		} else {
+			fast = append(fast, i)
+		}
+	}
+	return append(slow, fast...)
+}
+
+func (c *Check) uses(table string) bool {
+	if c == nil {
+		return false
+	}
+	in := func(part *Check) bool { return part.uses(table) }
+	return c.Leaf != nil && c.Leaf.Table == table || c.Not.uses(table) || slices.ContainsFunc(c.All, in) || slices.ContainsFunc(c.Any, in)
+}
+
+// scanner judges rules on one host.
+type scanner struct {
+	host     *hostconf.Host
+	options  Options
+	baseline *Baseline
+}
+
+func (s *scanner) judge(r *Rule) *Result {
+	result := &Result{Rule: r}
+	if applies, why, err := s.applies(r.Applies); err != nil {
+		result.Verdict, result.Reason = Failure, err.Error()
+		return result
+	} else if !applies {
+		result.Verdict, result.Reason = NotApplicable, why
+		return result
+	}
+	if r.Check != nil {
+		e := &evaluation{host: s.host}
+		result.Verdict = e.check(r.Check)
+		result.Reason = strings.Join(e.errors, "; ")
+		result.keep(e.evidence)
+	}
+	if r.Manual != nil {
+		result.Verdict = Manual
+		result.Reason = r.Manual.In(s.options.Language)
+		return result
+	}
+	if result.Verdict == Fail {
+		if w := s.waiver(r); w != nil {
+			result.Verdict, result.Waiver = Waived, w
+		}
+	}
+	return result
+}
+
+// keep notes evidence, what is wrong first.
+func (r *Result) keep(all []Evidence) {
+	slices.SortStableFunc(all, func(a, b Evidence) int {
+		switch {
+		case a.OK == b.OK:
+			return 0
+		case b.OK:
+			return -1
+		}
+		return 1
+	})
+	if len(all) > mostEvidence {
+		r.Omitted = len(all) - mostEvidence
+		all = all[:mostEvidence]
+	}
+	r.Evidence = all
+}
+
+func (s *scanner) waiver(r *Rule) *Waiver {
+	for _, w := range s.options.Waivers {
+		if w.Rule == r.ID && (w.Template == "" || w.Template == s.baseline.ID) && s.options.Now.Before(w.Expires) {
+			return w
+		}
+	}
+	return nil
+}
+
+// stale are waivers that have expired, and those of this template, or of any, for rules that are not there.
+func (s *scanner) stale() []*Waiver {
+	var all []*Waiver
+	for _, w := range s.options.Waivers {
+		if w.Template != "" && w.Template != s.baseline.ID {
+			continue
+		}
+		known := slices.ContainsFunc(s.baseline.Rules, func(r *Rule) bool { return r.ID == w.Rule })
+		if known && !s.options.Now.Before(w.Expires) || !known && w.Template != "" {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+func (s *scanner) applies(a *Applies) (bool, string, error) {
+	if a == nil {
+		return true, "", nil
+	}
+	if len(a.OS) > 0 || len(a.Version) > 0 {
+		release, err := s.host.Release()
+		if err != nil {
+			return false, "", err
+		}
+		if len(a.OS) > 0 && !slices.ContainsFunc(a.OS, release.Is) {
+			return false, "it is about " + strings.Join(a.OS, ", ") + ", this host is " + release.ID, nil
+		}
+		if len(a.Version) > 0 && !slices.ContainsFunc(a.Version, release.HasVersion) {
+			return false, "it is about version " + strings.Join(a.Version, ", ") + ", this host has " + release.VersionID, nil
+		}
+	}
+	if a.Container != nil && *a.Container != s.host.IsContainer() {
+		return false, map[bool]string{true: "it is about containers", false: "it is not about containers"}[*a.Container], nil
+	}
+	if a.Check == nil {
+		return true, "", nil
+	}
+	e := &evaluation{host: s.host}
+	switch e.check(a.Check) {
+	case Failure:
+		return false, "", fmt.Errorf("whether it applies is not known: %s", strings.Join(e.errors, "; "))
+	case Pass:
+		return true, "", nil
+	}
+	return false, "what it is about is not on this host", nil
+}

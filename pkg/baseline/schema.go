@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package baseline
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// object is a part of a JSON Schema.
+type object map[string]any
+
+// Schema gives the JSON Schema of templates and waivers. It is made from what the parser knows.
+func Schema() ([]byte, error) {
+	text := object{"type": "string", "minLength": 1, "pattern": `\S`}
+	schema := object{
+		"$schema":     "https://json-schema.org/draft/2020-12/schema",
+		"title":       "A baseline template of Vedette, or a list of waivers",
+		"oneOf":       []object{{"$ref": "#/$defs/template"}, {"$ref": "#/$defs/waivers"}},
+		"$defs":       definitions(text),
+		"description": "See docs/baseline.md",
+	}
+	encoded, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the schema: %w", err)
+	}
+	return append(encoded, '\n'), nil
+}
+
+func ref(name string) object { return object{"$ref": "#/$defs/" + name} }
+
+func listOf(items object) object { return object{"type": "array", "items": items, "minItems": 1} }
+
+func mapOf(values object) object {
+	return object{"type": "object", "propertyNames": ref("id"), "additionalProperties": values}
+}
+
+func closed(required []string, properties object) object {
+	o := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		o["required"] = required
+	}
+	return o
+}
+
+func oneOfWords[T ~string](all []T) object { return object{"enum": all} }
+
+func definitions(text object) object {
+	scalar := object{"type": []string{"string", "number", "boolean"}}
+	date := object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}`}
+	defs := object{
+		"id":        object{"type": []string{"string", "number"}, "pattern": `^[a-z0-9][a-z0-9._-]{0,79}$`},
+		"scalar":    scalar,
+		"operand":   object{"oneOf": []object{scalar, {"type": "array", "items": scalar}}},
+		"bilingual": object{"oneOf": []object{text, closed([]string{"en"}, object{"en": text, "zh": text})}},
+		"maps":      mapOf(listOf(scalar)),
+		"severity":  oneOfWords(severities),
+		"waivers": closed([]string{"waivers"}, object{"waivers": listOf(closed(
+			[]string{"rule", "owner", "approver", "reason", "expires"},
+			object{"rule": ref("id"), "template": ref("id"), "owner": text, "approver": text, "reason": text, "expires": date}))}),
+		"value": closed([]string{"default", "title"}, object{"type": oneOfWords(valueTypes), "default": ref("operand"),
+			"min": object{"type": "integer"}, "max": object{"type": "integer"}, "title": ref("bilingual")}),
+		"override": closed(nil, object{"severity": ref("severity"), "profiles": listOf(ref("id")), "maps": ref("maps")}),
+		"applies": closed(nil, object{"os": listOf(ref("id")), "version": listOf(scalar), "container": object{"type": "boolean"},
+			"check": ref("check")}),
+		"check": checkSchema(),
+	}
+	defs["rule"] = closed([]string{"id", "title"}, object{
+		"id": ref("id"), "title": ref("bilingual"), "rationale": ref("bilingual"), "severity": ref("severity"), "profiles": listOf(ref("id")),
+		"maps": ref("maps"), "applies": ref("applies"), "check": ref("check"), "manual": ref("bilingual"),
+	})
+	defs["rule"].(object)["anyOf"] = []object{{"required": []string{"check"}}, {"required": []string{"manual"}}}
+	defs["template"] = closed([]string{"template", "title"}, object{
+		"template": ref("id"), "title": ref("bilingual"), "extends": ref("id"), "profiles": mapOf(ref("bilingual")), "values": mapOf(ref("value")),
+		"set": mapOf(ref("operand")), "override": mapOf(ref("override")), "disable": mapOf(text), "rules": listOf(ref("rule")),
+	})
+	return defs
+}
+
+func checkSchema() object {
+	properties := object{"all": listOf(ref("check")), "any": listOf(ref("check")), "not": ref("check")}
+	for name, t := range tables {
+		properties[name] = t.schema()
+	}
+	o := closed(nil, properties)
+	o["minProperties"], o["maxProperties"] = 1, 1
+	return o
+}
+
+func (t *table) schema() object {
+	conditions := object{}
+	for field, k := range t.fields {
+		conditions[field] = conditionSchema(k)
+	}
+	fields := closed(nil, conditions)
+	fields["minProperties"] = 1
+	properties := object{"where": fields, "expect": fields, "count": conditionSchema(kindNumber), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
+	var required []string
+	for _, name := range sortedKeys(t.params) {
+		p := t.params[name]
+		properties[name] = ref("scalar")
+		if p.list {
+			properties[name] = ref("operand")
+		}
+		if p.required {
+			required = append(required, name)
+		}
+	}
+	o := closed(required, properties)
+	o["description"] = t.about
+	return o
+}
+
+func conditionSchema(k kind) object {
+	tests := object{}
+	for _, name := range operatorsOf(k) {
+		tests[name] = ref("scalar")
+		switch {
+		case name == "set":
+			tests[name] = object{"type": "boolean"}
+		case operators[name].list:
+			tests[name] = ref("operand")
+		}
+	}
+	o := closed(nil, tests)
+	o["minProperties"] = 1
+	if !slices.Contains(operatorsOf(k), "equals") {
+		return o
+	}
+	return object{"oneOf": []object{ref("scalar"), o}}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package baseline
+
+import (
+	"github.com/vedette-sec/vedette/internal/hostconf"
+)
+
+var walkTable = &table{
+	about: "what one walk of all local file systems finds: files and directories that everybody may write, files that run with their " +
+		"owner's or group's rights, and what belongs to no account",
+	fields: map[string]kind{
+		"path": kindText, "type": kindWord, "mode": kindMode, "world_writable": kindFlag, "sticky": kindFlag, "setuid": kindFlag, "setgid": kindFlag,
+		"no_owner": kindFlag, "no_group": kindFlag,
+	},
+	ifNone: Pass,
+	rows: func(h *hostconf.Host, _ arguments) ([]row, error) {
+		found, err := h.Walk()
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]row, len(found))
+		for i, f := range found {
+			kind := "file"
+			if f.Directory {
+				kind = "directory"
+			}
+			r := newRow(f.Path, hostconf.Place{File: f.Path}).text("path", f.Path).text("type", kind).mode("mode", f.Mode)
+			r = r.flag("world_writable", f.WorldWritable).flag("sticky", f.Mode&0o1000 != 0).flag("setuid", f.SetUID).flag("setgid", f.SetGID)
+			rows[i] = r.flag("no_owner", f.NoOwner).flag("no_group", f.NoGroup)
+		}
+		return rows, nil
+	},
+}
