@@ -66,6 +66,9 @@ func definitions(text object) object {
 			"check": ref("check")}),
 		"check": checkSchema(),
 	}
+	for k, name := range kindNames {
+		defs["condition_"+name] = conditionSchema(k)
+	}
 	defs["rule"] = closed([]string{"id", "title"}, object{
 		"id": ref("id"), "title": ref("bilingual"), "rationale": ref("bilingual"), "severity": ref("severity"), "profiles": listOf(ref("id")),
 		"maps": ref("maps"), "applies": ref("applies"), "check": ref("check"), "manual": ref("bilingual"),
@@ -91,11 +94,11 @@ func checkSchema() object {
 func (t *table) schema() object {
 	conditions := object{}
 	for field, k := range t.fields {
-		conditions[field] = conditionSchema(k)
+		conditions[field] = ref("condition_" + kindNames[k])
 	}
 	fields := closed(nil, conditions)
 	fields["minProperties"] = 1
-	properties := object{"where": fields, "expect": fields, "count": conditionSchema(kindNumber), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
+	properties := object{"where": fields, "expect": fields, "count": ref("condition_number"), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
 	var required []string
 	for _, name := range sortedKeys(t.params) {
 		p := t.params[name]
