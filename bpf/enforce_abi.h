@@ -38,6 +38,7 @@ struct program_set {
 struct current_set {
 	u64 generation; /* 0: nothing is in force */
 	u64 audit_only;
+	u64 heartbeat; /* when the agent last ran, ns since boot */
 };
 
 /* What is known of all rules together, in each half. */
@@ -108,6 +109,7 @@ struct automaton {
 
 struct rule {
 	u64 policy; /* all rules of its policy, which are in one word */
+	u64 loss_after; /* it ends when no agent has run for so many ns; 0: never */
 	u32 who, whos; /* the first of its subjects, and how many; none: everybody */
 	u32 allow, allows;
 	u32 target, targets; /* the processes that it protects, as subjects */

@@ -38,6 +38,15 @@
 #define S_IFMT 00170000
 #define S_IFREG 0100000
 
+/* For how long no agent has run, in ns. */
+static __always_inline u64 silence(void)
+{
+	u64 now = bpf_ktime_get_boot_ns();
+	struct current_set *a = in_force();
+
+	return a && now > a->heartbeat ? now - a->heartbeat : 0;
+}
+
 /*
  * Of the rules of one word that are about an act, those that deny it: each that concerns whoever acts
  * and does not allow it, where no other one of its policy does. Listed are those that allow it
@@ -55,6 +64,8 @@ __noinline u64 judge_word(u64 who, u64 about, u64 listed, u64 act, u64 held_by)
 		if (!bit || !r)
 			break;
 		about ^= bit;
+		if (r->loss_after && silence() > r->loss_after)
+			continue;
 		if (r->whos && !is_among(who, r->who, r->whos, act, held_by))
 			continue;
 		if (listed & bit ||

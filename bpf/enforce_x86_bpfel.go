@@ -36,6 +36,7 @@ type EnforceCurrentSet struct {
 	_          structs.HostLayout
 	Generation uint64
 	AuditOnly  uint64
+	Heartbeat  uint64
 }
 
 type EnforceEndpoint struct {
@@ -203,6 +204,7 @@ type EnforceProgramSet struct {
 type EnforceRule struct {
 	_         structs.HostLayout
 	Policy    uint64
+	LossAfter uint64
 	Who       uint32
 	Whos      uint32
 	Allow     uint32

@@ -39,7 +39,16 @@ const content = "content"
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t, e: shared(t)}
+	e := shared(t)
+	s := newPlaces(t)
+	s.e = e
+	return s
+}
+
+// newPlaces makes a scene that has no enforcer yet.
+func newPlaces(t *testing.T) *scene {
+	t.Helper()
+	s := &scene{t: t}
 	root, err := os.MkdirTemp("/opt", "scene-")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })

@@ -107,6 +107,10 @@ func (c *compiler) fillSettings() {
 	for _, r := range c.rules {
 		s, word, bit := &c.settings, r.bit/64, uint64(1)<<(r.bit%64)
 		c.kernel[r.bit].Policy = masks[r.policy]
+		// Without an agent nobody reads what is only reported, so that a rule in audit is as good as none.
+		if r.policy.OnAgentLoss == policy.AuditOnLoss || r.policy.OnAgentLoss == policy.ReleaseOnLoss {
+			c.kernel[r.bit].LossAfter = uint64(r.policy.LossAfter)
+		}
 		for o := range s.Operations {
 			if r.Operations()>>o&1 != 0 {
 				s.Operations[o].Words[word] |= bit

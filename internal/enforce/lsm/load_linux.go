@@ -57,7 +57,7 @@ func (e *Enforcer) Load(set *policy.Set) error {
 		return fmt.Errorf("wait for the last look at the policies before: %w", err)
 	}
 	if old == nil {
-		return nil
+		return e.dropOthers()
 	}
 	e.keepCounts(old)
 	return e.sweep(old.generation)

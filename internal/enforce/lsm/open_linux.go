@@ -36,6 +36,10 @@ var ErrNotEnabled = errors.New("the kernel does not call BPF programs in its sec
 // Options say how policies are kept in force.
 type Options struct {
 	Host policy.Host // whose files policies name; the zero value is this host
+
+	// Pins is a directory in a BPF file system where what is in force is kept beyond the end of the agent: until another one has
+	// loaded its policies, or for as long as a policy says. Empty: nothing is kept.
+	Pins string
 }
 
 // Enforcer keeps policies in force by BPF LSM.
@@ -50,6 +54,10 @@ type Enforcer struct {
 	numbers *numbers
 	since   time.Time // files that were changed before are taken as they are
 	boot    time.Time
+
+	pins  string // its own directory of pins
+	beats sync.WaitGroup
+	ended chan struct{}
 
 	mu     sync.Mutex // of loading
 	told   int        // programs that the kernel knows who descends from
@@ -72,7 +80,7 @@ func Open(options Options) (*Enforcer, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
 	}
-	e := &Enforcer{options: options, counts: map[ruleName]counts{}, numbers: &numbers{bits: map[program]int{}}}
+	e := &Enforcer{options: options, counts: map[ruleName]counts{}, numbers: &numbers{bits: map[program]int{}}, ended: make(chan struct{})}
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -128,7 +136,12 @@ func (e *Enforcer) open() error {
 	if err := e.attach(there); err != nil {
 		return err
 	}
-	return e.start()
+	if err := e.start(); err != nil {
+		return err
+	}
+	e.beat()
+	e.beats.Go(e.keepBeating)
+	return e.pin()
 }
 
 func (e *Enforcer) setKey(spec *ebpf.CollectionSpec) error {
@@ -182,6 +195,7 @@ func (e *Enforcer) start() (err error) {
 const (
 	activeGeneration = 0
 	activeAuditOnly  = 8
+	activeHeartbeat  = 16
 )
 
 // setActive changes a value at once: the map's own update may be seen half done.
@@ -204,13 +218,15 @@ func (e *Enforcer) AuditOnly(on bool) error {
 	return nil
 }
 
-// Close detaches everything.
+// Close lets go of everything; what is pinned stays in force.
 func (e *Enforcer) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed.Swap(true) {
 		return nil
 	}
+	close(e.ended)
+	e.beats.Wait()
 	errs := closeAll(e.links)
 	if e.reader != nil {
 		errs = append(errs, e.reader.Close())
@@ -224,8 +240,10 @@ func (e *Enforcer) Close() error {
 	return errors.Join(errs...)
 }
 
-// Release takes everything down and closes.
-func (e *Enforcer) Release() error { return e.Close() }
+// Release takes everything down, of earlier agents too, and closes. The kernel detaches a moment later.
+func (e *Enforcer) Release() error {
+	return errors.Join(e.Close(), Release(e.options.Pins))
+}
 
 // atOnce bounds how many programs are detached at the same time: the kernel waits for each until no processor runs it.
 const atOnce = 16
