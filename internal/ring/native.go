@@ -9,6 +9,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
 )
 
 const btfPath = "/sys/kernel/btf/vmlinux"
@@ -30,8 +31,12 @@ func probeNative() string {
 	return ""
 }
 
-// loadTrivial loads a tracepoint program that returns at once.
+// loadTrivial loads a tracepoint program that returns at once. Before Linux 5.11 programs count as locked memory of their user,
+// and those of the test before may not be gone yet.
 func loadTrivial() error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return err
+	}
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name:         "ring_probe",
 		Type:         ebpf.TracePoint,
