@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -51,7 +52,9 @@ func newPlaces(t *testing.T) *scene {
 	s := &scene{t: t}
 	root, err := os.MkdirTemp("/opt", "scene-")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })
+	t.Cleanup(func() {
+		assert.Eventually(t, func() bool { return os.RemoveAll(root) == nil }, time.Minute, 100*time.Millisecond, "programs are detached a moment after they are told to be")
+	})
 	s.dir, s.outside = root+"/guarded", root+"/outside"
 	require.NoError(t, os.MkdirAll(s.dir+"/sub", 0o755))
 	require.NoError(t, os.MkdirAll(s.outside, 0o755))

@@ -29,6 +29,7 @@ rules:
   - {name: reported, files: {paths: [`+s.file+`], operations: [write]}}
   - {name: refused, mode: enforce, files: {paths: [`+s.single+`], operations: [write]}}
 `)
+	lost := s.e.Status().Lost // by tests that flood
 	audited := func(rule string) {
 		v := next(t, s.e, func(v enforce.Verdict) bool { return v.Rule == rule })
 		assert.Equal(t, policy.Audit, v.Mode)
@@ -48,7 +49,7 @@ rules:
 	status := s.e.Status()
 	assert.Equal(t, []uint64{0, 2}, []uint64{status.Rules[0].Denied, status.Rules[1].Denied})
 	assert.Equal(t, []uint64{1, 1}, []uint64{status.Rules[0].Audited, status.Rules[1].Audited})
-	assert.Zero(t, status.Lost)
+	assert.Equal(t, lost, status.Lost)
 	assert.Empty(t, status.Missing)
 }
 
@@ -63,7 +64,7 @@ mode: enforce
 rules:
   - name: all
     files: {paths: [`+s.file+`], operations: [write]}
-    allow: [{user: daemon}, {unit: test.service}]
+    allow: [{user: "1"}, {unit: test.service}]
 `)
 	assert.ErrorIs(t, runs(stranger, "write", s.file), unix.EPERM)
 	c := command(stranger, "write", s.file)
