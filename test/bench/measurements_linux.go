@@ -61,7 +61,7 @@ func measurements() []measurement {
 			{"correlation_groups", "memory of 100,000 groups", "MiB", atMost(64)},
 		}},
 		{"elastic", elastic, []declaration{
-			{"elastic_rate", "documents a second, of those of a bare loop", "ratio", atLeast(0.8)},
+			{"elastic_rate", "document rate, of that of a bare loop", "ratio", atLeast(0.8)},
 		}},
 		{"resident", resident, []declaration{
 			{"memory_idle", "resident memory after the start", "MiB", atMost(128)},
