@@ -64,11 +64,11 @@ mode: enforce
 rules:
   - name: all
     files: {paths: [`+s.file+`], operations: [write]}
-    allow: [{user: "1"}, {unit: test.service}]
+    allow: [{user: tester}, {unit: test.service}]
 `)
 	assert.ErrorIs(t, runs(stranger, "write", s.file), unix.EPERM)
 	c := command(stranger, "write", s.file)
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1, Gid: 1}}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
 	assert.NoError(t, outcomeOf(c), "the user")
 	assert.NoError(t, inCgroup(t, "system.slice/test.service/inner", s.file), "the unit")
 	assert.ErrorIs(t, inCgroup(t, "user.slice/user@1.service/test.service", s.file), unix.EPERM, "a unit of a user")

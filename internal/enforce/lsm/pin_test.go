@@ -7,6 +7,7 @@ package lsm
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -90,6 +91,10 @@ rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 
 	require.NoError(t, second.Release())
 	assert.NoDirExists(t, pins)
-	require.Eventually(t, func() bool { return opens(s.single) == nil }, time.Minute, 100*time.Millisecond, "nothing is refused")
+	// Each program is detached by itself, a moment after it is told to be.
+	require.Eventually(t, func() bool {
+		return opens(s.single) == nil && os.RemoveAll(filepath.Dir(s.single)) == nil && os.RemoveAll(s.dir) == nil
+	},
+		time.Minute, 100*time.Millisecond, "nothing is refused")
 	assert.Eventually(t, func() bool { return attached(t) == before }, time.Minute, 100*time.Millisecond, "nothing stays attached")
 }
