@@ -3,6 +3,7 @@
 package baseline
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 
@@ -24,7 +25,9 @@ func TestTableOfTheFirewall(t *testing.T) {
 		ring.Cannot(t, "it may not have a network of its own: "+err.Error())
 	}
 	conn, err := nftables.New()
-	if err != nil {
+	require.NoError(t, err)
+	// The socket is opened with the first question, and a kernel may have no nf_tables to answer it.
+	if _, err := conn.ListChains(); errors.Is(err, unix.EPROTONOSUPPORT) {
 		ring.Cannot(t, "this kernel has no nf_tables: "+err.Error())
 	}
 	const dropsInput = `{firewall: {where: {family: {one_of: [inet, ip]}, type: filter, hook: input}, expect: {policy: drop}, some: true}}`
