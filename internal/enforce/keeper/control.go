@@ -47,6 +47,9 @@ const (
 	commandTime = 5 * time.Second
 )
 
+// endingTime is how long the kernel may take to close what a killed agent had open.
+const endingTime = 30 * time.Second
+
 // errOther says that an agent is there already.
 var errOther = errors.New("another agent takes commands")
 
@@ -89,19 +92,34 @@ func listen(path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// freeSocket removes what an agent left that ended without doing so.
+// freeSocket removes what an agent left that ended without doing so. The kernel takes some seconds to
+// take down an agent that was killed, and takes connections for it meanwhile: only who answers is there.
 func freeSocket(path string) error {
-	connection, err := net.Dial("unix", path)
-	switch {
-	case err == nil:
-		_ = connection.Close()
-		return errOther
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return os.Remove(path)
+	for deadline := time.Now().Add(endingTime); ; {
+		connection, err := net.Dial("unix", path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return os.Remove(path)
+		case err != nil:
+			return err
+		}
+		if answers(connection, deadline) || time.Now().After(deadline) {
+			return errOther
+		}
 	}
-	return err
+}
+
+// answers asks for nothing, which an agent at work refuses.
+func answers(connection net.Conn, deadline time.Time) bool {
+	defer connection.Close()
+	_ = connection.SetDeadline(deadline) // sockets have deadlines
+	if err := json.NewEncoder(connection).Encode(Command{}); err != nil {
+		return false
+	}
+	var reply Reply
+	return json.NewDecoder(connection).Decode(&reply) == nil
 }
 
 func (k *Keeper) serve(listener net.Listener) {

@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,4 +89,16 @@ func FuzzReadCommand(f *testing.F) {
 			t.Error("a command out of nothing")
 		}
 	})
+}
+
+func TestSocketOfAKilledAgentIsTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	// The kernel takes connections for an agent that ends, and closes them when it has come to its socket.
+	ending, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	ending.SetUnlinkOnClose(false)
+	time.AfterFunc(100*time.Millisecond, func() { assert.NoError(t, ending.Close()) })
+	listener, err := listen(path)
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
 }
