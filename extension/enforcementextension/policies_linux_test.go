@@ -42,7 +42,7 @@ type guarded struct {
 }
 
 func guard(t *testing.T, text string) *guarded {
-	ring.Require(t, ring.Native)
+	t.Helper()
 	g := &guarded{t: t, cfg: testConfig(t), hub: &reload.Hub{}, tel: componenttest.NewTelemetry()}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -108,6 +108,7 @@ rules:
 `
 
 func TestPoliciesAreKept(t *testing.T) {
+	ring.Require(t, ring.Native)
 	g := guard(t, protecting)
 	s := g.status()
 	mechanism := "fallback"
@@ -141,6 +142,7 @@ func TestPoliciesAreKept(t *testing.T) {
 }
 
 func TestVerdictsSayWhatThePolicySays(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, `
 policy: file
 severity: critical
@@ -163,6 +165,7 @@ rules:
 }
 
 func TestPanicOutlivesTheAgent(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	g.ask(keeper.Command{Do: keeper.PanicOn})
 	assert.Equal(t, policy.Audit, g.mode())
@@ -177,6 +180,7 @@ func TestPanicOutlivesTheAgent(t *testing.T) {
 }
 
 func TestUnconfirmedPolicyGoesBackToAudit(t *testing.T) {
+	ring.RequireOnHost(t)
 	trial := "policy: file\nmode: enforce\ncommit_confirm: %s\nrules:\n  - {name: content, files: {paths: [%%s], operations: tamper}}\n"
 	g := guard(t, fmt.Sprintf(trial, "2s"))
 	assert.Eventually(t, func() bool { return g.status().Policies[0].Reverted }, 30*time.Second, 50*time.Millisecond)
@@ -195,7 +199,7 @@ func TestUnconfirmedPolicyGoesBackToAudit(t *testing.T) {
 }
 
 func TestModesOfTheConfigurationWin(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	g := guard(t, "policy: file\nrules:\n  - {name: content, files: {paths: [%s], operations: tamper}}\n")
 	assert.Equal(t, policy.Audit, g.mode())
 	g.cfg.Policies.Modes = map[string]string{"file": "enforce"}
@@ -218,6 +222,7 @@ func TestWithoutPoliciesNothingIsTouched(t *testing.T) {
 }
 
 func TestLockoutIsRefused(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, "policy: file\nmode: enforce\nrules:\n  - {name: everything, exec: {only: {paths: [%s]}}}\n")
 	s := g.status()
 	assert.Empty(t, s.Policies)
@@ -271,6 +276,7 @@ func TestBlockedProgramCannotBeRun(t *testing.T) {
 }
 
 func TestTwoAgentsDoNotShareASocket(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	other := newExtension(t, g.cfg)
 	require.ErrorContains(t, other.Start(t.Context(), componenttest.NewNopHost()), "another agent takes commands at "+g.cfg.Policies.Socket)
@@ -279,6 +285,7 @@ func TestTwoAgentsDoNotShareASocket(t *testing.T) {
 }
 
 func TestPoliciesAreKeptWithoutASocketToo(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	g.cfg.Policies.Socket = filepath.Join(t.TempDir(), strings.Repeat("long", 30), "socket") // longer than addresses are
 	g.cfg.Policies.StatusFile += "2"
