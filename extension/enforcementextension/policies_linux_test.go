@@ -23,6 +23,7 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/enforce/keeper"
 	"github.com/vedette-sec/vedette/internal/policystatus"
 	"github.com/vedette-sec/vedette/internal/reload"
@@ -39,6 +40,8 @@ type guarded struct {
 	file     string
 	verdicts <-chan enforcement.Verdict
 	tel      *componenttest.Telemetry
+
+	extension extension.Extension // the last that was started
 }
 
 func guard(t *testing.T, text string) *guarded {
@@ -63,17 +66,17 @@ func (g *guarded) write(text string) {
 	require.NoError(g.t, os.WriteFile(filepath.Join(g.cfg.Policies.Directories[0], "p.yaml"), fmt.Appendf(nil, text, g.file), 0o600))
 }
 
-func (g *guarded) start() extension.Extension {
+func (g *guarded) start() {
 	settings := extensiontest.NewNopSettings(metadata.Type)
 	settings.TelemetrySettings = g.tel.NewTelemetrySettings()
 	ext, err := NewFactory().Create(g.t.Context(), settings, g.cfg)
 	require.NoError(g.t, err)
+	g.extension = ext
 	require.NoError(g.t, ext.Start(reload.NewContext(g.t.Context(), g.hub), componenttest.NewNopHost()))
 	g.t.Cleanup(func() { assert.NoError(g.t, ext.Shutdown(context.Background())) })
 	teller, found := enforcement.FindTeller(host{ext})
 	require.True(g.t, found)
 	g.verdicts, _ = teller.Verdicts(100)
-	return ext
 }
 
 func (g *guarded) status() *policystatus.Status {
@@ -110,6 +113,7 @@ rules:
 func TestPoliciesAreKept(t *testing.T) {
 	ring.Require(t, ring.Native)
 	g := guard(t, protecting)
+	last := g.extension
 	s := g.status()
 	mechanism := "fallback"
 	if ring.InGuest() { // guests are started with BPF LSM
@@ -139,6 +143,32 @@ func TestPoliciesAreKept(t *testing.T) {
 	failures, err := g.tel.GetMetric("otelcol_extension_enforcement_policies_reload_failures")
 	require.NoError(t, err)
 	assert.NotNil(t, failures)
+
+	g.write(protecting)
+	g.hub.Reload(t.Context())
+	require.NoError(t, last.Shutdown(t.Context()))
+	if mechanism == "lsm" {
+		g.outlivesTheAgent()
+	} else {
+		require.NoError(t, os.Remove(g.file), "the fallback ends with the agent")
+	}
+}
+
+// outlivesTheAgent restarts the agent with the same policies, and then without any.
+func (g *guarded) outlivesTheAgent() {
+	before := g.status().Generation
+	require.ErrorIs(g.t, os.Remove(g.file), unix.EPERM, "without an agent")
+	held, err := enforcers.Look(g.cfg.Policies.Pins)
+	require.NoError(g.t, err)
+	assert.Equal(g.t, "file", held.Policies[0].Name)
+	g.start()
+	require.ErrorIs(g.t, os.Remove(g.file), unix.EPERM, "with another agent")
+	assert.Equal(g.t, before+1, g.status().Generation, "which goes on with what was there")
+	require.NoError(g.t, g.extension.Shutdown(g.t.Context()))
+	g.cfg.Policies.Directories = nil
+	g.start()
+	assert.NoDirExists(g.t, g.cfg.Policies.Pins, "without policies there is nothing to keep")
+	assert.Eventually(g.t, func() bool { return os.Remove(g.file) == nil }, time.Minute, 50*time.Millisecond)
 }
 
 func TestVerdictsSayWhatThePolicySays(t *testing.T) {
