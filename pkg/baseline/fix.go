@@ -195,7 +195,7 @@ func octalDigits(item string) error {
 // plainPath takes one path that is written as it is.
 func plainPath(item string) error {
 	if !filepath.IsAbs(item) || filepath.Clean(item) != item || isPattern(item) {
-		return errors.New("expected one absolute path, without patterns and without . or ..")
+		return errors.New("expected one absolute path without patterns and ways up")
 	}
 	return oneLine(item)
 }
