@@ -152,7 +152,7 @@ var stepKinds = map[string]*stepKind{
 		about: "a keyword of sshd_config in a file of its own, where the main file includes one, and before all others else; remove takes " +
 			"algorithms from the default ones",
 		params: map[string]param{"key": {required: true, check: oneWord}, "value": {check: oneLine}, "remove": {list: true, check: oneWord}},
-		any:    []string{"value", "remove"},
+		any:    []string{"value", "remove"}, keep: true,
 	},
 	"sudoers": {
 		about:  "defaults of sudo in a file of their own",
