@@ -77,7 +77,9 @@ func (a *Approved) Approve(report *baseline.Report, profile, by string, at time.
 	}
 	a.Approvals = slices.DeleteFunc(a.Approvals, func(o Approval) bool { return o.Template == approval.Template && o.Profile == profile })
 	a.Approvals = append(a.Approvals, approval)
-	slices.SortFunc(a.Approvals, func(x, y Approval) int { return cmp.Or(cmp.Compare(x.Template, y.Template), cmp.Compare(x.Profile, y.Profile)) })
+	slices.SortFunc(a.Approvals, func(x, y Approval) int {
+		return cmp.Or(cmp.Compare(x.Template, y.Template), cmp.Compare(x.Profile, y.Profile))
+	})
 	return &a.Approvals[slices.IndexFunc(a.Approvals, func(o Approval) bool { return o.Template == approval.Template && o.Profile == profile })]
 }
 

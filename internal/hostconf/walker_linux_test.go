@@ -30,7 +30,7 @@ func kept(t *testing.T, root string, effort Effort) *Host {
 }
 
 func TestWalkAgainLooksAtWhatChanged(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	root := t.TempDir()
 	accountsOfThisUser(t, root)
 	for i := range 100 {
@@ -74,7 +74,7 @@ func TestWalkAgainLooksAtWhatChanged(t *testing.T) {
 
 // TestWalksAgainFindWhatOneWalkFinds changes files at random and compares.
 func TestWalksAgainFindWhatOneWalkFinds(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	root := t.TempDir()
 	accountsOfThisUser(t, root)
 	random := rand.New(rand.NewPCG(3, 3))

@@ -256,7 +256,7 @@ func TestStartRefusesWhatCannotBeResolved(t *testing.T) {
 }
 
 func TestThisHost(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	cfg := createDefaultConfig().(*Config)
 	cfg.Templates = []TemplateConfig{{ID: "mlps-l3"}, {ID: "cis-debian12", Profile: "level1-server"}}
 	cfg.Approved = filepath.Join(t.TempDir(), "none")
@@ -273,7 +273,7 @@ func TestThisHost(t *testing.T) {
 }
 
 func TestYieldIsForTheGoroutineOnly(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	inside := make(chan int)
 	go func() {
 		yield()
