@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/DeRuina/timberjack v1.4.5
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/cilium/ebpf v0.22.0
 	github.com/cyphar/filepath-securejoin v0.7.0
 	github.com/dchest/siphash v1.2.3

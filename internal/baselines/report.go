@@ -60,6 +60,27 @@ func (r *Report) Failed() bool {
 	return r.Summary[baseline.Fail] > 0 || r.Summary[baseline.Failure] > 0 || len(r.Stale) > 0
 }
 
+// weights are what rules count for in the score.
+var weights = map[baseline.Severity]int{baseline.Low: 1, baseline.Medium: 2, baseline.High: 4, baseline.Critical: 8}
+
+// Score gives the rules that passed in percent of those that passed or failed, by their weight; false where there are none.
+func Score(results []*baseline.Result) (percent int, ok bool) {
+	passed, all := 0, 0
+	for _, r := range results {
+		weight := weights[r.Rule.Severity]
+		switch r.Verdict {
+		case baseline.Pass:
+			passed, all = passed+weight, all+weight
+		case baseline.Fail:
+			all += weight
+		}
+	}
+	if all == 0 {
+		return 0, false
+	}
+	return passed * 100 / all, true
+}
+
 // View says how a report is written for people.
 type View struct {
 	Language string
@@ -134,12 +155,12 @@ func (r Result) writeDetails(w io.Writer, v View) {
 			break
 		}
 		shown++
-		fmt.Fprintf(w, "          %s\n", describe(e))
+		fmt.Fprintf(w, "          %s\n", Describe(e))
 	}
 }
 
-// describe writes "place: subject field: found this, expected that".
-func describe(e baseline.Evidence) string {
+// Describe writes "place: subject field: found this, expected that".
+func Describe(e baseline.Evidence) string {
 	var b strings.Builder
 	switch {
 	case e.Line > 0:

@@ -36,7 +36,8 @@ func newBaselineCommand() *cobra.Command {
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
 	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
-	command.AddCommand(c.scan(), c.list(), c.show(), newBaselineSchemaCommand())
+	command.AddCommand(c.scan(), c.approve(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await(), c.list(), c.show(),
+		newBaselineSchemaCommand())
 	return command
 }
 
@@ -68,15 +69,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := c.load()
-			if err != nil {
-				return err
-			}
-			values, err := settingsOf(set)
-			if err != nil {
-				return err
-			}
-			b, err := loaded.Resolve(args[0], values)
+			b, loaded, err := c.resolve(args[0], set)
 			if err != nil {
 				return err
 			}
@@ -100,6 +93,20 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
 	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
 	return command
+}
+
+// resolve gives a template with other values for some.
+func (c *baselineCommand) resolve(template string, assignments []string) (*baseline.Baseline, *baseline.Set, error) {
+	loaded, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := settingsOf(assignments)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := loaded.Resolve(template, values)
+	return b, loaded, err
 }
 
 func settingsOf(assignments []string) (map[string]string, error) {

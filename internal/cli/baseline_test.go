@@ -121,3 +121,27 @@ func TestBaselineListShowAndSchema(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, string(schema), stdout)
 }
+
+func TestBaselineApprove(t *testing.T) {
+	root, template := baselineHost(t)
+	file := filepath.Join(t.TempDir(), "state", "approved.json")
+	approve := []string{"baseline", "approve", "own", "--root", root, "--from", template, "--file", file, "--by", "ana"}
+	stdout, stderr, err := execute(t, host(), approve...)
+	require.NoError(t, err, stderr)
+	assert.Equal(t, "own: 3 rules approved by ana as they are, 1 of them failing, in "+file+"\n", stdout)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/self/mounts"), nil, 0o600))
+	stdout, _, err = execute(t, host(), append(approve, "--json")...)
+	require.NoError(t, err)
+	var told baselines.Approving
+	require.NoError(t, json.Unmarshal([]byte(stdout), &told))
+	assert.Equal(t, []baselines.Drift{{Rule: "mounts", Approved: baseline.Pass, Now: baseline.Fail}}, told.Changes)
+	state, err := baselines.ReadApproved(file)
+	require.NoError(t, err)
+	require.Len(t, state.Approvals, 1, "the new state is in the place of the old one")
+	assert.Equal(t, baseline.Fail, state.Of("own", "").Verdicts["mounts"])
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	_, _, err = execute(t, host(), append(approve[:len(approve)-1], "")...)
+	assert.ErrorContains(t, err, "--by: found nothing")
+}

@@ -11,7 +11,7 @@ const dpkgStatus = "/var/lib/dpkg/status"
 
 // Packages gives the versions of the packages that dpkg has installed, by name without architecture.
 func (h *Host) Packages() (map[string]string, error) {
-	return h.packages.get(func() (map[string]string, error) {
+	return cached(h, "packages", func(h *Host) (map[string]string, error) {
 		data, err := h.Read(dpkgStatus)
 		if err != nil {
 			return nil, fmt.Errorf("reading the database of packages: %w", err)

@@ -71,13 +71,13 @@ func Require(t testing.TB, r Ring) {
 }
 
 // RequireOnHost puts the test into the native ring as Require does, for a test
-// that needs the programs of a whole system. The guests, which have hardly any,
-// do not run it.
+// that needs the programs of a whole system, of which the guests have hardly
+// any, or for one that is the same whatever the kernel. The guests do not run it.
 func RequireOnHost(t testing.TB) {
 	t.Helper()
 	Require(t, Native)
 	if InGuest() {
-		Cannot(t, "it needs the programs of a whole system, which a guest lacks")
+		Cannot(t, "it needs the programs of a whole system, or is the same on every kernel")
 	}
 }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package repair
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+)
+
+// root is the root directory of the host that is repaired. Paths are given as the host has them.
+type root string
+
+// full gives a path that has no links in it for this program.
+func (r root) full(path string) string { return filepath.Join(string(r), path) }
+
+// resolve follows all links in a path, as far as it is there.
+func (r root) resolve(path string) (string, error) {
+	full, err := securejoin.SecureJoin(string(r), path)
+	if err != nil {
+		return "", fmt.Errorf("finding %s below %s: %w", path, r, err)
+	}
+	below, err := filepath.Rel(string(r), full)
+	if err != nil {
+		return "", fmt.Errorf("finding %s below %s: %w", path, r, err)
+	}
+	return filepath.Join("/", below), nil
+}
+
+// resolveParent follows all links but the last name, which may be a link itself.
+func (r root) resolveParent(path string) (string, error) {
+	dir, err := r.resolve(filepath.Dir(path))
+	return filepath.Join(dir, filepath.Base(path)), err
+}
+
+// owner gives whom new files belong to: the root directory's owner.
+func (r root) owner() (uid, gid int, err error) {
+	info, err := os.Stat(string(r))
+	if err != nil {
+		return 0, 0, err
+	}
+	uid, gid = owners(info)
+	return uid, gid, nil
+}
+
+func owners(info fs.FileInfo) (uid, gid int) {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid), int(st.Gid)
+	}
+	return -1, -1
+}
+
+// guardParents refuses paths at which somebody else than root could swap what is there between a look and a change.
+func (r root) guardParents(path string) error {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Lstat(r.full(dir))
+		switch {
+		case os.IsNotExist(err):
+		case err != nil:
+			return err
+		default:
+			if uid, _ := owners(info); uid != 0 && uid != os.Geteuid() {
+				return fmt.Errorf("%s: found the directory %s that belongs to the number %d, expected one of root's", path, dir, uid)
+			}
+			if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+				return fmt.Errorf("%s: found the directory %s that others may write (%o), expected one that only root may", path, dir, info.Mode().Perm())
+			}
+		}
+		if dir == "/" {
+			return nil
+		}
+	}
+}
+
+// below reports whether a path is a directory or in it.
+func below(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// oneName refuses files that have other names: a new file would take the place of only one of them.
+func (r root) oneName(path string) error {
+	info, err := os.Lstat(r.full(path))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
+		return fmt.Errorf("%s: found a file with %d names, expected one: it would no longer be the same under the others", path, st.Nlink)
+	}
+	return nil
+}
