@@ -68,14 +68,14 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 SERVERS := $(wildcard test/server/*)
 
 .PHONY: servers
-servers: build/servers/installed ## Install Elasticsearch and OpenSearch for tests (needs a JDK 17, Maven and the network, once).
+servers: build/servers/installed ## Install Elasticsearch, OpenSearch and Kafka for tests (needs a JDK 17, Maven and the network, once).
 
 build/servers/installed: $(SERVERS)
 	test/server/install.sh build/servers
 
 .PHONY: test-es
-test-es: servers ## Run the tests that need Elasticsearch and OpenSearch.
-	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/...
+test-es: servers ## Run the tests that need Elasticsearch, OpenSearch and Kafka.
+	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/... ./test/outputs/...
 
 .PHONY: build-directory
 build-directory:
