@@ -26,7 +26,7 @@ type journal struct {
 	lock *os.File
 }
 
-// openJournal makes the directory where it is not there and keeps other processes out until close. It fails where one is in.
+// openJournal makes the directory where it is not there and keeps other processes out until close. It fails where one is in for long.
 func openJournal(dir string) (*journal, error) {
 	for _, d := range []string{dir, filepath.Join(dir, "images"), filepath.Join(dir, "transactions")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -44,11 +44,20 @@ func openJournal(dir string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w: %w", dir, errBusy, err), lock.Close())
+	for range busyTries {
+		if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return &journal{dir: dir, lock: lock}, nil
+		}
+		time.Sleep(busyPause)
 	}
-	return &journal{dir: dir, lock: lock}, nil
+	return nil, errors.Join(fmt.Errorf("%s: %w: %w", dir, errBusy, err), lock.Close())
 }
+
+// How often and how long other processes are waited for: one that waits for a confirmation looks now and then.
+const (
+	busyTries = 100
+	busyPause = 100 * time.Millisecond
+)
 
 // errBusy says that another process has the journal.
 var errBusy = errors.New("another repair is at work")
