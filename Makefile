@@ -18,7 +18,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 # What the generators write.
-GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md \
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md docs/baselines.md \
 	$(wildcard config/elasticsearch/*/*.json) config/kibana/vedette.ndjson
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
@@ -154,7 +154,7 @@ generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.
 
 .PHONY: docs
 docs: ## Write the generated references in docs/, and what Elasticsearch and Kibana are set up with.
-	$(GO) generate ./internal/event ./internal/elastic
+	$(GO) generate ./internal/event ./internal/elastic ./internal/baselines
 
 .PHONY: clean
 clean: ## Remove what was built.
