@@ -41,7 +41,7 @@ func appendTyped(dst []byte, v pcommon.Value, typ event.Type, ip bool) ([]byte, 
 // isTime tells whether a text is a time of RFC 3339. The times that Vedette itself writes are known by their
 // shape, without reading them as the library does; it has the last word about all others.
 func isTime(text string) bool {
-	const shape = "2006-01-02T15:04:05.000000000Z"
+	const shape = "0000-00-00T00:00:00.000000000Z"
 	if len(text) == len(shape) && hasShape(text, shape) &&
 		"00" < text[5:7] && text[5:7] < "13" && "00" < text[8:10] && text[8:10] < "29" &&
 		text[11:13] < "24" && text[14:16] < "60" && text[17:19] < "60" {
@@ -51,17 +51,19 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-// hasShape tells whether a text has digits where the shape has them, and else the same bytes.
+// hasShape tells whether a text has digits where the shape, which is as long, has zeros, and else the same bytes.
 func hasShape(text, shape string) bool {
 	for i := range len(shape) {
-		if isDigit(shape[i]) != isDigit(text[i]) || !isDigit(shape[i]) && shape[i] != text[i] {
+		if shape[i] == '0' {
+			if text[i]-'0' > 9 {
+				return false
+			}
+		} else if text[i] != shape[i] {
 			return false
 		}
 	}
 	return true
 }
-
-func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
 // isIP tells whether Elasticsearch takes the value as an address; it knows no zones.
 func isIP(v pcommon.Value) bool {
