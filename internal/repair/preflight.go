@@ -31,7 +31,7 @@ type stage struct {
 func (r *Repairer) preflight(p *plan, changes []Change) error {
 	for _, c := range changes {
 		if c.About == ofPath || c.About == ofField {
-			if err := r.root.guardParents(c.Path); err != nil {
+			if err := guardParents(c.Path, p.expect); err != nil {
 				return err
 			}
 		}
