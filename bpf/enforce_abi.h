@@ -185,6 +185,11 @@ struct hashed {
 	struct rule_set rules; /* that list this content */
 };
 
+struct handover {
+	u32 length;
+	u8 text[(1 << 20) - 4];
+};
+
 #define PLACE_UNIT 0 /* by the hash of its name */
 #define PLACE_CONTAINER 1 /* by the id of its cgroup */
 

@@ -60,6 +60,12 @@ type EnforceGiven struct {
 	Running EnforceProgramSet
 }
 
+type EnforceHandover struct {
+	_      structs.HostLayout
+	Length uint32
+	Text   [1048572]uint8
+}
+
 type EnforceHashed struct {
 	_        structs.HostLayout
 	Changed  uint64
@@ -283,6 +289,7 @@ const (
 	EnforceMapExecs                        = "execs"
 	EnforceMapGivens                       = "givens"
 	EnforceMapHalves                       = "halves"
+	EnforceMapHandover                     = "handover"
 	EnforceMapHashes                       = "hashes"
 	EnforceMapLabels                       = "labels"
 	EnforceMapLineages                     = "lineages"
@@ -454,6 +461,7 @@ type EnforceMapSpecs struct {
 	Execs      *ebpf.MapSpec `ebpf:"execs"`
 	Givens     *ebpf.MapSpec `ebpf:"givens"`
 	Halves     *ebpf.MapSpec `ebpf:"halves"`
+	Handover   *ebpf.MapSpec `ebpf:"handover"`
 	Hashes     *ebpf.MapSpec `ebpf:"hashes"`
 	Labels     *ebpf.MapSpec `ebpf:"labels"`
 	Lineages   *ebpf.MapSpec `ebpf:"lineages"`
@@ -505,6 +513,7 @@ type EnforceMaps struct {
 	Execs      *ebpf.Map `ebpf:"execs"`
 	Givens     *ebpf.Map `ebpf:"givens"`
 	Halves     *ebpf.Map `ebpf:"halves"`
+	Handover   *ebpf.Map `ebpf:"handover"`
 	Hashes     *ebpf.Map `ebpf:"hashes"`
 	Labels     *ebpf.Map `ebpf:"labels"`
 	Lineages   *ebpf.Map `ebpf:"lineages"`
@@ -530,6 +539,7 @@ func (m *EnforceMaps) Close() error {
 		m.Execs,
 		m.Givens,
 		m.Halves,
+		m.Handover,
 		m.Hashes,
 		m.Labels,
 		m.Lineages,

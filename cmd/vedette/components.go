@@ -23,6 +23,7 @@ import (
 	securitylogexporter "github.com/vedette-sec/vedette/exporter/securitylogexporter"
 	enforcementextension "github.com/vedette-sec/vedette/extension/enforcementextension"
 	detectionprocessor "github.com/vedette-sec/vedette/processor/detectionprocessor"
+	baselinereceiver "github.com/vedette-sec/vedette/receiver/baselinereceiver"
 	ebpfreceiver "github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
@@ -85,14 +86,16 @@ func components() (otelcol.Factories, error) {
 
 	factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
 		ebpfreceiver.NewFactory(),
+		baselinereceiver.NewFactory(),
 		otlpreceiver.NewFactory(),
 	)
 	if err != nil {
 		return otelcol.Factories{}, err
 	}
 	factories.ReceiverModules = makeModulesMap(factories.Receivers, map[component.Type]string{
-		ebpfreceiver.NewFactory().Type(): "github.com/vedette-sec/vedette v0.0.0",
-		otlpreceiver.NewFactory().Type(): "go.opentelemetry.io/collector/receiver/otlpreceiver v0.155.0",
+		ebpfreceiver.NewFactory().Type():     "github.com/vedette-sec/vedette v0.0.0",
+		baselinereceiver.NewFactory().Type(): "github.com/vedette-sec/vedette v0.0.0",
+		otlpreceiver.NewFactory().Type():     "go.opentelemetry.io/collector/receiver/otlpreceiver v0.155.0",
 	})
 
 	factories.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](

@@ -36,7 +36,8 @@ func newBaselineCommand() *cobra.Command {
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
 	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
-	command.AddCommand(c.scan(), c.list(), c.show(), newBaselineSchemaCommand(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await())
+	command.AddCommand(c.scan(), c.approve(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await(), c.list(), c.show(),
+		newBaselineSchemaCommand())
 	return command
 }
 
@@ -57,6 +58,7 @@ func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.W
 func (c *baselineCommand) scan() *cobra.Command {
 	o := baseline.Options{}
 	view := baselines.View{}
+	out := output{}
 	var set []string
 	command := &cobra.Command{
 		Use:   "scan TEMPLATE",
@@ -65,28 +67,30 @@ func (c *baselineCommand) scan() *cobra.Command {
 			"was expected. Nothing is changed and no program is started. The exit status is 1 where a rule fails or its facts could not be\n" +
 			"read, and where a waiver has expired.",
 		Example: "  vedette baseline scan mlps-l3\n  vedette baseline scan cis-debian12 --profile level1-server --json\n" +
-			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines",
+			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines\n" +
+			"  vedette baseline scan mlps-l3 --language zh --output report.html",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := c.load()
-			if err != nil {
-				return err
-			}
-			values, err := settingsOf(set)
-			if err != nil {
-				return err
-			}
-			b, err := loaded.Resolve(args[0], values)
+			b, loaded, err := c.resolve(args[0], set)
 			if err != nil {
 				return err
 			}
 			o.Waivers, o.Now, o.Language, view.Language = loaded.Waivers, time.Now(), c.language, c.language
+			if c.asJSON {
+				out.format = "json"
+			}
+			if err := out.check(); err != nil {
+				return err
+			}
+			bar := newProgress(cmd.ErrOrStderr())
+			o.Progress = bar.tell
 			scanned, err := baseline.Scan(cmd.Context(), b, o)
+			bar.end()
 			if err != nil {
 				return err
 			}
-			report := baselines.NewReport(scanned)
-			if err := c.report(cmd, report, func(w io.Writer) error { return report.WriteText(w, view) }); err != nil {
+			report := baselines.NewReport(scanned, o.Profile, baselines.HostBelow(o.Root))
+			if err := out.write(cmd.OutOrStdout(), report, view); err != nil {
 				return err
 			}
 			return failedIf(report.Failed())
@@ -97,9 +101,25 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.StringVar(&o.Profile, "profile", "", "only the rules of a `profile` of the template")
 	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
 	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
+	flags.StringVar(&out.format, "format", "text", "write the report in this `format`: "+strings.Join(baselines.Formats(), ", "))
+	flags.StringVarP(&out.file, "output", "o", "", "write the report to this `file`, by whose name the format is known where --format is not given")
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
 	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
 	return command
+}
+
+// resolve gives a template with other values for some.
+func (c *baselineCommand) resolve(template string, assignments []string) (*baseline.Baseline, *baseline.Set, error) {
+	loaded, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := settingsOf(assignments)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := loaded.Resolve(template, values)
+	return b, loaded, err
 }
 
 func settingsOf(assignments []string) (map[string]string, error) {

@@ -25,6 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vedette-sec/vedette/internal/doctor"
+	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/kernel"
 	"github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 )
@@ -73,6 +74,7 @@ func host(capabilities ...string) doctor.Host {
 				{Kind: "process.exit", Tier: "tracepoint"}, {Kind: "network.connect", Tier: "lsm"},
 			}, nil
 		},
+		Held: func() (*enforce.Held, error) { return nil, nil },
 	}
 }
 

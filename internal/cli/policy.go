@@ -32,7 +32,7 @@ func newPolicyCommand() *cobra.Command {
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain(), c.status(),
-		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyLearnCommand(), c.replay())
+		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyReleaseCommand(), newPolicyLearnCommand(), c.replay())
 	return command
 }
 

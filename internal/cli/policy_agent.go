@@ -4,7 +4,10 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,20 +25,27 @@ func inRunDirectory(name string) string {
 }
 
 func (c *policyCommand) status() *cobra.Command {
-	var file string
+	var file, pins string
 	command := &cobra.Command{
 		Use:   "status",
 		Short: "Tells which policies the running agent keeps in force, and how strongly",
 		Long: "Tells which policies the running agent keeps in force, how strongly each rule holds on this host's kernel and what could be\n" +
-			"done about it, what was denied and audited, and what is to be confirmed. The exit status is 1 where no agent is running, a\n" +
-			"policy is refused, or those in force are older than their files.",
+			"done about it, what was denied and audited, and what is to be confirmed. Where no agent is running it tells what one left in\n" +
+			"force. The exit status is 1 where no agent is running, a policy is refused, or those in force are older than their files.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			held, err := lookAtPins(pins)
+			if err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
 			read, err := policystatus.Read(file)
+			if err != nil && held != nil && !held.Running {
+				return errors.Join(err, c.report(cmd, held, func(w io.Writer) error { return policies.WriteHeld(w, held) }))
+			}
 			if err != nil {
 				return err
 			}
-			status := policies.Status(read, time.Now())
+			status := policies.Status(read, held, time.Now())
 			if err := c.report(cmd, status, status.WriteText); err != nil {
 				return err
 			}
@@ -43,6 +53,39 @@ func (c *policyCommand) status() *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&file, "file", inRunDirectory("policies.json"), "the agent's policies::status_`file`")
+	command.Flags().StringVar(&pins, "pins", defaultPins, "the agent's policies::`pins`")
+	return command
+}
+
+func newPolicyReleaseCommand() *cobra.Command {
+	var pins string
+	command := &cobra.Command{
+		Use:   "release",
+		Short: "Takes down what an agent left in force that is not running any more",
+		Long: "Takes down what an agent left in force that is not running any more: programs, policies, and what was known of processes. While\n" +
+			"an agent is running it does nothing and fails; vedette policy panic on is for that.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			held, err := lookAtPins(pins)
+			if err != nil {
+				return err
+			}
+			if err := releasePins(pins); err != nil {
+				return err
+			}
+			if held == nil {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing was in force")
+				return err
+			}
+			for _, p := range held.Policies {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "not in force any more: %s\n", p.Name); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	command.Flags().StringVar(&pins, "pins", defaultPins, "the agent's policies::`pins`")
 	return command
 }
 

@@ -25,10 +25,10 @@ const (
 // Kind describes one kind of event.
 type Kind struct {
 	Name       string   // the OTel EventName, such as process.exec
-	Class      string   // process, file, network, kernel, alert or enforcement; names the data stream
+	Class      string   // process, file, network, kernel, alert, enforcement or baseline; names the data stream
 	Meaning    string   // one sentence
 	ECS        ECSEvent // how ECS classifies it
-	Sigma      []string // Sigma logsource categories it serves; none for alerts and responses
+	Sigma      []string // Sigma logsource categories it serves; none for what is told about Vedette's own judgements
 	Attributes []string // attributes of the record, in the order of the vocabulary
 }
 
@@ -44,6 +44,11 @@ type ECSField struct {
 	Path      string // dotted, such as process.parent.pid
 	Attribute string // of the log record or its resource
 	Type      Type
+}
+
+// Sensed reports whether the kind is of what the sensor sees, and not of what Vedette judges or does.
+func (k Kind) Sensed() bool {
+	return !slices.Contains([]string{"alert", "enforcement", "baseline"}, k.Class)
 }
 
 // anyCategory stands, in the Sigma table, for every logsource category.

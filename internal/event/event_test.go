@@ -35,6 +35,17 @@ func TestKindsCarryTheirGroupsAndFields(t *testing.T) {
 	assert.Equal(t, ECSEvent{Category: []string{"file"}, Type: []string{"change"}, Action: "rename"}, k.ECS)
 }
 
+func TestSensed(t *testing.T) {
+	for name, want := range map[string]bool{
+		KindProcessExec: true, KindKernelModuleUnload: true, KindDNSQuery: true,
+		KindSecurityAlert: false, KindResponseAction: false, KindEnforcementDenied: false, KindBaselineRule: false,
+	} {
+		kind, ok := KindByName(name)
+		require.True(t, ok, name)
+		assert.Equal(t, want, kind.Sensed(), name)
+	}
+}
+
 func TestIsAttribute(t *testing.T) {
 	assert.True(t, IsAttribute(AttrFileTargetPath))
 	assert.False(t, IsAttribute("Image"))

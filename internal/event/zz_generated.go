@@ -31,152 +31,194 @@ const (
 	KindResponseAction     = "response.action"
 	KindEnforcementDenied  = "enforcement.denied"
 	KindEnforcementAudited = "enforcement.audited"
+	KindBaselineRule       = "baseline.rule"
+	KindBaselineDrift      = "baseline.drift"
+	KindBaselineSummary    = "baseline.summary"
 )
 
 // The attributes of events, of their resource and of their scope.
 const (
-	AttrProcessEntityID                 = "process.entity_id"
-	AttrProcessPID                      = "process.pid"
-	AttrProcessExecutablePath           = "process.executable.path"
-	AttrProcessExecutableName           = "process.executable.name"
-	AttrProcessInvokedPath              = "process.invoked_path"
-	AttrProcessCommandLine              = "process.command_line"
-	AttrProcessUserID                   = "process.user.id"
-	AttrProcessUserName                 = "process.user.name"
-	AttrProcessParentPID                = "process.parent_pid"
-	AttrProcessParentEntityID           = "process.parent.entity_id"
-	AttrProcessParentExecutablePath     = "process.parent.executable.path"
-	AttrProcessParentCommandLine        = "process.parent.command_line"
-	AttrProcessAncestors                = "process.ancestors"
-	AttrProcessAncestry                 = "process.ancestry"
-	AttrContainerID                     = "container.id"
-	AttrContainerRuntimeName            = "container.runtime.name"
-	AttrProcessCommandArgs              = "process.command_args"
-	AttrProcessWorkingDirectory         = "process.working_directory"
-	AttrProcessRealUserID               = "process.real_user.id"
-	AttrProcessGroupID                  = "process.group.id"
-	AttrProcessRealGroupID              = "process.real_group.id"
-	AttrProcessTTY                      = "process.tty"
-	AttrProcessSessionLeaderPID         = "process.session_leader.pid"
-	AttrProcessCreationTime             = "process.creation.time"
-	AttrProcessIOStdin                  = "process.io.stdin"
-	AttrProcessIOStdout                 = "process.io.stdout"
-	AttrProcessIOStderr                 = "process.io.stderr"
-	AttrProcessIOStdinLocal             = "process.io.stdin.local"
-	AttrProcessIOStdinPeer              = "process.io.stdin.peer"
-	AttrProcessIOStdoutPeer             = "process.io.stdout.peer"
-	AttrProcessIOStderrPeer             = "process.io.stderr.peer"
-	AttrProcessIOVia                    = "process.io.via"
-	AttrProcessIORelayEntityID          = "process.io.relay.entity_id"
-	AttrProcessIORelayPID               = "process.io.relay.pid"
-	AttrProcessIORelayExecutablePath    = "process.io.relay.executable.path"
-	AttrProcessIORelayCommandLine       = "process.io.relay.command_line"
-	AttrProcessTargetEntityID           = "process.target.entity_id"
-	AttrProcessTargetPID                = "process.target.pid"
-	AttrProcessTargetExecutablePath     = "process.target.executable.path"
-	AttrProcessTargetCommandLine        = "process.target.command_line"
-	AttrProcessTargetUserID             = "process.target.user.id"
-	AttrProcessTargetUserName           = "process.target.user.name"
-	AttrProcessAccessCall               = "process.access.call"
-	AttrEventOutcome                    = "event.outcome"
-	AttrProcessSavedUserID              = "process.saved_user.id"
-	AttrProcessSavedGroupID             = "process.saved_group.id"
-	AttrProcessOldUserID                = "process.old_user.id"
-	AttrProcessOldUserName              = "process.old_user.name"
-	AttrProcessOldRealUserID            = "process.old_real_user.id"
-	AttrProcessOldGroupID               = "process.old_group.id"
-	AttrProcessOldRealGroupID           = "process.old_real_group.id"
-	AttrFilePath                        = "file.path"
-	AttrFileName                        = "file.name"
-	AttrFileDirectory                   = "file.directory"
-	AttrFileType                        = "file.type"
-	AttrFileInode                       = "file.inode"
-	AttrFilePathTruncated               = "file.path.truncated"
-	AttrNetworkTransport                = "network.transport"
-	AttrNetworkType                     = "network.type"
-	AttrNetworkDirection                = "network.direction"
-	AttrNetworkInitiated                = "network.initiated"
-	AttrSourceAddress                   = "source.address"
-	AttrSourcePort                      = "source.port"
-	AttrDestinationAddress              = "destination.address"
-	AttrDestinationPort                 = "destination.port"
-	AttrErrorType                       = "error.type"
-	AttrEventKind                       = "event.kind"
-	AttrEventID                         = "event.id"
-	AttrSecurityRuleUUID                = "security_rule.uuid"
-	AttrSecurityRuleName                = "security_rule.name"
-	AttrSecurityRuleDescription         = "security_rule.description"
-	AttrSecurityRuleLicense             = "security_rule.license"
-	AttrSecurityRuleReference           = "security_rule.reference"
-	AttrSecurityRuleRulesetName         = "security_rule.ruleset.name"
-	AttrSecurityRuleVersion             = "security_rule.version"
-	AttrSecurityRuleCategory            = "security_rule.category"
-	AttrSecurityRuleLevel               = "security_rule.level"
-	AttrThreatFramework                 = "threat.framework"
-	AttrThreatTechniqueID               = "threat.technique.id"
-	AttrThreatTechniqueName             = "threat.technique.name"
-	AttrThreatTechniqueSubtechniqueID   = "threat.technique.subtechnique.id"
-	AttrThreatTechniqueSubtechniqueName = "threat.technique.subtechnique.name"
-	AttrThreatTacticID                  = "threat.tactic.id"
-	AttrThreatTacticName                = "threat.tactic.name"
-	AttrVedetteMatched                  = "vedette.matched"
-	AttrVedetteMatchedRules             = "vedette.matched_rules"
-	AttrVedetteEventName                = "vedette.event.name"
-	AttrVedetteEventsLost               = "vedette.events_lost"
-	AttrVedetteSuppressedCount          = "vedette.suppressed_count"
-	AttrVedetteCorrelation              = "vedette.correlation"
-	AttrVedetteRulesGeneration          = "vedette.rules_generation"
-	AttrEventRiskScore                  = "event.risk_score"
-	AttrHostRiskCalculatedScore         = "host.risk.calculated_score"
-	AttrUserRiskCalculatedScore         = "user.risk.calculated_score"
-	AttrVedetteResponseAction           = "vedette.response.action"
-	AttrVedetteResponseStep             = "vedette.response.step"
-	AttrVedetteResponseOutcome          = "vedette.response.outcome"
-	AttrVedetteResponseReason           = "vedette.response.reason"
-	AttrVedetteResponseCause            = "vedette.response.cause"
-	AttrVedetteResponseUndoID           = "vedette.response.undo_id"
-	AttrVedetteResponseExpires          = "vedette.response.expires"
-	AttrVedetteResponseAlertID          = "vedette.response.alert_id"
-	AttrVedettePolicyName               = "vedette.policy.name"
-	AttrVedettePolicyRule               = "vedette.policy.rule"
-	AttrVedettePolicyMode               = "vedette.policy.mode"
-	AttrVedettePolicyOperation          = "vedette.policy.operation"
-	AttrVedettePolicyStrength           = "vedette.policy.strength"
-	AttrVedettePolicyHook               = "vedette.policy.hook"
-	AttrVedettePolicyObject             = "vedette.policy.object"
-	AttrVedettePolicyDevice             = "vedette.policy.device"
-	AttrVedettePolicyFolded             = "vedette.policy.folded"
-	AttrVedettePolicyGeneration         = "vedette.policy.generation"
-	AttrVedettePolicyDescription        = "vedette.policy.description"
-	AttrVedettePolicySeverity           = "vedette.policy.severity"
-	AttrVedettePolicyAttack             = "vedette.policy.attack"
-	AttrProcessExitCode                 = "process.exit.code"
-	AttrProcessExitSignal               = "process.exit.signal"
-	AttrFileFlags                       = "file.flags"
-	AttrFileOriginalPath                = "file.original.path"
-	AttrFileTargetPath                  = "file.target_path"
-	AttrNetworkProtocolName             = "network.protocol.name"
-	AttrDNSQuestionName                 = "dns.question.name"
-	AttrDNSQuestionType                 = "dns.question.type"
-	AttrDNSID                           = "dns.id"
-	AttrDllName                         = "dll.name"
-	AttrDllPath                         = "dll.path"
-	AttrKernelModuleOrigin              = "kernel.module.origin"
-	AttrKernelModuleTaints              = "kernel.module.taints"
-	AttrFileChange                      = "file.change"
-	AttrFileMode                        = "file.mode"
-	AttrFilePrivilegeBits               = "file.privilege_bits"
-	AttrFileOwnerID                     = "file.owner.id"
-	AttrFileOwnerName                   = "file.owner.name"
-	AttrFileGroupID                     = "file.group.id"
-	AttrFileXattrName                   = "file.xattr.name"
-	AttrHostName                        = "host.name"
-	AttrHostID                          = "host.id"
-	AttrHostBootID                      = "host.boot.id"
-	AttrOSType                          = "os.type"
-	AttrOSVersion                       = "os.version"
-	AttrServiceName                     = "service.name"
-	AttrVedetteEventsLostTotal          = "vedette.events_lost_total"
+	AttrProcessEntityID                   = "process.entity_id"
+	AttrProcessPID                        = "process.pid"
+	AttrProcessExecutablePath             = "process.executable.path"
+	AttrProcessExecutableName             = "process.executable.name"
+	AttrProcessInvokedPath                = "process.invoked_path"
+	AttrProcessCommandLine                = "process.command_line"
+	AttrProcessUserID                     = "process.user.id"
+	AttrProcessUserName                   = "process.user.name"
+	AttrProcessParentPID                  = "process.parent_pid"
+	AttrProcessParentEntityID             = "process.parent.entity_id"
+	AttrProcessParentExecutablePath       = "process.parent.executable.path"
+	AttrProcessParentCommandLine          = "process.parent.command_line"
+	AttrProcessAncestors                  = "process.ancestors"
+	AttrProcessAncestry                   = "process.ancestry"
+	AttrContainerID                       = "container.id"
+	AttrContainerRuntimeName              = "container.runtime.name"
+	AttrProcessCommandArgs                = "process.command_args"
+	AttrProcessWorkingDirectory           = "process.working_directory"
+	AttrProcessRealUserID                 = "process.real_user.id"
+	AttrProcessGroupID                    = "process.group.id"
+	AttrProcessRealGroupID                = "process.real_group.id"
+	AttrProcessTTY                        = "process.tty"
+	AttrProcessSessionLeaderPID           = "process.session_leader.pid"
+	AttrProcessCreationTime               = "process.creation.time"
+	AttrProcessIOStdin                    = "process.io.stdin"
+	AttrProcessIOStdout                   = "process.io.stdout"
+	AttrProcessIOStderr                   = "process.io.stderr"
+	AttrProcessIOStdinLocal               = "process.io.stdin.local"
+	AttrProcessIOStdinPeer                = "process.io.stdin.peer"
+	AttrProcessIOStdoutPeer               = "process.io.stdout.peer"
+	AttrProcessIOStderrPeer               = "process.io.stderr.peer"
+	AttrProcessIOVia                      = "process.io.via"
+	AttrProcessIORelayEntityID            = "process.io.relay.entity_id"
+	AttrProcessIORelayPID                 = "process.io.relay.pid"
+	AttrProcessIORelayExecutablePath      = "process.io.relay.executable.path"
+	AttrProcessIORelayCommandLine         = "process.io.relay.command_line"
+	AttrProcessTargetEntityID             = "process.target.entity_id"
+	AttrProcessTargetPID                  = "process.target.pid"
+	AttrProcessTargetExecutablePath       = "process.target.executable.path"
+	AttrProcessTargetCommandLine          = "process.target.command_line"
+	AttrProcessTargetUserID               = "process.target.user.id"
+	AttrProcessTargetUserName             = "process.target.user.name"
+	AttrProcessAccessCall                 = "process.access.call"
+	AttrEventOutcome                      = "event.outcome"
+	AttrProcessSavedUserID                = "process.saved_user.id"
+	AttrProcessSavedGroupID               = "process.saved_group.id"
+	AttrProcessOldUserID                  = "process.old_user.id"
+	AttrProcessOldUserName                = "process.old_user.name"
+	AttrProcessOldRealUserID              = "process.old_real_user.id"
+	AttrProcessOldGroupID                 = "process.old_group.id"
+	AttrProcessOldRealGroupID             = "process.old_real_group.id"
+	AttrFilePath                          = "file.path"
+	AttrFileName                          = "file.name"
+	AttrFileDirectory                     = "file.directory"
+	AttrFileType                          = "file.type"
+	AttrFileInode                         = "file.inode"
+	AttrFilePathTruncated                 = "file.path.truncated"
+	AttrNetworkTransport                  = "network.transport"
+	AttrNetworkType                       = "network.type"
+	AttrNetworkDirection                  = "network.direction"
+	AttrNetworkInitiated                  = "network.initiated"
+	AttrSourceAddress                     = "source.address"
+	AttrSourcePort                        = "source.port"
+	AttrDestinationAddress                = "destination.address"
+	AttrDestinationPort                   = "destination.port"
+	AttrErrorType                         = "error.type"
+	AttrEventKind                         = "event.kind"
+	AttrEventID                           = "event.id"
+	AttrSecurityRuleUUID                  = "security_rule.uuid"
+	AttrSecurityRuleName                  = "security_rule.name"
+	AttrSecurityRuleDescription           = "security_rule.description"
+	AttrSecurityRuleLicense               = "security_rule.license"
+	AttrSecurityRuleReference             = "security_rule.reference"
+	AttrSecurityRuleRulesetName           = "security_rule.ruleset.name"
+	AttrSecurityRuleVersion               = "security_rule.version"
+	AttrSecurityRuleCategory              = "security_rule.category"
+	AttrSecurityRuleLevel                 = "security_rule.level"
+	AttrThreatFramework                   = "threat.framework"
+	AttrThreatTechniqueID                 = "threat.technique.id"
+	AttrThreatTechniqueName               = "threat.technique.name"
+	AttrThreatTechniqueSubtechniqueID     = "threat.technique.subtechnique.id"
+	AttrThreatTechniqueSubtechniqueName   = "threat.technique.subtechnique.name"
+	AttrThreatTacticID                    = "threat.tactic.id"
+	AttrThreatTacticName                  = "threat.tactic.name"
+	AttrVedetteMatched                    = "vedette.matched"
+	AttrVedetteMatchedRules               = "vedette.matched_rules"
+	AttrVedetteEventName                  = "vedette.event.name"
+	AttrVedetteEventsLost                 = "vedette.events_lost"
+	AttrVedetteSuppressedCount            = "vedette.suppressed_count"
+	AttrVedetteCorrelation                = "vedette.correlation"
+	AttrVedetteRulesGeneration            = "vedette.rules_generation"
+	AttrEventRiskScore                    = "event.risk_score"
+	AttrHostRiskCalculatedScore           = "host.risk.calculated_score"
+	AttrUserRiskCalculatedScore           = "user.risk.calculated_score"
+	AttrVedetteResponseAction             = "vedette.response.action"
+	AttrVedetteResponseStep               = "vedette.response.step"
+	AttrVedetteResponseOutcome            = "vedette.response.outcome"
+	AttrVedetteResponseReason             = "vedette.response.reason"
+	AttrVedetteResponseCause              = "vedette.response.cause"
+	AttrVedetteResponseUndoID             = "vedette.response.undo_id"
+	AttrVedetteResponseExpires            = "vedette.response.expires"
+	AttrVedetteResponseAlertID            = "vedette.response.alert_id"
+	AttrVedettePolicyName                 = "vedette.policy.name"
+	AttrVedettePolicyRule                 = "vedette.policy.rule"
+	AttrVedettePolicyMode                 = "vedette.policy.mode"
+	AttrVedettePolicyOperation            = "vedette.policy.operation"
+	AttrVedettePolicyStrength             = "vedette.policy.strength"
+	AttrVedettePolicyHook                 = "vedette.policy.hook"
+	AttrVedettePolicyObject               = "vedette.policy.object"
+	AttrVedettePolicyDevice               = "vedette.policy.device"
+	AttrVedettePolicyFolded               = "vedette.policy.folded"
+	AttrVedettePolicyGeneration           = "vedette.policy.generation"
+	AttrVedettePolicyDescription          = "vedette.policy.description"
+	AttrVedettePolicySeverity             = "vedette.policy.severity"
+	AttrVedettePolicyAttack               = "vedette.policy.attack"
+	AttrVedetteBaselineTemplate           = "vedette.baseline.template"
+	AttrVedetteBaselineProfile            = "vedette.baseline.profile"
+	AttrVedetteBaselineScanID             = "vedette.baseline.scan_id"
+	AttrVedetteBaselineVerdict            = "vedette.baseline.verdict"
+	AttrResultEvaluation                  = "result.evaluation"
+	AttrVedetteBaselineSeverity           = "vedette.baseline.severity"
+	AttrVedetteBaselineReason             = "vedette.baseline.reason"
+	AttrVedetteBaselineClauses            = "vedette.baseline.clauses"
+	AttrVedetteBaselineMlps               = "vedette.baseline.mlps"
+	AttrVedetteBaselineGbt28448           = "vedette.baseline.gbt28448"
+	AttrVedetteBaselineCis                = "vedette.baseline.cis"
+	AttrVedetteBaselineSubject            = "vedette.baseline.subject"
+	AttrVedetteBaselineActual             = "vedette.baseline.actual"
+	AttrVedetteBaselineExpected           = "vedette.baseline.expected"
+	AttrVedetteBaselineFile               = "vedette.baseline.file"
+	AttrVedetteBaselineLine               = "vedette.baseline.line"
+	AttrVedetteBaselineEvidence           = "vedette.baseline.evidence"
+	AttrVedetteBaselineWaiverApprover     = "vedette.baseline.waiver.approver"
+	AttrVedetteBaselineWaiverReason       = "vedette.baseline.waiver.reason"
+	AttrVedetteBaselineWaiverExpires      = "vedette.baseline.waiver.expires"
+	AttrEventDuration                     = "event.duration"
+	AttrVedetteBaselineScore              = "vedette.baseline.score"
+	AttrVedetteBaselineCountRules         = "vedette.baseline.count.rules"
+	AttrVedetteBaselineCountPass          = "vedette.baseline.count.pass"
+	AttrVedetteBaselineCountFail          = "vedette.baseline.count.fail"
+	AttrVedetteBaselineCountError         = "vedette.baseline.count.error"
+	AttrVedetteBaselineCountWaived        = "vedette.baseline.count.waived"
+	AttrVedetteBaselineCountManual        = "vedette.baseline.count.manual"
+	AttrVedetteBaselineCountNotApplicable = "vedette.baseline.count.not_applicable"
+	AttrVedetteBaselineCountChanged       = "vedette.baseline.count.changed"
+	AttrVedetteBaselineCountDrifted       = "vedette.baseline.count.drifted"
+	AttrVedetteBaselineCountJudged        = "vedette.baseline.count.judged"
+	AttrVedetteBaselineCountStaleWaivers  = "vedette.baseline.count.stale_waivers"
+	AttrProcessExitCode                   = "process.exit.code"
+	AttrProcessExitSignal                 = "process.exit.signal"
+	AttrFileFlags                         = "file.flags"
+	AttrFileOriginalPath                  = "file.original.path"
+	AttrFileTargetPath                    = "file.target_path"
+	AttrNetworkProtocolName               = "network.protocol.name"
+	AttrDNSQuestionName                   = "dns.question.name"
+	AttrDNSQuestionType                   = "dns.question.type"
+	AttrDNSID                             = "dns.id"
+	AttrDllName                           = "dll.name"
+	AttrDllPath                           = "dll.path"
+	AttrKernelModuleOrigin                = "kernel.module.origin"
+	AttrKernelModuleTaints                = "kernel.module.taints"
+	AttrFileChange                        = "file.change"
+	AttrFileMode                          = "file.mode"
+	AttrFilePrivilegeBits                 = "file.privilege_bits"
+	AttrFileOwnerID                       = "file.owner.id"
+	AttrFileOwnerName                     = "file.owner.name"
+	AttrFileGroupID                       = "file.group.id"
+	AttrFileXattrName                     = "file.xattr.name"
+	AttrVedetteBaselinePrevious           = "vedette.baseline.previous"
+	AttrVedetteBaselineCause              = "vedette.baseline.cause"
+	AttrVedetteBaselineDriftState         = "vedette.baseline.drift.state"
+	AttrVedetteBaselineDriftApproved      = "vedette.baseline.drift.approved"
+	AttrVedetteBaselineApprovalTime       = "vedette.baseline.approval.time"
+	AttrVedetteBaselineApprovalBy         = "vedette.baseline.approval.by"
+	AttrHostName                          = "host.name"
+	AttrHostID                            = "host.id"
+	AttrHostBootID                        = "host.boot.id"
+	AttrOSType                            = "os.type"
+	AttrOSVersion                         = "os.version"
+	AttrServiceName                       = "service.name"
+	AttrVedetteEventsLostTotal            = "vedette.events_lost_total"
 )
 
 var kinds = []Kind{
@@ -1088,6 +1130,103 @@ var kinds = []Kind{
 			AttrFileOriginalPath,
 		},
 	},
+	{
+		Name:    KindBaselineRule,
+		Class:   "baseline",
+		Meaning: "A rule of a baseline judged how this host is configured. One record when the verdict is a new one, and one of every rule in each snapshot.",
+		ECS:     ECSEvent{Category: []string{"configuration"}, Type: []string{"info"}, Action: "baseline_rule"},
+		Attributes: []string{
+			AttrEventKind,
+			AttrVedetteBaselineTemplate,
+			AttrVedetteBaselineProfile,
+			AttrVedetteBaselineScanID,
+			AttrSecurityRuleUUID,
+			AttrSecurityRuleName,
+			AttrSecurityRuleDescription,
+			AttrSecurityRuleRulesetName,
+			AttrVedetteBaselineVerdict,
+			AttrResultEvaluation,
+			AttrVedetteBaselineSeverity,
+			AttrVedetteBaselineReason,
+			AttrVedetteBaselineClauses,
+			AttrVedetteBaselineMlps,
+			AttrVedetteBaselineGbt28448,
+			AttrVedetteBaselineCis,
+			AttrVedetteBaselineSubject,
+			AttrVedetteBaselineActual,
+			AttrVedetteBaselineExpected,
+			AttrVedetteBaselineFile,
+			AttrVedetteBaselineLine,
+			AttrVedetteBaselineEvidence,
+			AttrVedetteBaselineWaiverApprover,
+			AttrVedetteBaselineWaiverReason,
+			AttrVedetteBaselineWaiverExpires,
+			AttrVedetteBaselinePrevious,
+			AttrVedetteBaselineCause,
+		},
+	},
+	{
+		Name:    KindBaselineDrift,
+		Class:   "baseline",
+		Meaning: "A rule of a baseline came to have another verdict than in the state that was approved, or is back to it.",
+		ECS:     ECSEvent{Category: []string{"configuration"}, Type: []string{"change"}, Action: "baseline_drift"},
+		Attributes: []string{
+			AttrEventKind,
+			AttrVedetteBaselineTemplate,
+			AttrVedetteBaselineProfile,
+			AttrVedetteBaselineScanID,
+			AttrSecurityRuleUUID,
+			AttrSecurityRuleName,
+			AttrSecurityRuleDescription,
+			AttrSecurityRuleRulesetName,
+			AttrVedetteBaselineVerdict,
+			AttrResultEvaluation,
+			AttrVedetteBaselineSeverity,
+			AttrVedetteBaselineReason,
+			AttrVedetteBaselineClauses,
+			AttrVedetteBaselineMlps,
+			AttrVedetteBaselineGbt28448,
+			AttrVedetteBaselineCis,
+			AttrVedetteBaselineSubject,
+			AttrVedetteBaselineActual,
+			AttrVedetteBaselineExpected,
+			AttrVedetteBaselineFile,
+			AttrVedetteBaselineLine,
+			AttrVedetteBaselineEvidence,
+			AttrVedetteBaselineWaiverApprover,
+			AttrVedetteBaselineWaiverReason,
+			AttrVedetteBaselineWaiverExpires,
+			AttrVedetteBaselineDriftState,
+			AttrVedetteBaselineDriftApproved,
+			AttrVedetteBaselineApprovalTime,
+			AttrVedetteBaselineApprovalBy,
+		},
+	},
+	{
+		Name:    KindBaselineSummary,
+		Class:   "baseline",
+		Meaning: "What a scan by a baseline found in all. One record for each scan.",
+		ECS:     ECSEvent{Category: []string{"configuration"}, Type: []string{"info"}, Action: "baseline_summary"},
+		Attributes: []string{
+			AttrEventKind,
+			AttrVedetteBaselineTemplate,
+			AttrVedetteBaselineProfile,
+			AttrVedetteBaselineScanID,
+			AttrEventDuration,
+			AttrVedetteBaselineScore,
+			AttrVedetteBaselineCountRules,
+			AttrVedetteBaselineCountPass,
+			AttrVedetteBaselineCountFail,
+			AttrVedetteBaselineCountError,
+			AttrVedetteBaselineCountWaived,
+			AttrVedetteBaselineCountManual,
+			AttrVedetteBaselineCountNotApplicable,
+			AttrVedetteBaselineCountChanged,
+			AttrVedetteBaselineCountDrifted,
+			AttrVedetteBaselineCountJudged,
+			AttrVedetteBaselineCountStaleWaivers,
+		},
+	},
 }
 
 var kindIndex = map[string]int{
@@ -1116,6 +1255,9 @@ var kindIndex = map[string]int{
 	KindResponseAction:     22,
 	KindEnforcementDenied:  23,
 	KindEnforcementAudited: 24,
+	KindBaselineRule:       25,
+	KindBaselineDrift:      26,
+	KindBaselineSummary:    27,
 }
 
 var ecsPlan = []ECSField{
@@ -1135,6 +1277,7 @@ var ecsPlan = []ECSField{
 	{Path: "dns.question.name", Attribute: AttrDNSQuestionName, Type: String},
 	{Path: "dns.question.type", Attribute: AttrDNSQuestionType, Type: String},
 	{Path: "error.code", Attribute: AttrErrorType, Type: String},
+	{Path: "event.duration", Attribute: AttrEventDuration, Type: Int},
 	{Path: "event.id", Attribute: AttrEventID, Type: String},
 	{Path: "event.kind", Attribute: AttrEventKind, Type: String},
 	{Path: "event.outcome", Attribute: AttrEventOutcome, Type: String},
@@ -1183,6 +1326,7 @@ var ecsPlan = []ECSField{
 	{Path: "process.user.id", Attribute: AttrProcessUserID, Type: Int},
 	{Path: "process.user.name", Attribute: AttrProcessUserName, Type: String},
 	{Path: "process.working_directory", Attribute: AttrProcessWorkingDirectory, Type: String},
+	{Path: "result.evaluation", Attribute: AttrResultEvaluation, Type: String},
 	{Path: "rule.category", Attribute: AttrSecurityRuleCategory, Type: String},
 	{Path: "rule.description", Attribute: AttrSecurityRuleDescription, Type: String},
 	{Path: "rule.license", Attribute: AttrSecurityRuleLicense, Type: String},
@@ -1201,6 +1345,43 @@ var ecsPlan = []ECSField{
 	{Path: "threat.technique.subtechnique.id", Attribute: AttrThreatTechniqueSubtechniqueID, Type: Strings},
 	{Path: "threat.technique.subtechnique.name", Attribute: AttrThreatTechniqueSubtechniqueName, Type: Strings},
 	{Path: "user.risk.calculated_score", Attribute: AttrUserRiskCalculatedScore, Type: Int},
+	{Path: "vedette.baseline.actual", Attribute: AttrVedetteBaselineActual, Type: String},
+	{Path: "vedette.baseline.approval.by", Attribute: AttrVedetteBaselineApprovalBy, Type: String},
+	{Path: "vedette.baseline.approval.time", Attribute: AttrVedetteBaselineApprovalTime, Type: Time},
+	{Path: "vedette.baseline.cause", Attribute: AttrVedetteBaselineCause, Type: String},
+	{Path: "vedette.baseline.cis", Attribute: AttrVedetteBaselineCis, Type: Strings},
+	{Path: "vedette.baseline.clauses", Attribute: AttrVedetteBaselineClauses, Type: Strings},
+	{Path: "vedette.baseline.count.changed", Attribute: AttrVedetteBaselineCountChanged, Type: Int},
+	{Path: "vedette.baseline.count.drifted", Attribute: AttrVedetteBaselineCountDrifted, Type: Int},
+	{Path: "vedette.baseline.count.error", Attribute: AttrVedetteBaselineCountError, Type: Int},
+	{Path: "vedette.baseline.count.fail", Attribute: AttrVedetteBaselineCountFail, Type: Int},
+	{Path: "vedette.baseline.count.judged", Attribute: AttrVedetteBaselineCountJudged, Type: Int},
+	{Path: "vedette.baseline.count.manual", Attribute: AttrVedetteBaselineCountManual, Type: Int},
+	{Path: "vedette.baseline.count.not_applicable", Attribute: AttrVedetteBaselineCountNotApplicable, Type: Int},
+	{Path: "vedette.baseline.count.pass", Attribute: AttrVedetteBaselineCountPass, Type: Int},
+	{Path: "vedette.baseline.count.rules", Attribute: AttrVedetteBaselineCountRules, Type: Int},
+	{Path: "vedette.baseline.count.stale_waivers", Attribute: AttrVedetteBaselineCountStaleWaivers, Type: Int},
+	{Path: "vedette.baseline.count.waived", Attribute: AttrVedetteBaselineCountWaived, Type: Int},
+	{Path: "vedette.baseline.drift.approved", Attribute: AttrVedetteBaselineDriftApproved, Type: String},
+	{Path: "vedette.baseline.drift.state", Attribute: AttrVedetteBaselineDriftState, Type: String},
+	{Path: "vedette.baseline.evidence", Attribute: AttrVedetteBaselineEvidence, Type: Strings},
+	{Path: "vedette.baseline.expected", Attribute: AttrVedetteBaselineExpected, Type: String},
+	{Path: "vedette.baseline.file", Attribute: AttrVedetteBaselineFile, Type: String},
+	{Path: "vedette.baseline.gbt28448", Attribute: AttrVedetteBaselineGbt28448, Type: Strings},
+	{Path: "vedette.baseline.line", Attribute: AttrVedetteBaselineLine, Type: Int},
+	{Path: "vedette.baseline.mlps", Attribute: AttrVedetteBaselineMlps, Type: Strings},
+	{Path: "vedette.baseline.previous", Attribute: AttrVedetteBaselinePrevious, Type: String},
+	{Path: "vedette.baseline.profile", Attribute: AttrVedetteBaselineProfile, Type: String},
+	{Path: "vedette.baseline.reason", Attribute: AttrVedetteBaselineReason, Type: String},
+	{Path: "vedette.baseline.scan_id", Attribute: AttrVedetteBaselineScanID, Type: String},
+	{Path: "vedette.baseline.score", Attribute: AttrVedetteBaselineScore, Type: Int},
+	{Path: "vedette.baseline.severity", Attribute: AttrVedetteBaselineSeverity, Type: String},
+	{Path: "vedette.baseline.subject", Attribute: AttrVedetteBaselineSubject, Type: String},
+	{Path: "vedette.baseline.template", Attribute: AttrVedetteBaselineTemplate, Type: String},
+	{Path: "vedette.baseline.verdict", Attribute: AttrVedetteBaselineVerdict, Type: String},
+	{Path: "vedette.baseline.waiver.approver", Attribute: AttrVedetteBaselineWaiverApprover, Type: String},
+	{Path: "vedette.baseline.waiver.expires", Attribute: AttrVedetteBaselineWaiverExpires, Type: Time},
+	{Path: "vedette.baseline.waiver.reason", Attribute: AttrVedetteBaselineWaiverReason, Type: String},
 	{Path: "vedette.correlation", Attribute: AttrVedetteCorrelation, Type: Map},
 	{Path: "vedette.event.name", Attribute: AttrVedetteEventName, Type: String},
 	{Path: "vedette.events_lost", Attribute: AttrVedetteEventsLost, Type: Int},
@@ -1232,148 +1413,187 @@ var ecsPlan = []ECSField{
 }
 
 var types = map[string]Type{
-	AttrProcessEntityID:                 String,
-	AttrProcessPID:                      Int,
-	AttrProcessExecutablePath:           String,
-	AttrProcessExecutableName:           String,
-	AttrProcessInvokedPath:              String,
-	AttrProcessCommandLine:              String,
-	AttrProcessUserID:                   Int,
-	AttrProcessUserName:                 String,
-	AttrProcessParentPID:                Int,
-	AttrProcessParentEntityID:           String,
-	AttrProcessParentExecutablePath:     String,
-	AttrProcessParentCommandLine:        String,
-	AttrProcessAncestors:                Strings,
-	AttrProcessAncestry:                 Strings,
-	AttrContainerID:                     String,
-	AttrContainerRuntimeName:            String,
-	AttrProcessCommandArgs:              Strings,
-	AttrProcessWorkingDirectory:         String,
-	AttrProcessRealUserID:               Int,
-	AttrProcessGroupID:                  Int,
-	AttrProcessRealGroupID:              Int,
-	AttrProcessTTY:                      String,
-	AttrProcessSessionLeaderPID:         Int,
-	AttrProcessCreationTime:             Time,
-	AttrProcessIOStdin:                  String,
-	AttrProcessIOStdout:                 String,
-	AttrProcessIOStderr:                 String,
-	AttrProcessIOStdinLocal:             String,
-	AttrProcessIOStdinPeer:              String,
-	AttrProcessIOStdoutPeer:             String,
-	AttrProcessIOStderrPeer:             String,
-	AttrProcessIOVia:                    String,
-	AttrProcessIORelayEntityID:          String,
-	AttrProcessIORelayPID:               Int,
-	AttrProcessIORelayExecutablePath:    String,
-	AttrProcessIORelayCommandLine:       String,
-	AttrProcessTargetEntityID:           String,
-	AttrProcessTargetPID:                Int,
-	AttrProcessTargetExecutablePath:     String,
-	AttrProcessTargetCommandLine:        String,
-	AttrProcessTargetUserID:             Int,
-	AttrProcessTargetUserName:           String,
-	AttrProcessAccessCall:               String,
-	AttrEventOutcome:                    String,
-	AttrProcessSavedUserID:              Int,
-	AttrProcessSavedGroupID:             Int,
-	AttrProcessOldUserID:                Int,
-	AttrProcessOldUserName:              String,
-	AttrProcessOldRealUserID:            Int,
-	AttrProcessOldGroupID:               Int,
-	AttrProcessOldRealGroupID:           Int,
-	AttrFilePath:                        String,
-	AttrFileName:                        String,
-	AttrFileDirectory:                   String,
-	AttrFileType:                        String,
-	AttrFileInode:                       String,
-	AttrFilePathTruncated:               Bool,
-	AttrNetworkTransport:                String,
-	AttrNetworkType:                     String,
-	AttrNetworkDirection:                String,
-	AttrNetworkInitiated:                String,
-	AttrSourceAddress:                   String,
-	AttrSourcePort:                      Int,
-	AttrDestinationAddress:              String,
-	AttrDestinationPort:                 Int,
-	AttrErrorType:                       String,
-	AttrEventKind:                       String,
-	AttrEventID:                         String,
-	AttrSecurityRuleUUID:                String,
-	AttrSecurityRuleName:                String,
-	AttrSecurityRuleDescription:         String,
-	AttrSecurityRuleLicense:             String,
-	AttrSecurityRuleReference:           String,
-	AttrSecurityRuleRulesetName:         String,
-	AttrSecurityRuleVersion:             String,
-	AttrSecurityRuleCategory:            String,
-	AttrSecurityRuleLevel:               String,
-	AttrThreatFramework:                 String,
-	AttrThreatTechniqueID:               Strings,
-	AttrThreatTechniqueName:             Strings,
-	AttrThreatTechniqueSubtechniqueID:   Strings,
-	AttrThreatTechniqueSubtechniqueName: Strings,
-	AttrThreatTacticID:                  Strings,
-	AttrThreatTacticName:                Strings,
-	AttrVedetteMatched:                  Map,
-	AttrVedetteMatchedRules:             Strings,
-	AttrVedetteEventName:                String,
-	AttrVedetteEventsLost:               Int,
-	AttrVedetteSuppressedCount:          Int,
-	AttrVedetteCorrelation:              Map,
-	AttrVedetteRulesGeneration:          Int,
-	AttrEventRiskScore:                  Int,
-	AttrHostRiskCalculatedScore:         Int,
-	AttrUserRiskCalculatedScore:         Int,
-	AttrVedetteResponseAction:           String,
-	AttrVedetteResponseStep:             String,
-	AttrVedetteResponseOutcome:          String,
-	AttrVedetteResponseReason:           String,
-	AttrVedetteResponseCause:            String,
-	AttrVedetteResponseUndoID:           String,
-	AttrVedetteResponseExpires:          Time,
-	AttrVedetteResponseAlertID:          String,
-	AttrVedettePolicyName:               String,
-	AttrVedettePolicyRule:               String,
-	AttrVedettePolicyMode:               String,
-	AttrVedettePolicyOperation:          String,
-	AttrVedettePolicyStrength:           String,
-	AttrVedettePolicyHook:               String,
-	AttrVedettePolicyObject:             String,
-	AttrVedettePolicyDevice:             String,
-	AttrVedettePolicyFolded:             Int,
-	AttrVedettePolicyGeneration:         Int,
-	AttrVedettePolicyDescription:        String,
-	AttrVedettePolicySeverity:           String,
-	AttrVedettePolicyAttack:             Strings,
-	AttrProcessExitCode:                 Int,
-	AttrProcessExitSignal:               Int,
-	AttrFileFlags:                       Strings,
-	AttrFileOriginalPath:                String,
-	AttrFileTargetPath:                  String,
-	AttrNetworkProtocolName:             String,
-	AttrDNSQuestionName:                 String,
-	AttrDNSQuestionType:                 String,
-	AttrDNSID:                           String,
-	AttrDllName:                         String,
-	AttrDllPath:                         String,
-	AttrKernelModuleOrigin:              String,
-	AttrKernelModuleTaints:              Strings,
-	AttrFileChange:                      String,
-	AttrFileMode:                        String,
-	AttrFilePrivilegeBits:               Strings,
-	AttrFileOwnerID:                     String,
-	AttrFileOwnerName:                   String,
-	AttrFileGroupID:                     String,
-	AttrFileXattrName:                   String,
-	AttrHostName:                        String,
-	AttrHostID:                          String,
-	AttrHostBootID:                      String,
-	AttrOSType:                          String,
-	AttrOSVersion:                       String,
-	AttrServiceName:                     String,
-	AttrVedetteEventsLostTotal:          Int,
+	AttrProcessEntityID:                   String,
+	AttrProcessPID:                        Int,
+	AttrProcessExecutablePath:             String,
+	AttrProcessExecutableName:             String,
+	AttrProcessInvokedPath:                String,
+	AttrProcessCommandLine:                String,
+	AttrProcessUserID:                     Int,
+	AttrProcessUserName:                   String,
+	AttrProcessParentPID:                  Int,
+	AttrProcessParentEntityID:             String,
+	AttrProcessParentExecutablePath:       String,
+	AttrProcessParentCommandLine:          String,
+	AttrProcessAncestors:                  Strings,
+	AttrProcessAncestry:                   Strings,
+	AttrContainerID:                       String,
+	AttrContainerRuntimeName:              String,
+	AttrProcessCommandArgs:                Strings,
+	AttrProcessWorkingDirectory:           String,
+	AttrProcessRealUserID:                 Int,
+	AttrProcessGroupID:                    Int,
+	AttrProcessRealGroupID:                Int,
+	AttrProcessTTY:                        String,
+	AttrProcessSessionLeaderPID:           Int,
+	AttrProcessCreationTime:               Time,
+	AttrProcessIOStdin:                    String,
+	AttrProcessIOStdout:                   String,
+	AttrProcessIOStderr:                   String,
+	AttrProcessIOStdinLocal:               String,
+	AttrProcessIOStdinPeer:                String,
+	AttrProcessIOStdoutPeer:               String,
+	AttrProcessIOStderrPeer:               String,
+	AttrProcessIOVia:                      String,
+	AttrProcessIORelayEntityID:            String,
+	AttrProcessIORelayPID:                 Int,
+	AttrProcessIORelayExecutablePath:      String,
+	AttrProcessIORelayCommandLine:         String,
+	AttrProcessTargetEntityID:             String,
+	AttrProcessTargetPID:                  Int,
+	AttrProcessTargetExecutablePath:       String,
+	AttrProcessTargetCommandLine:          String,
+	AttrProcessTargetUserID:               Int,
+	AttrProcessTargetUserName:             String,
+	AttrProcessAccessCall:                 String,
+	AttrEventOutcome:                      String,
+	AttrProcessSavedUserID:                Int,
+	AttrProcessSavedGroupID:               Int,
+	AttrProcessOldUserID:                  Int,
+	AttrProcessOldUserName:                String,
+	AttrProcessOldRealUserID:              Int,
+	AttrProcessOldGroupID:                 Int,
+	AttrProcessOldRealGroupID:             Int,
+	AttrFilePath:                          String,
+	AttrFileName:                          String,
+	AttrFileDirectory:                     String,
+	AttrFileType:                          String,
+	AttrFileInode:                         String,
+	AttrFilePathTruncated:                 Bool,
+	AttrNetworkTransport:                  String,
+	AttrNetworkType:                       String,
+	AttrNetworkDirection:                  String,
+	AttrNetworkInitiated:                  String,
+	AttrSourceAddress:                     String,
+	AttrSourcePort:                        Int,
+	AttrDestinationAddress:                String,
+	AttrDestinationPort:                   Int,
+	AttrErrorType:                         String,
+	AttrEventKind:                         String,
+	AttrEventID:                           String,
+	AttrSecurityRuleUUID:                  String,
+	AttrSecurityRuleName:                  String,
+	AttrSecurityRuleDescription:           String,
+	AttrSecurityRuleLicense:               String,
+	AttrSecurityRuleReference:             String,
+	AttrSecurityRuleRulesetName:           String,
+	AttrSecurityRuleVersion:               String,
+	AttrSecurityRuleCategory:              String,
+	AttrSecurityRuleLevel:                 String,
+	AttrThreatFramework:                   String,
+	AttrThreatTechniqueID:                 Strings,
+	AttrThreatTechniqueName:               Strings,
+	AttrThreatTechniqueSubtechniqueID:     Strings,
+	AttrThreatTechniqueSubtechniqueName:   Strings,
+	AttrThreatTacticID:                    Strings,
+	AttrThreatTacticName:                  Strings,
+	AttrVedetteMatched:                    Map,
+	AttrVedetteMatchedRules:               Strings,
+	AttrVedetteEventName:                  String,
+	AttrVedetteEventsLost:                 Int,
+	AttrVedetteSuppressedCount:            Int,
+	AttrVedetteCorrelation:                Map,
+	AttrVedetteRulesGeneration:            Int,
+	AttrEventRiskScore:                    Int,
+	AttrHostRiskCalculatedScore:           Int,
+	AttrUserRiskCalculatedScore:           Int,
+	AttrVedetteResponseAction:             String,
+	AttrVedetteResponseStep:               String,
+	AttrVedetteResponseOutcome:            String,
+	AttrVedetteResponseReason:             String,
+	AttrVedetteResponseCause:              String,
+	AttrVedetteResponseUndoID:             String,
+	AttrVedetteResponseExpires:            Time,
+	AttrVedetteResponseAlertID:            String,
+	AttrVedettePolicyName:                 String,
+	AttrVedettePolicyRule:                 String,
+	AttrVedettePolicyMode:                 String,
+	AttrVedettePolicyOperation:            String,
+	AttrVedettePolicyStrength:             String,
+	AttrVedettePolicyHook:                 String,
+	AttrVedettePolicyObject:               String,
+	AttrVedettePolicyDevice:               String,
+	AttrVedettePolicyFolded:               Int,
+	AttrVedettePolicyGeneration:           Int,
+	AttrVedettePolicyDescription:          String,
+	AttrVedettePolicySeverity:             String,
+	AttrVedettePolicyAttack:               Strings,
+	AttrVedetteBaselineTemplate:           String,
+	AttrVedetteBaselineProfile:            String,
+	AttrVedetteBaselineScanID:             String,
+	AttrVedetteBaselineVerdict:            String,
+	AttrResultEvaluation:                  String,
+	AttrVedetteBaselineSeverity:           String,
+	AttrVedetteBaselineReason:             String,
+	AttrVedetteBaselineClauses:            Strings,
+	AttrVedetteBaselineMlps:               Strings,
+	AttrVedetteBaselineGbt28448:           Strings,
+	AttrVedetteBaselineCis:                Strings,
+	AttrVedetteBaselineSubject:            String,
+	AttrVedetteBaselineActual:             String,
+	AttrVedetteBaselineExpected:           String,
+	AttrVedetteBaselineFile:               String,
+	AttrVedetteBaselineLine:               Int,
+	AttrVedetteBaselineEvidence:           Strings,
+	AttrVedetteBaselineWaiverApprover:     String,
+	AttrVedetteBaselineWaiverReason:       String,
+	AttrVedetteBaselineWaiverExpires:      Time,
+	AttrEventDuration:                     Int,
+	AttrVedetteBaselineScore:              Int,
+	AttrVedetteBaselineCountRules:         Int,
+	AttrVedetteBaselineCountPass:          Int,
+	AttrVedetteBaselineCountFail:          Int,
+	AttrVedetteBaselineCountError:         Int,
+	AttrVedetteBaselineCountWaived:        Int,
+	AttrVedetteBaselineCountManual:        Int,
+	AttrVedetteBaselineCountNotApplicable: Int,
+	AttrVedetteBaselineCountChanged:       Int,
+	AttrVedetteBaselineCountDrifted:       Int,
+	AttrVedetteBaselineCountJudged:        Int,
+	AttrVedetteBaselineCountStaleWaivers:  Int,
+	AttrProcessExitCode:                   Int,
+	AttrProcessExitSignal:                 Int,
+	AttrFileFlags:                         Strings,
+	AttrFileOriginalPath:                  String,
+	AttrFileTargetPath:                    String,
+	AttrNetworkProtocolName:               String,
+	AttrDNSQuestionName:                   String,
+	AttrDNSQuestionType:                   String,
+	AttrDNSID:                             String,
+	AttrDllName:                           String,
+	AttrDllPath:                           String,
+	AttrKernelModuleOrigin:                String,
+	AttrKernelModuleTaints:                Strings,
+	AttrFileChange:                        String,
+	AttrFileMode:                          String,
+	AttrFilePrivilegeBits:                 Strings,
+	AttrFileOwnerID:                       String,
+	AttrFileOwnerName:                     String,
+	AttrFileGroupID:                       String,
+	AttrFileXattrName:                     String,
+	AttrVedetteBaselinePrevious:           String,
+	AttrVedetteBaselineCause:              String,
+	AttrVedetteBaselineDriftState:         String,
+	AttrVedetteBaselineDriftApproved:      String,
+	AttrVedetteBaselineApprovalTime:       Time,
+	AttrVedetteBaselineApprovalBy:         String,
+	AttrHostName:                          String,
+	AttrHostID:                            String,
+	AttrHostBootID:                        String,
+	AttrOSType:                            String,
+	AttrOSVersion:                         String,
+	AttrServiceName:                       String,
+	AttrVedetteEventsLostTotal:            Int,
 }
 
 var resourceAttributes = []string{

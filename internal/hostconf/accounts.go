@@ -61,7 +61,7 @@ type Accounts struct {
 
 // Accounts gives the host's own accounts, not those of directories on the network.
 func (h *Host) Accounts() (*Accounts, error) {
-	return h.accounts.get(func() (*Accounts, error) {
+	return cached(h, "accounts", func(h *Host) (*Accounts, error) {
 		passwd, err := h.required("/etc/passwd")
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (h *Host) Accounts() (*Accounts, error) {
 
 // owners are the accounts and groups by which files are owned. They are known without the rights that shadow needs.
 func (h *Host) owners() (*Accounts, error) {
-	return h.owning.get(func() (*Accounts, error) {
+	return cached(h, "owners", func(h *Host) (*Accounts, error) {
 		passwd, err := h.required("/etc/passwd")
 		if err != nil {
 			return nil, err

@@ -13,7 +13,10 @@ func (h *Host) Firewall() ([]Chain, error) {
 	if h.root != "/" {
 		return nil, fmt.Errorf("reading the packet filter: %w", ErrOtherRoot)
 	}
-	return h.firewall.get(readFirewall)
+	return cached(h, "firewall", func(h *Host) ([]Chain, error) {
+		h.cannotCompare("the packet filter")
+		return readFirewall()
+	})
 }
 
 // familyNames are the families of what the host itself sends and takes.

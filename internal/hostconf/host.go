@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 )
@@ -26,35 +25,13 @@ type Place struct {
 
 // Host is a host by its root directory. Its methods may be called concurrently.
 type Host struct {
-	root  string
-	files sync.Map // by path: *once[[]byte]
-
-	release  once[Release]
-	accounts once[*Accounts]
-	owning   once[*Accounts]
-	mounts   once[[]Mount]
-	packages once[map[string]string]
-	sysctls  once[[]Setting]
-	modules  once[*modules]
-	walked   once[[]Found]
-	sshd     once[[]Setting]
-	firewall once[[]Chain]
+	root   string
+	memory *memory
+	seen   *seen // what was looked at through this Host; nil where nobody wants to know
 }
 
 // New gives the host whose root directory this is: "/" for the one this runs on.
-func New(root string) *Host { return &Host{root: filepath.Clean(root)} }
-
-// once is a value that is made when it is first asked for.
-type once[T any] struct {
-	guard sync.Once
-	value T
-	err   error
-}
-
-func (o *once[T]) get(make func() (T, error)) (T, error) {
-	o.guard.Do(func() { o.value, o.err = make() })
-	return o.value, o.err
-}
+func New(root string) *Host { return &Host{root: filepath.Clean(root), memory: &memory{}} }
 
 // real gives the path below the root, with symbolic links as the host has them.
 func (h *Host) real(path string) (string, error) {
@@ -79,42 +56,47 @@ const mostBytes = 64 << 20
 
 // Read gives a file. The error is one of fs.ErrNotExist where there is none.
 func (h *Host) Read(path string) ([]byte, error) {
-	entry, _ := h.files.LoadOrStore(path, &once[[]byte]{})
-	return entry.(*once[[]byte]).get(func() ([]byte, error) { return h.read(path) })
+	return cached(h, contentOf+path, func(h *Host) ([]byte, error) { return h.read(path) })
 }
 
 func (h *Host) read(path string) ([]byte, error) {
+	data, stamp, err := h.readStamped(path)
+	h.note(Look{bytesOf, path}, stamp)
+	return data, err
+}
+
+func (h *Host) readStamped(path string) ([]byte, stamp, error) {
 	full, err := h.real(path)
 	if err != nil {
-		return nil, err
+		return nil, failed(err), err
 	}
 	// A pipe in the place of a file would never end.
 	info, err := os.Stat(full)
 	if err != nil {
-		return nil, err
+		return nil, failed(err), err
 	}
+	at := stampOfContent(info)
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: found %s, expected a file", path, info.Mode().Type())
+		return nil, at, fmt.Errorf("%s: found %s, expected a file", path, info.Mode().Type())
 	}
 	file, err := os.Open(full)
 	if err != nil {
-		return nil, err
+		return nil, failed(err), err
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, mostBytes+1))
 	if err == nil && len(data) > mostBytes {
 		err = fmt.Errorf("%s: found more than %d bytes", path, mostBytes)
 	}
-	return data, err
+	if isMade(path) {
+		at = stampOfBytes(data, err)
+	}
+	return data, at, err
 }
 
 // Exists reports whether there is a file or directory.
 func (h *Host) Exists(path string) bool {
-	full, err := h.real(path)
-	if err != nil {
-		return false
-	}
-	_, err = os.Stat(full)
+	_, err := h.Stat(path)
 	return err == nil
 }
 
@@ -124,7 +106,9 @@ func (h *Host) Stat(path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Stat(full)
+	info, err := os.Stat(full)
+	h.note(Look{attributesOf, path}, stampOfAttributes(info, err))
+	return info, err
 }
 
 // Lstat gives the attributes of a path's last name.
@@ -133,7 +117,9 @@ func (h *Host) Lstat(path string) (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Lstat(full)
+	info, err := os.Lstat(full)
+	h.note(Look{ownAttributesOf, path}, stampOfAttributes(info, err))
+	return info, err
 }
 
 // Readlink gives what a symbolic link says.
@@ -142,7 +128,9 @@ func (h *Host) Readlink(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return os.Readlink(full)
+	target, err := os.Readlink(full)
+	h.note(Look{linkOf, path}, stampOfBytes([]byte(target), err))
+	return target, err
 }
 
 // Names gives the names in a directory in order, none where there is no directory.
@@ -151,13 +139,18 @@ func (h *Host) Names(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := stampOfNames(full)
 	entries, err := os.ReadDir(full)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	names := make([]string, len(entries))
 	for i, e := range entries {
 		names[i] = e.Name()
+	}
+	if isMade(dir) {
+		at = stampOfBytes([]byte(strings.Join(names, "/")), err)
+	}
+	h.note(Look{namesOf, dir}, at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
 	return names, err
 }

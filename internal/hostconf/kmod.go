@@ -27,7 +27,7 @@ type modules struct {
 
 // Module gives what is known of a module. Dashes and underscores in names are the same.
 func (h *Host) Module(name string) (Module, error) {
-	all, err := h.modules.get(h.readModules)
+	all, err := cached(h, "modules", (*Host).readModules)
 	if err != nil {
 		return Module{}, fmt.Errorf("reading kernel modules: %w", err)
 	}

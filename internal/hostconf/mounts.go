@@ -19,7 +19,7 @@ type Mount struct {
 
 // Mounts gives what is mounted and what fstab says. Of several mounts on one path the last is the one that is seen.
 func (h *Host) Mounts() ([]Mount, error) {
-	return h.mounts.get(func() ([]Mount, error) {
+	return cached(h, "mounts", func(h *Host) ([]Mount, error) {
 		mounted, err := h.Read("/proc/self/mounts")
 		if err != nil {
 			return nil, fmt.Errorf("reading what is mounted: %w", err)

@@ -27,7 +27,7 @@ func (r Release) HasVersion(version string) bool {
 
 // Release gives the host's distribution.
 func (h *Host) Release() (Release, error) {
-	return h.release.get(func() (Release, error) {
+	return cached(h, "release", func(h *Host) (Release, error) {
 		data, err := h.Read("/etc/os-release")
 		if errors.Is(err, fs.ErrNotExist) {
 			data, err = h.Read("/usr/lib/os-release")

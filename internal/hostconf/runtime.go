@@ -89,6 +89,8 @@ type Process struct {
 
 // Processes gives what runs but this process: who asks whether an agent runs is not the answer. Executable is "" for threads of the kernel and where it cannot be read.
 func (h *Host) Processes() ([]Process, error) {
+	h.cannotCompare("processes")
+	h = h.unnoticed()
 	names, err := h.Names("/proc")
 	if err != nil {
 		return nil, fmt.Errorf("reading processes: %w", err)

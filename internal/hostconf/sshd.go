@@ -20,7 +20,7 @@ const deepestInclude = 16
 // SSHD gives what sshd_config sets, with its includes in their places, in order. Section is the criteria of the Match block
 // that a setting is in, "" for none; keys are in small letters.
 func (h *Host) SSHD() ([]Setting, error) {
-	return h.sshd.get(func() ([]Setting, error) {
+	return cached(h, "sshd", func(h *Host) ([]Setting, error) {
 		if _, err := h.Read(sshdConfig); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("reading the configuration of sshd: %w", err)
 		}

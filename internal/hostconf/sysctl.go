@@ -33,7 +33,7 @@ func sysctlPath(key string) string { return "/proc/sys/" + strings.ReplaceAll(ke
 
 // PersistedSysctl gives what a kernel setting will be after the next start; found is false where no file has it.
 func (h *Host) PersistedSysctl(key string) (setting Setting, found bool, err error) {
-	all, err := h.sysctls.get(h.persistedSysctls)
+	all, err := cached(h, "sysctls", (*Host).persistedSysctls)
 	if err != nil {
 		return Setting{}, false, err
 	}

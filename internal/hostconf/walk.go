@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -26,27 +25,26 @@ type Found struct {
 	SetUID, SetGID   bool
 }
 
-// Walk goes once through all local file systems, with several directories at a time.
-func (h *Host) Walk() ([]Found, error) { return h.walked.get(h.walk) }
-
-func (h *Host) walk() ([]Found, error) {
-	accounts, err := h.owners()
-	if err != nil {
-		return nil, fmt.Errorf("walking the file systems: %w", err)
-	}
-	w := &walker{root: h.root, users: map[uint32]bool{}, groups: map[uint32]bool{}, work: make(chan string, 1<<10)}
-	for _, a := range accounts.Users {
-		w.users[uint32(a.UID)] = true
-	}
-	for _, g := range accounts.Groups {
-		w.groups[uint32(g.GID)] = true
-	}
-	return w.run()
+// Walk goes through all local file systems, with several directories at a time. A kept host goes through what changed only, where
+// the kernel tells it.
+func (h *Host) Walk() ([]Found, error) {
+	return cached(h, "walk", func(h *Host) ([]Found, error) {
+		accounts, err := h.owners()
+		if err != nil {
+			return nil, fmt.Errorf("walking the file systems: %w", err)
+		}
+		w := newWalk(h, accounts)
+		if h.memory.walker == nil {
+			return w.run(h.root)
+		}
+		return h.memory.walker.walk(h, w)
+	})
 }
 
-// walker shares out directories. A directory that finds the channel full is read by who found it.
-type walker struct {
+// walk shares out directories. A directory that finds the channel full is read by who found it.
+type walk struct {
 	root          string
+	effort        Effort
 	users, groups map[uint32]bool
 	work          chan string
 	pending       sync.WaitGroup
@@ -56,19 +54,32 @@ type walker struct {
 	failed        atomic.Bool
 }
 
-func (w *walker) run() ([]Found, error) {
-	var workers sync.WaitGroup
-	w.pending.Add(1)
-	w.work <- w.root
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			buffer := make([]byte, 1<<16)
-			for dir := range w.work {
-				w.directory(dir, buffer)
-				w.pending.Done()
-			}
-		})
+func newWalk(h *Host, accounts *Accounts) *walk {
+	w := &walk{root: h.root, effort: h.memory.effort, users: map[uint32]bool{}, groups: map[uint32]bool{}, work: make(chan string, 1<<10)}
+	for _, a := range accounts.Users {
+		w.users[uint32(a.UID)] = true
 	}
+	for _, g := range accounts.Groups {
+		w.groups[uint32(g.GID)] = true
+	}
+	return w
+}
+
+// run goes through directories and what is below them.
+func (w *walk) run(dirs ...string) ([]Found, error) {
+	w.pending.Add(1) // so that it is not over before it begins
+	workers := w.effort.Start(func() {
+		buffer := make([]byte, 1<<16)
+		for dir := range w.work {
+			w.directory(dir, buffer)
+			w.pending.Done()
+		}
+	})
+	for _, dir := range dirs {
+		w.pending.Add(1)
+		w.work <- dir
+	}
+	w.pending.Done()
 	w.pending.Wait()
 	close(w.work)
 	workers.Wait()
@@ -76,7 +87,7 @@ func (w *walker) run() ([]Found, error) {
 	return w.found, w.err
 }
 
-func (w *walker) fail(dir string, err error) {
+func (w *walk) fail(dir string, err error) {
 	// What goes away while it is read is not there.
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || w.failed.Swap(true) {
 		return
@@ -84,7 +95,14 @@ func (w *walker) fail(dir string, err error) {
 	w.err = fmt.Errorf("walking the file systems: %s: %w", dir, err)
 }
 
-func (w *walker) directory(dir string, buffer []byte) {
+func (w *walk) directory(dir string, buffer []byte) {
+	if w.failed.Load() {
+		return
+	}
+	if err := w.effort.pause(); err != nil {
+		w.fail(dir, err)
+		return
+	}
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		w.fail(dir, err)
@@ -113,7 +131,7 @@ func (w *walker) directory(dir string, buffer []byte) {
 	}
 }
 
-func (w *walker) entry(dir string, fd int, name string, parent *unix.Stat_t, buffer []byte) {
+func (w *walk) entry(dir string, fd int, name string, parent *unix.Stat_t, buffer []byte) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		w.fail(path.Join(dir, name), err)
@@ -136,7 +154,7 @@ func (w *walker) entry(dir string, fd int, name string, parent *unix.Stat_t, buf
 	}
 }
 
-func (w *walker) enter(dir string, buffer []byte) {
+func (w *walk) enter(dir string, buffer []byte) {
 	w.pending.Add(1)
 	select {
 	case w.work <- dir:
@@ -147,7 +165,7 @@ func (w *walker) enter(dir string, buffer []byte) {
 }
 
 // judge keeps what somebody may ask for.
-func (w *walker) judge(full string, kind uint32, st *unix.Stat_t) {
+func (w *walk) judge(full string, kind uint32, st *unix.Stat_t) {
 	mode := uint32(st.Mode) & 0o7777
 	f := Found{Mode: mode, Directory: kind == unix.S_IFDIR, NoOwner: !w.users[st.Uid], NoGroup: !w.groups[st.Gid]}
 	f.WorldWritable = mode&0o002 != 0 && (kind == unix.S_IFREG || kind == unix.S_IFDIR)

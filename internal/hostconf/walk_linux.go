@@ -4,6 +4,7 @@ package hostconf
 
 import (
 	"slices"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,3 +21,6 @@ func isLocal(dir string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(dir, &fs) == nil && slices.Contains(localFileSystems, int64(fs.Type))
 }
+
+// changeTime is when anything about a file was changed last.
+func changeTime(st *syscall.Stat_t) int64 { return st.Ctim.Nano() }

@@ -48,7 +48,8 @@ func TestStatus(t *testing.T) {
 			{Name: "old", File: "/etc/vedette/policies/old.yaml", Line: 1, Reverted: true},
 		},
 	}
-	status := Status(s, at.Add(time.Minute))
+	status := Status(s, &enforce.Held{Running: true}, at.Add(time.Minute))
+	assert.Nil(t, status.Held)
 	assert.True(t, status.OK())
 	status.PID = 77
 	var out bytes.Buffer
@@ -63,5 +64,15 @@ func TestStatus(t *testing.T) {
 	out.Reset()
 	require.NoError(t, status.WriteText(&out))
 	golden(t, "status-failed.txt", out.Bytes())
-	assert.False(t, Status(s, at.Add(time.Hour)).Running)
+	held := &enforce.Held{Silent: 4 * time.Minute, Policies: []enforce.HeldPolicy{
+		{Name: "kept", OnAgentLoss: policy.KeepOnLoss},
+		{Name: "timed", OnAgentLoss: policy.ReleaseOnLoss, LossAfter: 5 * time.Minute},
+		{Name: "over", OnAgentLoss: policy.AuditOnLoss, LossAfter: time.Minute, Over: true},
+	}}
+	status = Status(s, held, at.Add(time.Hour))
+	assert.False(t, status.Running)
+	status.PID, status.Doubt = 77, "not running"
+	out.Reset()
+	require.NoError(t, status.WriteText(&out))
+	golden(t, "status-held.txt", out.Bytes())
 }

@@ -5,9 +5,9 @@
 // The plain ring needs nothing. The native ring needs root and the eBPF that
 // the running kernel allows. The vm ring needs a kernel of its own and runs
 // only inside the guests that test/vm boots. The reference ring needs pySigma,
-// which the Sigma parser is compared with. The server ring needs Elasticsearch and
-// OpenSearch, which it starts itself. The debian ring needs a root of Debian 12, a copy
-// of which it changes.
+// which the Sigma parser is compared with. The server ring needs Elasticsearch,
+// OpenSearch and Kafka, which it starts itself. The debian ring needs a root of
+// Debian 12, a copy of which it changes.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -40,7 +40,7 @@ const (
 	VM Ring = "vm"
 	// Reference tests compare with pySigma, which `make pysigma` installs.
 	Reference Ring = "reference"
-	// Server tests talk to Elasticsearch and OpenSearch, which `make servers` installs.
+	// Server tests talk to Elasticsearch, OpenSearch and Kafka, which `make servers` installs.
 	Server Ring = "server"
 	// Debian tests change a copy of a root of Debian 12, which `make debian` makes.
 	Debian Ring = "debian"
@@ -74,13 +74,13 @@ func Require(t testing.TB, r Ring) {
 }
 
 // RequireOnHost puts the test into the native ring as Require does, for a test
-// that needs the programs of a whole system. The guests, which have hardly any,
-// do not run it.
+// that needs the programs of a whole system, of which the guests have hardly
+// any, or for one that is the same whatever the kernel. The guests do not run it.
 func RequireOnHost(t testing.TB) {
 	t.Helper()
 	Require(t, Native)
 	if InGuest() {
-		Cannot(t, "it needs the programs of a whole system, which a guest lacks")
+		Cannot(t, "it needs the programs of a whole system, or is the same on every kernel")
 	}
 }
 

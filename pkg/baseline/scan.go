@@ -5,10 +5,9 @@ package baseline
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -25,6 +24,15 @@ type Options struct {
 	Waivers  []*Waiver
 	Now      time.Time // by which waivers expire
 	Language string    // of what people read in evidence
+	Effort   Effort
+	Progress func(done, all int) // told after each rule, by several goroutines at a time; nil for nobody
+}
+
+// Effort is how hard a scan may work. The zero value works on all processors at once.
+type Effort struct {
+	Workers int          // how many work at a time; 0 for as many as there are processors
+	Begin   func()       // called by each at its start, on a goroutine of its own; nil for nothing
+	Pause   func() error // called between rules and directories; it may take its time, and its error ends the scan. nil for nothing
 }
 
 // Evidence is what was found and what was expected at a place.
@@ -53,6 +61,7 @@ type Report struct {
 	Baseline *Baseline
 	Results  []*Result // in the order of the rules
 	Stale    []*Waiver // waivers that have expired or are about no rule
+	Judged   int       // results that are not those of the scan before
 	Started  time.Time
 	Took     time.Duration
 }
@@ -71,23 +80,65 @@ func (r *Report) Count(v Verdict) int {
 // Scan judges a host by a baseline. Whatever goes wrong with a rule is told by its result; the error says that the profile or a
 // rule that was asked for is not there, or that the context ended.
 func Scan(ctx context.Context, b *Baseline, o Options) (*Report, error) {
-	selected, err := b.selected(o)
+	rules, err := b.selected(o)
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now()
-	report := &Report{Baseline: b, Results: make([]*Result, len(selected)), Started: started}
-	s := &scanner{host: hostconf.New(o.Root), options: o, baseline: b}
-	var workers sync.WaitGroup
-	next := make(chan int)
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range next {
-				report.Results[i] = s.judge(selected[i])
-			}
-		})
+	s := &scanner{host: hostconf.With(o.Root, hostconf.Effort(o.Effort)), options: o, baseline: b, rules: rules}
+	return s.scan(ctx, make([]*judgement, len(rules)))
+}
+
+// judgement is what a check came to before waivers, and what was looked at for it.
+type judgement struct {
+	result Result
+	looks  []hostconf.Look
+}
+
+// scanner judges rules on one host.
+type scanner struct {
+	host     *hostconf.Host
+	options  Options
+	baseline *Baseline
+	rules    []*Rule
+}
+
+// scan judges the rules whose judgements are missing, and puts them there.
+func (s *scanner) scan(ctx context.Context, known []*judgement) (*Report, error) {
+	report := &Report{Baseline: s.baseline, Started: time.Now()}
+	missing := slices.DeleteFunc(slowFirst(s.rules), func(i int) bool { return known[i] != nil })
+	if err := s.fill(ctx, known, missing); err != nil {
+		return nil, fmt.Errorf("the scan was ended: %w", err)
 	}
-	for _, i := range slowFirst(selected) {
+	for _, j := range known {
+		report.Results = append(report.Results, s.settled(j))
+	}
+	report.Judged = len(missing)
+	report.Stale = s.stale()
+	report.Took = time.Since(report.Started)
+	return report, nil
+}
+
+// fill judges rules with several workers.
+func (s *scanner) fill(ctx context.Context, known []*judgement, missing []int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var done atomic.Int64
+	workers := hostconf.Effort(s.options.Effort).Start(func() {
+		for i := range next {
+			if pause := s.options.Effort.Pause; pause != nil {
+				if err := pause(); err != nil {
+					cancel(err)
+					continue
+				}
+			}
+			known[i] = s.judge(s.rules[i])
+			if s.options.Progress != nil {
+				s.options.Progress(int(done.Add(1)), len(missing))
+			}
+		}
+	})
+	for _, i := range missing {
 		if ctx.Err() != nil {
 			break
 		}
@@ -95,12 +146,7 @@ func Scan(ctx context.Context, b *Baseline, o Options) (*Report, error) {
 	}
 	close(next)
 	workers.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("the scan was ended: %w", err)
-	}
-	report.Stale = s.stale()
-	report.Took = time.Since(started)
-	return report, nil
+	return context.Cause(ctx)
 }
 
 func (b *Baseline) selected(o Options) ([]*Rule, error) {
@@ -147,15 +193,15 @@ func (c *Check) uses(table string) bool {
 	return c.Leaf != nil && c.Leaf.Table == table || c.Not.uses(table) || slices.ContainsFunc(c.All, in) || slices.ContainsFunc(c.Any, in)
 }
 
-// scanner judges rules on one host.
-type scanner struct {
-	host     *hostconf.Host
-	options  Options
-	baseline *Baseline
+func (s *scanner) judge(r *Rule) *judgement {
+	watched := &scanner{host: s.host.Watched(), options: s.options, baseline: s.baseline}
+	j := &judgement{result: watched.unwaived(r)}
+	j.looks = watched.host.Looks()
+	return j
 }
 
-func (s *scanner) judge(r *Rule) *Result {
-	result := &Result{Rule: r}
+func (s *scanner) unwaived(r *Rule) Result {
+	result := Result{Rule: r}
 	if applies, why, err := s.applies(r.Applies); err != nil {
 		result.Verdict, result.Reason = Failure, err.Error()
 		return result
@@ -172,14 +218,19 @@ func (s *scanner) judge(r *Rule) *Result {
 	if r.Manual != nil {
 		result.Verdict = Manual
 		result.Reason = r.Manual.In(s.options.Language)
-		return result
 	}
+	return result
+}
+
+// settled gives what became of a rule with the waivers that hold now.
+func (s *scanner) settled(j *judgement) *Result {
+	result := j.result
 	if result.Verdict == Fail {
-		if w := s.waiver(r); w != nil {
+		if w := s.waiver(result.Rule); w != nil {
 			result.Verdict, result.Waiver = Waived, w
 		}
 	}
-	return result
+	return &result
 }
 
 // keep notes evidence, what is wrong first.

@@ -85,7 +85,7 @@ var frequent = []string{event.KindProcessImageLoad}
 func eventKinds() []string {
 	var names []string
 	for _, kind := range event.Kinds() {
-		if kind.Class != "alert" && kind.Class != "enforcement" {
+		if kind.Sensed() {
 			names = append(names, kind.Name)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
 	"github.com/vedette-sec/vedette/internal/users"
@@ -65,7 +66,7 @@ func kindOf(name string) (sensor.Kind, bool) {
 type logBuilder struct {
 	wanted     map[string]bool
 	capacities map[string]int
-	host       hostFacts
+	host       hostid.Host
 	users      *users.Table
 
 	logs     plog.Logs
@@ -75,7 +76,7 @@ type logBuilder struct {
 	observed pcommon.Timestamp
 }
 
-func newLogBuilder(kinds []string, host hostFacts, names *users.Table) *logBuilder {
+func newLogBuilder(kinds []string, host hostid.Host, names *users.Table) *logBuilder {
 	b := &logBuilder{wanted: map[string]bool{}, capacities: capacities(), host: host, users: names}
 	for _, kind := range append([]string{event.KindEnforcementDenied, event.KindEnforcementAudited}, kinds...) {
 		b.wanted[kind] = true
@@ -94,14 +95,7 @@ func (b *logBuilder) reset() {
 	b.counts = map[string]int{}
 	b.logs = plog.NewLogs()
 	resource := b.logs.ResourceLogs().AppendEmpty()
-	attrs := resource.Resource().Attributes()
-	attrs.EnsureCapacity(6)
-	attrs.PutStr(event.AttrHostName, b.host.name)
-	attrs.PutStr(event.AttrHostID, b.host.id)
-	attrs.PutStr(event.AttrHostBootID, b.host.bootID)
-	attrs.PutStr(event.AttrOSType, "linux")
-	attrs.PutStr(event.AttrOSVersion, b.host.kernel)
-	attrs.PutStr(event.AttrServiceName, "vedette")
+	b.host.Describe(resource.Resource())
 	scope := resource.ScopeLogs().AppendEmpty()
 	scope.Scope().SetName(metadata.ScopeName)
 	scope.Scope().Attributes().PutInt(event.AttrVedetteEventsLostTotal, int64(b.lost))

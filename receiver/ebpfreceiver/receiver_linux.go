@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
 	"github.com/vedette-sec/vedette/internal/users"
@@ -61,7 +61,7 @@ func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*eb
 
 // Start loads the kernel programs, learns of the processes that run already and begins to read.
 func (r *ebpfReceiver) Start(_ context.Context, others component.Host) error {
-	host, err := readHost()
+	host, err := hostid.Read()
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (r *ebpfReceiver) Start(_ context.Context, others component.Host) error {
 	}
 	proc := process.ProcFS{Root: "/proc"}
 	r.boot = bootTime()
-	r.table = process.NewTable(proc, host.bootID, r.boot)
+	r.table = process.NewTable(proc, host.BootID, r.boot)
 	r.losses = lossCounter{}
 	r.builder = newLogBuilder(r.config.Events, host, users.New("/etc/passwd", time.Now))
 	pids, err := proc.List()
@@ -343,31 +343,4 @@ func (r *ebpfReceiver) countLosses() {
 			attribute.String("kind", change.kind), attribute.String("cause", change.cause)))
 		r.logger.Warn("Events were lost", zap.String("kind", change.kind), zap.String("cause", change.cause), zap.Uint64("events", change.count))
 	}
-}
-
-// hostFacts are the resource attributes of every event.
-type hostFacts struct{ name, id, bootID, kernel string }
-
-func readHost() (hostFacts, error) {
-	var h hostFacts
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return h, fmt.Errorf("read the boot id: %w", err)
-	}
-	h.bootID = strings.TrimSpace(string(boot))
-	if h.name, err = os.Hostname(); err != nil {
-		return h, fmt.Errorf("read the host's name: %w", err)
-	}
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		return h, fmt.Errorf("read the kernel's release: %w", err)
-	}
-	h.kernel = unix.ByteSliceToString(uts.Release[:])
-	// A host without a machine id (an image that was never booted) is known by its name.
-	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) > 0 {
-		h.id = strings.TrimSpace(string(id))
-	} else {
-		h.id = h.name
-	}
-	return h, nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/internal/users"
@@ -48,7 +49,7 @@ func keeping(t *testing.T, text string) withPolicies {
 	cfg := factory.CreateDefaultConfig().(*enforcementextension.Config)
 	cfg.StateDirectory = filepath.Join(dir, "state")
 	cfg.Policies.Directories = []string{dir}
-	cfg.Policies.StatusFile, cfg.Policies.Socket = "", ""
+	cfg.Policies.StatusFile, cfg.Policies.Socket, cfg.Policies.Pins = "", "", ""
 	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
 	require.NoError(t, err)
 	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))
@@ -130,7 +131,7 @@ func TestVerdictMessages(t *testing.T) {
 	} {
 		v := enforcement.Verdict{Verdict: one.verdict, RuleMode: one.mode, Severity: policy.High}
 		v.Policy, v.Rule, v.PID, v.Time = "p", "r", 7, time.Now()
-		b := newLogBuilder(nil, hostFacts{}, users.New("/etc/passwd", time.Now))
+		b := newLogBuilder(nil, hostid.Host{}, users.New("/etc/passwd", time.Now))
 		b.begin(time.Now(), 0)
 		b.verdict(actor, target, &v)
 		logs, _ := b.take()

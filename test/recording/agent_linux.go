@@ -77,7 +77,7 @@ func agentOutput(dir string) string { return filepath.Join(dir, "events.otlp") }
 func eventKinds() []string {
 	var names []string
 	for _, kind := range event.Kinds() {
-		if kind.Class != "alert" && kind.Class != "enforcement" {
+		if kind.Sensed() {
 			names = append(names, kind.Name)
 		}
 	}

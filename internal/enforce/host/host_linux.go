@@ -6,6 +6,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vedette-sec/vedette/internal/enforce"
@@ -17,6 +18,9 @@ import (
 type Options struct {
 	// Mechanism forces a way; "" takes the best that works.
 	Mechanism Mechanism
+
+	// Pins is a directory in a BPF file system where what is in force outlives the agent; "" for nowhere.
+	Pins string
 
 	// Skipped is told of each better way that does not work, and why; nil for nobody.
 	Skipped func(Mechanism, error)
@@ -36,11 +40,21 @@ var ways = []struct {
 	mechanism Mechanism
 	open      func(Options) (enforce.Enforcer, error)
 }{
-	{LSM, func(Options) (enforce.Enforcer, error) { return lsm.Open(lsm.Options{}) }},
+	{LSM, func(o Options) (enforce.Enforcer, error) { return lsm.Open(lsm.Options{Pins: o.Pins}) }},
 	{Fallback, func(Options) (enforce.Enforcer, error) { return fallback.Open() }},
 }
 
-// Open gives the best enforcer that works, and which one that is. The error says why each way does not work.
+// Release takes down what an earlier agent left in force.
+func Release(pins string) error { return lsm.Release(pins) }
+
+// Look tells what agents put in force and does not need them; nil where there is nothing.
+func Look(pins string) (*enforce.Held, error) { return lsm.Look(pins) }
+
+// DefaultPins is where agents keep what is in force.
+const DefaultPins = lsm.DefaultPins
+
+// Open gives the best enforcer that works, and which one that is. The error says why each way does not work. Where another agent
+// is at work no other way is tried.
 func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 	var failed error
 	for _, way := range ways {
@@ -50,6 +64,9 @@ func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 		opened, err := way.open(options)
 		if err == nil {
 			return opened, way.mechanism, nil
+		}
+		if errors.Is(err, lsm.ErrInUse) {
+			return nil, "", err
 		}
 		failed = join(failed, way.mechanism, err)
 		if options.Skipped != nil {

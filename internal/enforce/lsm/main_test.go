@@ -99,7 +99,7 @@ func (w waiting) tell(name string) error {
 func shared(t *testing.T) *Enforcer {
 	t.Helper()
 	opened.once.Do(func() {
-		opened.err = preparePrograms()
+		opened.err = prepared()
 		if opened.err == nil {
 			opened.trusted, opened.err = wait(trusted)
 		}
@@ -117,6 +117,8 @@ func shared(t *testing.T) *Enforcer {
 	require.NoError(t, opened.err)
 	return opened.enforcer
 }
+
+var prepared = sync.OnceValue(preparePrograms)
 
 // preparePrograms makes them, and lets the clock of file systems go on, so that they count as unchanged.
 func preparePrograms() error {

@@ -39,6 +39,12 @@ func (e *Enforcer) keepCounts(l *loaded) {
 	}
 }
 
+// lost counts the verdicts that no agent could be told, for as long as the map is there.
+func (e *Enforcer) lost() (n uint64) {
+	_ = e.maps[bpf.EnforceMapLost].Lookup(uint32(0), &n) // a map of one entry has it
+	return n
+}
+
 // Status tells what is in force.
 func (e *Enforcer) Status() enforce.Status {
 	e.mu.Lock()
@@ -50,7 +56,7 @@ func (e *Enforcer) Status() enforce.Status {
 	}
 	status.Generation = l.generation
 	status.AuditOnly = atomic.LoadUint64((*uint64)(unsafe.Pointer(&e.active[activeAuditOnly]))) != 0
-	_ = e.maps[bpf.EnforceMapLost].Lookup(uint32(0), &status.Lost) // a map of one entry has it
+	status.Lost = e.lost() - e.missed
 	for _, r := range l.rules {
 		c, sum := e.count(l, r), e.counts[r.name()]
 		s := enforce.RuleStatus{Policy: r.policy.Name, Rule: r.Name, Strength: enforce.Prevented,

@@ -234,8 +234,8 @@ func (v *vocabulary) checkKind(k kind) error {
 		return fmt.Errorf("a kind without name (meaning %q), expected one", k.Meaning)
 	case !attributeName.MatchString(k.Name.text):
 		return at(k.Name.line, "expected letters, digits and underscores in segments joined by dots")
-	case !slices.Contains([]string{"process", "file", "network", "kernel", "alert", "enforcement"}, k.Class):
-		return at(k.Name.line, "found class %q, expected process, file, network, kernel, alert or enforcement", k.Class)
+	case !slices.Contains([]string{"process", "file", "network", "kernel", "alert", "enforcement", "baseline"}, k.Class):
+		return at(k.Name.line, "found class %q, expected process, file, network, kernel, alert, enforcement or baseline", k.Class)
 	case k.Meaning == "":
 		return at(k.Name.line, "has no meaning, expected a sentence")
 	case len(k.ECS.Category) == 0 || len(k.ECS.Type) == 0 || k.ECS.Action == "":
