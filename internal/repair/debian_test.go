@@ -284,3 +284,22 @@ func cycleInDebian(t *testing.T, root string, b *baseline.Baseline, rule string)
 		return err
 	}))
 }
+
+// TestProgramsOfDebianRefuse has repairs that sshd, visudo, findmnt and nft find fault with, and one after which nobody gets in by ssh.
+func TestProgramsOfDebianRefuse(t *testing.T) {
+	ring.Require(t, ring.Debian)
+	root, b := debian(t, nil), loadBaseline(t, "testdata/refused.yaml", "refused")
+	// Only ana gets in by ssh, as root may not.
+	writeText(t, root, "etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin no\n")
+	before := snapshotOf(t, root)
+	for rule, want := range map[string]string{
+		"sshd": "unsupported log level", "sudo": "syntax error", "fstab": "nonsense", "nft": "nonsense", "pam": "would ask for pam_none.so",
+		"locked": "nobody could get in by ssh and act as root any more; now these can: ana",
+	} {
+		report := fix(t, root, b, rule)
+		require.Len(t, report.Rules, 1)
+		assert.Equal(t, Refused, report.Rules[0].Result, rule)
+		assert.Contains(t, report.Rules[0].Reason, want, rule)
+	}
+	assertSame(t, before, snapshotOf(t, root), "refused")
+}

@@ -189,8 +189,8 @@ func (s *stage) check(changes []Change) error {
 		args    []string
 	}{
 		{"/etc/ssh", "sshd", []string{"-t", "-f", staged(sshdConfig)}},
-		{"/etc/sudoers", "visudo", []string{"-c", "-q", "-f", staged("/etc/sudoers")}},
-		{"/etc/sudoers.d", "visudo", []string{"-c", "-q", "-f", staged("/etc/sudoers")}},
+		{"/etc/sudoers", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
+		{"/etc/sudoers.d", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
 		{"/etc/fstab", "findmnt", []string{"--verify", "--tab-file", staged("/etc/fstab")}},
 		{"/etc/nftables.conf", "nft", []string{"-c", "-f", staged("/etc/nftables.conf")}},
 	} {
