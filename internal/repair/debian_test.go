@@ -235,19 +235,14 @@ func elsewhere(r *baseline.Rule) bool {
 		slices.Contains([]string{"cis-2.3.2.2", "cis-2.3.3.3", "cis-6.1.3.2"}, r.ID)
 }
 
+func readyBaselines(t *testing.T) []*baseline.Baseline {
+	return []*baseline.Baseline{loadBaseline(t, "../../config/baselines", "cis-debian12"), loadBaseline(t, "../../config/baselines", "mlps-l3")}
+}
+
 // TestReadyTemplatesInDebian repairs by each rule of the ready templates, and takes that back, in a root of Debian 12 with its programs.
 func TestReadyTemplatesInDebian(t *testing.T) {
 	ring.Require(t, ring.Debian)
-	var all []*baseline.Baseline
-	for file, id := range map[string]string{"cis-debian12.yaml": "cis-debian12", "mlps-l3.yaml": "mlps-l3"} {
-		l := &baseline.Loader{}
-		l.Add("../../config/baselines")
-		set, err := l.Set()
-		require.NoError(t, err, file)
-		b, err := set.Resolve(id, nil)
-		require.NoError(t, err)
-		all = append(all, b)
-	}
+	all := readyBaselines(t)
 	root := debian(t, all)
 	seen := map[string]bool{}
 	for _, b := range all {
@@ -302,4 +297,24 @@ func TestProgramsOfDebianRefuse(t *testing.T) {
 		assert.Contains(t, report.Rules[0].Reason, want, rule)
 	}
 	assertSame(t, before, snapshotOf(t, root), "refused")
+}
+
+// TestWholeTemplateInDebian repairs what it can of a template in one transaction, and takes all of it back.
+func TestWholeTemplateInDebian(t *testing.T) {
+	ring.Require(t, ring.Debian)
+	all := readyBaselines(t)
+	root := debian(t, all)
+	for _, b := range all {
+		before := snapshotOf(t, root)
+		report := fix(t, root, b)
+		results := map[string]int{}
+		for _, o := range report.Rules {
+			results[o.Result]++
+			assert.NotEqual(t, Undone, o.Result, "%s: %s: %s", b.ID, o.Rule, o.Reason)
+		}
+		assert.Greater(t, results[Fixed], 20, "%v", results)
+		_, err := rollback(t, root, Back{Transaction: report.Transaction})
+		require.NoError(t, err)
+		assertSame(t, before, snapshotOf(t, root), b.ID)
+	}
 }
