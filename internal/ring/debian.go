@@ -5,6 +5,7 @@ package ring
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -29,6 +30,9 @@ func DebianRoot(t testing.TB) string {
 func probeDebian() string {
 	if os.Geteuid() != 0 {
 		return "not root, who alone may change owners and run programs in another root"
+	}
+	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
+		return "systemd-nspawn is not installed, which boots Debian in a container (package systemd-container)"
 	}
 	root, err := ModuleRoot()
 	if err != nil {
