@@ -141,7 +141,7 @@ func (r *Repairer) make(c Change) error {
 }
 
 func (r *Repairer) makePath(c Change) error {
-	if err := r.root.guardParents(c.Path); err != nil {
+	if err := guardParents(c.Path, r.root.look); err != nil {
 		return err
 	}
 	full := r.root.full(c.Path)

@@ -18,7 +18,7 @@ import (
 )
 
 // Directory is where transactions are kept, below the root of the host that is repaired.
-const Directory = "/var/lib/vedette/baseline"
+const Directory = "/var/lib/vedette/baseline/journal"
 
 // journal keeps what is intended, before it is done, and the images of files. Everything is on disk when a method returns.
 type journal struct {
@@ -28,6 +28,10 @@ type journal struct {
 
 // openJournal makes the directory where it is not there and keeps other processes out until close. It fails where one is in for longer than wait.
 func openJournal(dir string, wait time.Duration) (*journal, error) {
+	// Those above it are no secret.
+	if err := os.MkdirAll(filepath.Dir(dir), directoryMode); err != nil {
+		return nil, fmt.Errorf("making the journal: %w", err)
+	}
 	for _, d := range []string{dir, filepath.Join(dir, "images"), filepath.Join(dir, "transactions")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("making the journal: %w", err)
