@@ -60,6 +60,7 @@ type memory struct {
 	racy     sync.Map // look: true where a change might not show in the times
 	walker   *Walker  // nil where each walk goes through everything
 	effort   Effort
+	programs []string // that may be run
 }
 
 // once is a fact that is read when it is first asked for, and what it was read from.
@@ -168,6 +169,7 @@ func (s stamp) isRacy(now time.Time) bool {
 // one of them has another answer now.
 func (h *Host) Next() (next *Host, changed func(looks []Look) bool) {
 	next = Kept(h.root, h.memory.effort, h.memory.walker)
+	next.Allow(h.memory.programs)
 	answers := map[Look]bool{}
 	h.memory.stamps.Range(func(key, value any) bool {
 		l := key.(Look)

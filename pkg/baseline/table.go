@@ -80,6 +80,7 @@ var tables = map[string]*table{
 	"apparmor": apparmorTable,
 	"audit":    auditTable,
 	"boot":     bootTable,
+	"command":  commandTable,
 	"config":   configTable,
 	"file":     fileTable,
 	"firewall": firewallTable,
