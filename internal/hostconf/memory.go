@@ -34,6 +34,7 @@ const (
 	linkOf                        // what a link says
 	namesOf                       // the names in a directory
 	incomparable                  // something that cannot be compared: it counts as changed each time
+	theDay                        // what day it is
 	changesAnywhere               // files anywhere, for the walk
 )
 
@@ -231,6 +232,8 @@ func (h *Host) ask(l Look) stamp {
 	switch l.about {
 	case incomparable:
 		return stamp{}
+	case theDay:
+		return stamp{size: uint64(DayOf(time.Now()))}
 	case changesAnywhere:
 		return h.memory.walker.stamp(h)
 	case attributesOf:
