@@ -64,7 +64,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 		Use:   "scan TEMPLATE",
 		Short: "Judges this host by a template",
 		Long: "Judges this host by a template, or with --root another one by its files, and tells for each rule what was found where and what\n" +
-			"was expected. Nothing is changed and no program is started. The exit status is 1 where a rule fails or its facts could not be\n" +
+			"was expected. Nothing is changed, and no program is started but those of --allow-program. The exit status is 1 where a rule fails or its facts could not be\n" +
 			"read, and where a waiver has expired.",
 		Example: "  vedette baseline scan mlps-l3\n  vedette baseline scan cis-debian12 --profile level1-server --json\n" +
 			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines\n" +
@@ -101,6 +101,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.StringVar(&o.Profile, "profile", "", "only the rules of a `profile` of the template")
 	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
 	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
+	flags.StringSliceVar(&o.Programs, "allow-program", nil, "let checks run the program with this `path`, or all; may be repeated")
 	flags.StringVar(&out.format, "format", "text", "write the report in this `format`: "+strings.Join(baselines.Formats(), ", "))
 	flags.StringVarP(&out.file, "output", "o", "", "write the report to this `file`, by whose name the format is known where --format is not given")
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
