@@ -185,6 +185,7 @@ func takeDown(pins string, may func(dir string) error) error {
 	if err != nil {
 		return fmt.Errorf("take down what is in force: %w", err)
 	}
+	_ = os.Remove(filepath.Dir(pins)) // where nothing else is in it
 	return nil
 }
 
