@@ -50,6 +50,7 @@ func keeping(t *testing.T, text string) withPolicies {
 	cfg.StateDirectory = filepath.Join(dir, "state")
 	cfg.Policies.Directories = []string{dir}
 	cfg.Policies.StatusFile, cfg.Policies.Socket, cfg.Policies.Pins = "", "", ""
+	cfg.Policies.ProtectAgent = false
 	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
 	require.NoError(t, err)
 	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))
