@@ -18,7 +18,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 # What the generators write.
-GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md \
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md docs/baselines.md \
 	$(wildcard config/elasticsearch/*/*.json) config/kibana/vedette.ndjson
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
@@ -68,14 +68,14 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 SERVERS := $(wildcard test/server/*)
 
 .PHONY: servers
-servers: build/servers/installed ## Install Elasticsearch and OpenSearch for tests (needs a JDK 17, Maven and the network, once).
+servers: build/servers/installed ## Install Elasticsearch, OpenSearch and Kafka for tests (needs a JDK 17, Maven and the network, once).
 
 build/servers/installed: $(SERVERS)
 	test/server/install.sh build/servers
 
 .PHONY: test-es
-test-es: servers ## Run the tests that need Elasticsearch and OpenSearch.
-	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/...
+test-es: servers ## Run the tests that need Elasticsearch, OpenSearch and Kafka.
+	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/... ./test/outputs/...
 
 .PHONY: build-directory
 build-directory:
@@ -154,7 +154,7 @@ generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.
 
 .PHONY: docs
 docs: ## Write the generated references in docs/, and what Elasticsearch and Kibana are set up with.
-	$(GO) generate ./internal/event ./internal/elastic
+	$(GO) generate ./internal/event ./internal/elastic ./internal/baselines
 
 .PHONY: clean
 clean: ## Remove what was built.

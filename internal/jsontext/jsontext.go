@@ -6,6 +6,7 @@ package jsontext
 import (
 	"encoding/base64"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -68,9 +69,13 @@ const hexDigits = "0123456789abcdef"
 // characters, the C1 ones too, and the Unicode line separators are escaped, so that a document is one
 // line to every reader and does nothing to a terminal that shows it.
 func AppendString(dst []byte, s string) []byte {
+	i := plain(s)
+	if i == len(s) {
+		return appendQuoted(dst, s)
+	}
 	dst = append(dst, '"')
 	start := 0
-	for i := plain(s); i < len(s); i += plain(s[i:]) {
+	for ; i < len(s); i += plain(s[i:]) {
 		if b := s[i]; b < utf8.RuneSelf {
 			dst = appendEscaped(append(dst, s[start:i]...), rune(b))
 			i++
@@ -85,6 +90,16 @@ func AppendString(dst []byte, s string) []byte {
 		i += size
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// appendQuoted writes a text that needs no escapes, with one look at the room that is left.
+func appendQuoted(dst []byte, s string) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, len(s)+2)[:n+len(s)+2]
+	dst[n] = '"'
+	copy(dst[n+1:], s)
+	dst[n+1+len(s)] = '"'
+	return dst
 }
 
 // AppendBytes writes bytes as AppendString does a string.

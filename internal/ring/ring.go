@@ -5,8 +5,8 @@
 // The plain ring needs nothing. The native ring needs root and the eBPF that
 // the running kernel allows. The vm ring needs a kernel of its own and runs
 // only inside the guests that test/vm boots. The reference ring needs pySigma,
-// which the Sigma parser is compared with. The server ring needs Elasticsearch and
-// OpenSearch, which it starts itself.
+// which the Sigma parser is compared with. The server ring needs Elasticsearch,
+// OpenSearch and Kafka, which it starts itself.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -39,7 +39,7 @@ const (
 	VM Ring = "vm"
 	// Reference tests compare with pySigma, which `make pysigma` installs.
 	Reference Ring = "reference"
-	// Server tests talk to Elasticsearch and OpenSearch, which `make servers` installs.
+	// Server tests talk to Elasticsearch, OpenSearch and Kafka, which `make servers` installs.
 	Server Ring = "server"
 )
 
