@@ -39,6 +39,9 @@ struct current_set {
 	u64 generation; /* 0: nothing is in force */
 	u64 audit_only;
 	u64 heartbeat; /* when the agent last ran, ns since boot */
+	u64 next; /* a generation whose files with several names are being looked for; 0: none */
+	u64 agent; /* its process */
+	u64 agent_ticks; /* when that started, in hundredths of a second since boot */
 };
 
 /* What is known of all rules together, in each half. */
@@ -73,6 +76,9 @@ struct node {
 	u32 automaton; /* for the names in it that are no node; 0 for none */
 	u32 flags;
 };
+
+/* In the generation of a key to links: the kernel noted it when the file got a name. */
+#define NOTED (1U << 31)
 
 /* A directory that was found to be a node; inode 0 is the root of the device's file system,
  * and the node after that stands for what cannot be found. */
@@ -211,7 +217,7 @@ struct place_key {
 struct counts {
 	u64 denied;
 	u64 audited;
-	u64 folded;
+	u64 folded; /* verdicts that were not told one by one */
 	u64 window; /* second in which the last was told */
 	u64 told; /* in that second */
 };
@@ -278,7 +284,7 @@ struct verdict {
 	u64 start;
 	u64 cgroup;
 	u64 inode;
-	u64 folded;
+	u64 folded; /* of the first rule, so far */
 	u64 generation;
 	u64 rules; /* that deny the act, of one word */
 	u32 device;

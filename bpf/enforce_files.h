@@ -82,6 +82,15 @@ static __always_inline u32 judge_write(struct file *file, u32 hook)
 	return judged;
 }
 
+/* Judges that a file is read. The kernel itself reads what is run, which is another operation. */
+static __always_inline u32 judge_read(struct file *file, u32 hook)
+{
+	if (!is_judged(OP_READ, NO_OPERATION) || BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG ||
+	    is_agent())
+		return 0;
+	return judge_file(dentry_of(file), 0, ACT(OP_READ, hook));
+}
+
 /* Judges that somebody gets hold of an open file. */
 static __always_inline int judge_open(struct file *file, u32 hook)
 {
@@ -89,8 +98,8 @@ static __always_inline int judge_open(struct file *file, u32 hook)
 
 	if (mode & FMODE_WRITE)
 		judged |= judge_write(file, hook);
-	if (mode & FMODE_READ && !(BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG))
-		judged |= judge_file(dentry_of(file), 0, ACT(OP_READ, hook));
+	if (mode & FMODE_READ)
+		judged |= judge_read(file, hook);
 	return refuse(judged);
 }
 
@@ -164,7 +173,7 @@ int guard_file_permission(void *ctx)
 	if (mask & MAY_WRITE)
 		judged |= judge_write(file, HOOK_FILE_PERMISSION);
 	if (mask & MAY_READ)
-		judged |= judge_file(dentry_of(file), 0, ACT(OP_READ, HOOK_FILE_PERMISSION));
+		judged |= judge_read(file, HOOK_FILE_PERMISSION);
 	return refuse(judged);
 }
 
@@ -209,9 +218,8 @@ GUARD_NAME(inode_unlink, OP_DELETE, HOOK_INODE_UNLINK)
 GUARD_NAME(inode_rmdir, OP_DELETE, HOOK_INODE_RMDIR)
 
 /* Every name counts: from now on the file is found by what its old names and the new one say. */
-__noinline u32 add_link(u64 old, u64 new)
+__noinline u32 note_link(u64 old, u64 new, u64 generation)
 {
-	u64 generation = current_generation();
 	struct inode *inode = BPF_CORE_READ((struct dentry *)old, d_inode);
 	struct label_key key = {.generation = generation};
 	struct rule_set about = {};
@@ -219,16 +227,26 @@ __noinline u32 add_link(u64 old, u64 new)
 
 	if (!generation || !inode)
 		return 0;
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	if (!has_names(inode)) /* of when it had several before */
+		bpf_map_delete_elem(&links, &key);
 	find_rules(&about, NULL, old, generation);
 	find_rules(&about, NULL, new, generation);
 	find_links(&about, inode, generation);
 	for (u32 w = 0; w < RULE_WORDS; w++)
 		any |= about.words[w];
-	if (!any)
-		return 0;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	key.inode = BPF_CORE_READ(inode, i_ino);
-	return bpf_map_update_elem(&links, &key, &about, BPF_ANY) ? JUDGED_REFUSED : 0;
+	key.generation |= NOTED;
+	if (any)
+		return bpf_map_update_elem(&links, &key, &about, BPF_ANY) ? JUDGED_REFUSED : 0;
+	bpf_map_delete_elem(&links, &key);
+	return 0;
+}
+
+/* A set that is about to be in force has to know too. */
+static __always_inline u32 add_link(u64 old, u64 new)
+{
+	return note_link(old, new, current_generation()) | note_link(old, new, next_generation());
 }
 
 SEC("lsm/inode_link")
@@ -257,6 +275,16 @@ static __always_inline void forget_label(u64 object)
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	key.inode = BPF_CORE_READ(inode, i_ino);
 	bpf_map_delete_elem(&labels, &key);
+	key.generation = next_generation();
+	bpf_map_delete_elem(&labels, &key);
+}
+
+/* A file that has several names has one more when it is renamed, for the way there. */
+static __always_inline u32 rename_link(u64 old, u64 new)
+{
+	if (!has_names(BPF_CORE_READ((struct dentry *)old, d_inode)))
+		return 0;
+	return add_link(old, new);
 }
 
 /* An exchange of two names comes by twice, once for each direction. */
@@ -269,10 +297,13 @@ int guard_inode_rename(void *ctx)
 
 	if (!is_kernel()) {
 		judged = judge_file(old, new, away);
-		judged |= judge_file(new, old, ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME));
+		judged |= judge_file(new, old,
+				     ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME) | NAME_ONLY);
 		if (BPF_CORE_READ((struct dentry *)new, d_inode))
 			judged |= judge_file(new, old, away);
 	}
+	if (!(judged & JUDGED_REFUSED))
+		judged |= rename_link(old, new);
 	if (judged & JUDGED_REFUSED)
 		return -EPERM;
 	forget_label(old);
@@ -330,6 +361,15 @@ GUARD_ATTRIBUTE(guard_inode_removexattr_mapped, inode_removexattr, 1, HOOK_INODE
 GUARD_ATTRIBUTE(guard_inode_set_acl, inode_set_acl, 1, HOOK_INODE_SET_ACL)
 GUARD_ATTRIBUTE(guard_inode_remove_acl, inode_remove_acl, 1, HOOK_INODE_REMOVE_ACL)
 
+static __always_inline void forget_key(struct label_key key)
+{
+	bpf_map_delete_elem(&labels, &key);
+	bpf_map_delete_elem(&links, &key);
+	bpf_map_delete_elem(&hashes, &key);
+	key.generation |= NOTED;
+	bpf_map_delete_elem(&links, &key);
+}
+
 /* What is known by an inode's number ends with the file, because another one gets the number. */
 SEC("lsm/inode_free_security")
 int forget_inode(void *ctx)
@@ -342,9 +382,10 @@ int forget_inode(void *ctx)
 		return 0;
 	key.device = BPF_CORE_READ(sb, s_dev);
 	key.inode = BPF_CORE_READ(inode, i_ino);
-	bpf_map_delete_elem(&labels, &key);
-	bpf_map_delete_elem(&links, &key);
-	bpf_map_delete_elem(&hashes, &key);
+	forget_key(key);
+	key.generation = next_generation();
+	if (key.generation)
+		forget_key(key);
 	return 0;
 }
 

@@ -95,6 +95,17 @@ __noinline u64 judge_word(u64 who, u64 about, u64 listed, u64 act, u64 held_by)
 	return (deny & ~clear) | (clear & ALLOWED);
 }
 
+/* Whether any rule is about one of two operations. Most acts end here: where an object is takes longer. */
+static __always_inline bool is_judged(u32 one, u32 other)
+{
+	struct settings *set = settings_of(current_generation());
+	u64 any = 0;
+
+	for (u32 w = 0; set && w < RULE_WORDS; w++)
+		any |= set->operations[one].words[w] | set->operations[other].words[w];
+	return any;
+}
+
 static __always_inline bool audit_only(void)
 {
 	struct current_set *a = in_force();
@@ -125,21 +136,28 @@ static __always_inline void find_rules(struct rule_set *about, struct rule_set *
 	}
 }
 
+static __always_inline bool has_names(struct inode *inode)
+{
+	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFDIR &&
+	       BPF_CORE_READ(inode, i_nlink) > 1;
+}
+
 /* The rules about a file that has several names, because of the others. */
 static __always_inline void find_links(struct rule_set *about, struct inode *inode, u64 generation)
 {
 	struct label_key key = {.generation = generation};
 	struct rule_set *set;
 
-	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFDIR ||
-	    BPF_CORE_READ(inode, i_nlink) < 2)
+	if (!has_names(inode))
 		return;
 	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
 	key.inode = BPF_CORE_READ(inode, i_ino);
 	set = bpf_map_lookup_elem(&links, &key);
-	if (!set)
-		return;
-	for (u32 w = 0; w < RULE_WORDS; w++)
+	for (u32 w = 0; set && w < RULE_WORDS; w++)
+		about->words[w] |= set->words[w];
+	key.generation |= NOTED;
+	set = bpf_map_lookup_elem(&links, &key);
+	for (u32 w = 0; set && w < RULE_WORDS; w++)
 		about->words[w] |= set->words[w];
 }
 
@@ -170,10 +188,11 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 	u64 held_by = 0;
 	bool mild = audit_only();
 
-	if (!set || !generation)
+	if (!set || !generation || !is_judged(one, two))
 		return 0;
 	find_rules(&about, &way, object, generation);
-	find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
+	if (!(act & NAME_ONLY))
+		find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
 	act |= IN_GENERATION(generation);
 	for (u32 w = 0; w < RULE_WORDS; w++) {
 		/* Where there is no second operation no rule names its number. */
@@ -277,7 +296,7 @@ __noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act)
 	u32 judged = 0;
 	bool mild = audit_only();
 
-	if (!set || !generation)
+	if (!set || !generation || !is_judged(OP_RUN, NO_OPERATION))
 		return 0;
 	find_rules(&about, NULL, object, generation);
 	find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);

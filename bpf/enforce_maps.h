@@ -205,6 +205,13 @@ static __always_inline u64 current_generation(void)
 	return a ? *(volatile u64 *)&a->generation : 0;
 }
 
+static __always_inline u64 next_generation(void)
+{
+	struct current_set *a = in_force();
+
+	return a ? *(volatile u64 *)&a->next : 0;
+}
+
 static __always_inline struct settings *settings_of(u64 generation)
 {
 	u32 half = generation & 1;

@@ -25,6 +25,7 @@
 #define ASK_TRUST                                                                                  \
 	(1ULL << 24) /* for being allowed something, and not for being held to something */
 #define ASK_EXEC (2ULL << 24) /* by the lineage that the task will have when its exec succeeds */
+#define NAME_ONLY (4ULL << 24) /* about a name, and not about what has it now */
 #define IN_WORD(word) ((u64)(word) << 28)
 #define IN_GENERATION(generation) ((generation) << 32)
 
@@ -47,6 +48,17 @@ static __always_inline bool is_kernel(void)
 		return false;
 	parent = BPF_CORE_READ(task, real_parent);
 	return BPF_CORE_READ(task, files) == BPF_CORE_READ(parent, files);
+}
+
+/* The agent, which has to find files before it can protect them. */
+static __always_inline bool is_agent(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct current_set *a = in_force();
+
+	if (!a || BPF_CORE_READ(task, tgid) != a->agent)
+		return false;
+	return BPF_CORE_READ(task, group_leader, start_boottime) / NSEC_PER_TICK == a->agent_ticks;
 }
 
 static __always_inline struct lineage *lineage_of(struct task_struct *task)

@@ -105,7 +105,7 @@ static __always_inline void tell_actor(struct verdict *v)
 	bpf_get_current_comm(v->comm, sizeof(v->comm));
 }
 
-/* Whether the verdict is to be told, and how many were not since the last. */
+/* Whether the verdict is to be told, and how many were not so far. */
 static __always_inline bool due(struct counts *c, u64 *folded)
 {
 	u64 second = bpf_ktime_get_boot_ns() / NSEC;
@@ -119,8 +119,7 @@ static __always_inline bool due(struct counts *c, u64 *folded)
 		__sync_fetch_and_add(&c->folded, 1);
 		return false;
 	}
-	*folded = c->folded;
-	c->folded = 0;
+	*folded = *(volatile u64 *)&c->folded;
 	return true;
 }
 

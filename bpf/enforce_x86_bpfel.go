@@ -37,6 +37,9 @@ type EnforceCurrentSet struct {
 	Generation uint64
 	AuditOnly  uint64
 	Heartbeat  uint64
+	Next       uint64
+	Agent      uint64
+	AgentTicks uint64
 }
 
 type EnforceEndpoint struct {

@@ -30,6 +30,8 @@
 // A directory on the way to a path can make it lead elsewhere. Rules about delete, rename or mount are therefore also about
 // these operations on every directory above their paths.
 //
+// The agent itself may read any file, because it has to find the objects of policies.
+//
 // The host's init may mount what it likes itself, which is how it shields services. What it starts may not.
 //
 // # Programs

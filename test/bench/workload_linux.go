@@ -5,9 +5,6 @@
 package main
 
 import (
-	"bytes"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/tiny"
 )
 
 // workload is an operation that is done again and again.
@@ -32,7 +31,7 @@ type workload struct {
 var workloads = []workload{
 	{name: "fork_exec", ops: 600, prepare: func(dir string) (func() error, error) {
 		path := filepath.Join(dir, "tiny")
-		return func() error { return spawn(path) }, os.WriteFile(path, tinyProgram(), 0o755)
+		return func() error { return spawn(path) }, os.WriteFile(path, tiny.Program(), 0o755)
 	}},
 	{name: "fork_exec_libc", ops: 100, prepare: func(string) (func() error, error) {
 		return func() error { return spawn("/bin/true") }, nil
@@ -55,29 +54,6 @@ func workloadNamed(name string) (workload, error) {
 		}
 	}
 	return workload{}, fmt.Errorf("there is no workload %q", name)
-}
-
-// tinyProgram is the cheapest program there is: it has one page and ends at once.
-func tinyProgram() []byte {
-	code := []byte{
-		0x31, 0xff, // xor edi, edi
-		0xb8, 60, 0, 0, 0, // mov eax, SYS_exit
-		0x0f, 0x05, // syscall
-	}
-	const base = 0x400000
-	head := elf.Header64{
-		Type: uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT),
-		Ehsize: 64, Phoff: 64, Phentsize: 56, Phnum: 1, Entry: base + 64 + 56,
-	}
-	copy(head.Ident[:], elf.ELFMAG)
-	head.Ident[elf.EI_CLASS], head.Ident[elf.EI_DATA], head.Ident[elf.EI_VERSION] = byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)
-	size := uint64(64 + 56 + len(code))
-	segment := elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: base, Paddr: base, Filesz: size, Memsz: size, Align: 4096}
-	var out bytes.Buffer
-	for _, part := range []any{head, segment, code} {
-		_ = binary.Write(&out, binary.LittleEndian, part) // into memory, and of fixed size
-	}
-	return out.Bytes()
 }
 
 // spawn runs a program by vfork and exec and waits for its end.

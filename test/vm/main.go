@@ -33,6 +33,7 @@ type options struct {
 	packages []string
 	programs []string
 	run      string
+	args     []string
 	timeout  time.Duration
 	total    time.Duration
 	kvm      bool
@@ -71,12 +72,13 @@ func main() {
 
 func parseOptions(args []string) (options, error) {
 	var o options
-	var kernels, packages, programs string
+	var kernels, packages, programs, arguments string
 	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
 	flags.StringVar(&kernels, "kernels", usualLines, "boot these kernel `lines`; newest is the last that Debian has")
 	flags.StringVar(&packages, "pkg", "", "test these `packages`, as ./dir or ./dir/..., separated by commas; default: all with tests of the native or vm ring")
 	flags.StringVar(&programs, "with", "", "put these static `programs` into the guests' /usr/bin, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
+	flags.StringVar(&arguments, "args", "", "give the test binaries these `arguments`, separated by commas, such as -seed=1")
 	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "time for each test binary")
 	flags.DurationVar(&o.total, "total", 45*time.Minute, "time for all kernels together")
 	flags.BoolVar(&o.shell, "shell", false, "open a shell in the guest of the last kernel named; tests run before it only if -run or -pkg is given")
@@ -98,6 +100,7 @@ func parseOptions(args []string) (options, error) {
 		return o, fmt.Errorf("found argument %q, expected flags only", flags.Arg(0))
 	}
 	o.kernels, o.packages, o.programs = splitList(kernels), splitList(packages), splitList(programs)
+	o.args = splitList(arguments)
 	if len(o.kernels) == 0 {
 		return o, fmt.Errorf("-kernels: found an empty list, expected some of %s", allLines)
 	}

@@ -132,7 +132,7 @@ func (s *session) plan() protocol.Plan {
 	for _, p := range s.packages {
 		plan.Steps = append(plan.Steps, protocol.Step{
 			Name: s.module.importPath(p.rel), Dir: guestDir(p.rel), Timeout: s.timeout,
-			Argv: []string{guestBinary(p.rel), "-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.run=" + s.pattern(p)},
+			Argv: append([]string{guestBinary(p.rel), "-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.run=" + s.pattern(p)}, s.args...),
 		})
 	}
 	return plan

@@ -243,6 +243,7 @@ func TestBypassFiles(t *testing.T) {
 			"by a root":     func(s *scene) error { return opens(fmt.Sprintf("/proc/%d/root%s", os.Getpid(), s.file)) },
 			"pidfd_getfd":   func(s *scene) error { return s.takesDescriptor() },
 			"inherited":     func(s *scene) error { return s.inheritsDescriptor() },
+			"over a socket": func(s *scene) error { return s.receivesDescriptor() },
 		}},
 		{"12 attributes", nil, steps{
 			"chmod":     func(s *scene) error { return os.Chmod(s.file, 0o666) },
@@ -268,6 +269,8 @@ func TestBypassFiles(t *testing.T) {
 			"write, async":      func(s *scene) error { return s.ringWrites(0, asyncFlag) },
 			"write by a thread": func(s *scene) error { return s.ringWrites(sqPoll, 0) },
 			"unlink":            func(s *scene) error { return s.ringUnlinks() },
+			"rename":            func(s *scene) error { return s.ringNames(uringRenameAt) },
+			"link":              func(s *scene) error { return s.ringNames(uringLinkAt) },
 		}},
 	}
 	for _, test := range tests {
@@ -286,4 +289,30 @@ func TestBypassFiles(t *testing.T) {
 			s.intact("by trusted programs")
 		})
 	}
+}
+
+// What is seen in an overlay is written by writing its lower directory behind it.
+func TestBypass13LowerDirectory(t *testing.T) {
+	ring.Require(t, ring.VM)
+	s := newScene(t)
+	lower, upper, work, merged := s.outside+"/lower", s.outside+"/upper", s.outside+"/work", s.outside+"/merged"
+	for _, dir := range []string{lower, upper, work, merged} {
+		require.NoError(t, os.Mkdir(dir, 0o755))
+	}
+	require.NoError(t, os.WriteFile(lower+"/below", []byte(content), 0o644))
+	require.NoError(t, unix.Mount("overlay", merged, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, upper, work)))
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(merged, unix.MNT_DETACH)) })
+	load(t, s.e, "policy: scene\nmode: enforce\nrules:\n  - {name: all, files: {paths: ["+merged+"/**, "+s.dir+"/**, "+s.single+"], operations: tamper}}\n")
+	for what, step := range (steps{
+		"the lower file":           func(*scene) error { return opens(lower + "/below") },
+		"remove the lower file":    func(*scene) error { return os.Remove(lower + "/below") },
+		"a file in the upper one":  func(*scene) error { return os.WriteFile(upper+"/below", nil, 0o644) },
+		"the lower directory away": func(*scene) error { return os.Rename(lower, lower+"-away") },
+		"the view itself":          func(*scene) error { return opens(merged + "/below") },
+	}) {
+		s.refuses(what, func() error { return step(s) })
+	}
+	found, err := os.ReadFile(merged + "/below")
+	require.NoError(t, err)
+	assert.Equal(t, content, string(found))
 }

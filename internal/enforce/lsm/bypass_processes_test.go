@@ -103,12 +103,17 @@ rules:
 				_, err := unix.ProcessVMReadv(pid, at, []unix.RemoteIovec{{Base: uintptr(unsafe.Pointer(&local[0])), Len: 8}}, 0)
 				return err
 			},
-			"memory file": func() error {
-				err := fileError(os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0))
-				if errors.Is(err, unix.EACCES) { // what this file makes of a refusal
-					return unix.EPERM
+			"advise": func() error { // to throw pages away
+				fd, err := unix.PidfdOpen(pid, 0)
+				if err != nil {
+					return fmt.Errorf("open the process: %s", err)
 				}
-				return err
+				defer unix.Close(fd)
+				at := unix.Iovec{Base: &local[0], Len: 8}
+				return ofMemory(call(unix.SYS_PROCESS_MADVISE, uintptr(fd), uintptr(unsafe.Pointer(&at)), 1, unix.MADV_PAGEOUT, 0))
+			},
+			"memory file": func() error {
+				return ofMemory(fileError(os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)))
 			},
 			"limits": func() error {
 				return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: 1}, nil)
@@ -135,6 +140,14 @@ rules:
 		})
 	}
 	assert.NoError(t, runs(trusted, "signal", fmt.Sprint(pid)), "the service may signal itself")
+}
+
+// ofMemory gives the error of a way to memory where some ways make another number of a refusal.
+func ofMemory(err error) error {
+	if errors.Is(err, unix.EACCES) {
+		return unix.EPERM
+	}
+	return err
 }
 
 func fileError(file *os.File, err error) error {

@@ -17,6 +17,33 @@ import (
 )
 
 func init() {
+	acts["protect-code"] = func(args []string) error { // maps a file, makes that code and then acts
+		file, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		memory, err := unix.Mmap(int(file.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+		if err != nil {
+			return err
+		}
+		if err := unix.Mprotect(memory, unix.PROT_READ|unix.PROT_EXEC); err != nil {
+			return err
+		}
+		return appendTo(args[1])
+	}
+	acts["memory-code"] = func(args []string) error { // maps memory with a name as code, as a library that nobody sees, and then acts
+		fd, err := unix.MemfdCreate("library", 0)
+		if err != nil {
+			return err
+		}
+		if err := unix.Ftruncate(fd, 4096); err != nil {
+			return err
+		}
+		if _, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE); err != nil {
+			return err
+		}
+		return appendTo(args[0])
+	}
 	acts["memory"] = func(args []string) error { // runs a program from memory
 		fd, err := unix.MemfdCreate("program", 0)
 		if err != nil {
@@ -63,6 +90,10 @@ func TestBypassSubjects(t *testing.T) {
 			"a script":               func(s *scene) error { return runs(script, "write", s.file) },
 			"from memory":            func(s *scene) error { return runs(stranger, "memory", trusted, "write", s.file) },
 			"code in it":             func(s *scene) error { return runs(trusted, "map-code", s.changed(), s.file) },
+			"code in it, made so later": func(s *scene) error {
+				return runs(trusted, "protect-code", s.changed(), s.file)
+			},
+			"a library from memory": func(s *scene) error { return runs(trusted, "memory-code", s.file) },
 		}},
 		{"17 lineage", steps{
 			"a stranger that leaves its session": func(s *scene) error { return runs(stranger, "twice", stranger, "write", s.file) },

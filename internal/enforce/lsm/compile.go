@@ -31,6 +31,7 @@ type compiled struct {
 	places    map[bpf.EnforcePlaceKey]uint64 // without generation
 	hashes    map[inode]bpf.EnforceHashed
 	programs  map[program]int // the bit of each program that subjects name
+	mounts    mounts
 }
 
 // name is a name in the directory that is a node.
@@ -49,7 +50,7 @@ type inode struct {
 type compiler struct {
 	*compiled
 	host        policy.Host
-	mounts      mounts
+	layers      []layer
 	numbers     *numbers
 	inits       []string
 	executables map[string]programSet // by the real path
@@ -58,7 +59,7 @@ type compiler struct {
 	sums        map[inode]string // of contents that were read
 }
 
-// compile makes of a set what the kernel needs. The set is as it is meant on the host, see policy.Set.Resolve.
+// compile makes of a set what the kernel needs, but for the files with several names. The set is as it is meant on the host, see policy.Set.Resolve.
 func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled, error) {
 	rules, err := place(set)
 	if err != nil {
@@ -68,9 +69,9 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 		compiled: &compiled{
 			rules: rules, nodes: make([]bpf.EnforceNode, 1), anchors: map[uint32]uint32{}, names: map[name]uint32{},
 			automata: make([]bpf.EnforceAutomaton, 1), links: map[inode]ruleSet{},
-			places: map[bpf.EnforcePlaceKey]uint64{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits,
+			places: map[bpf.EnforcePlaceKey]uint64{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits, mounts: m,
 		},
-		host: host, mounts: m, numbers: n, inits: initPrograms(host),
+		host: host, layers: m.layers(), numbers: n, inits: initPrograms(host),
 		executables: map[string]programSet{}, leaves: map[bpf.EnforceNode]uint32{}, sums: map[inode]string{},
 	}
 	c.fillSettings()
@@ -79,13 +80,11 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 			return nil, err
 		}
 	}
+	c.addExecutables()
 	if err := c.addNodes(); err != nil {
 		return nil, err
 	}
-	if err := c.readHashes(); err != nil {
-		return nil, err
-	}
-	return c.compiled, c.addLinks()
+	return c.compiled, c.readHashes()
 }
 
 func initPrograms(host policy.Host) []string {
@@ -145,7 +144,7 @@ func (c *compiler) fillSettings() {
 func (c *compiler) paths() []string {
 	all := map[string]bool{}
 	for _, r := range c.rules {
-		paths, except := r.files()
+		paths, except := files(r.Rule)
 		for _, p := range slices.Concat(paths, except) {
 			all[p.Base] = true
 			if p.Kind == policy.Tree {
@@ -173,7 +172,7 @@ func (c *compiler) paths() []string {
 func (c *compiler) addNodes() error {
 	places := map[uint32]map[string]bool{}
 	for _, p := range c.paths() {
-		for _, l := range c.mounts.locations(p) {
+		for _, l := range c.placesOf(p) {
 			if places[l.device] == nil {
 				places[l.device] = map[string]bool{}
 			}
@@ -250,7 +249,7 @@ func (c *compiler) number(node bpf.EnforceNode, root bool) (uint32, error) {
 func (c *compiler) node(l location) (node bpf.EnforceNode, all ruleSet, err error) {
 	var self, way, below ruleSet
 	var programs programSet
-	names := c.mounts.names(l)
+	names := c.pathsTo(l)
 	for _, n := range names {
 		for _, r := range c.rules {
 			if r.matches(n) {
@@ -282,8 +281,8 @@ func (c *compiler) node(l location) (node bpf.EnforceNode, all ruleSet, err erro
 	return node, all, err
 }
 
-// patterns are those that rules have for the names in a directory. Where a rule is about the directory by several of its names,
-// an exception for one of them does not hold.
+// patterns are those that rules have for the names in a directory. Where a rule is about what is in the directory by several of its
+// paths, an exception has to be there for each.
 func (c *compiler) patterns(dirs []string) []pattern {
 	found := map[string]*pattern{}
 	get := func(text string) *pattern {
@@ -294,14 +293,13 @@ func (c *compiler) patterns(dirs []string) []pattern {
 	}
 	for _, dir := range dirs {
 		for _, r := range c.rules {
-			paths, except := r.files()
-			for _, p := range paths {
+			for _, p := range r.paths.others {
 				if p.Kind == policy.Glob && p.Base == dir && !r.exceptsTree(dir) {
 					get(p.Pattern).add.add(r.bit)
 				}
 			}
-			for _, p := range except {
-				if p.Kind == policy.Glob && p.Base == dir && len(dirs) == 1 {
+			for _, p := range r.except.others {
+				if p.Kind == policy.Glob && p.Base == dir && r.exceptsInAll(dirs, p.Pattern) {
 					get(p.Pattern).except.add(r.bit)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -89,6 +90,25 @@ func TestLocations(t *testing.T) {
 	assert.Equal(t, []string{"/var/www", "/var/www/cache", "/var/www/cache"}, m.below("/var"))
 }
 
+// A rule about what is seen in an overlay is about what its layers have too.
+func TestCompiledKnowsLayers(t *testing.T) {
+	m := append(only(), &mountinfo.Info{ID: 2, Parent: 1, Major: 0, Minor: 50, Root: "/", Mountpoint: "/merged", FSType: "overlay",
+		VFSOptions: "rw,lowerdir=/low:/lower,upperdir=/up,workdir=/work"})
+	policies, err := policy.Parse("test.yaml", []byte("policy: p\nrules:\n  - {name: r, files: {paths: [/merged/etc/**], operations: [write]}}\n"))
+	require.NoError(t, err)
+	c, err := compile(&policy.Set{Policies: policies}, policy.NewHost(t.TempDir()), m, &numbers{bits: map[program]int{}})
+	require.NoError(t, err)
+	const disk, overlay = 8<<20 | 1, 50
+	for file, device := range map[string]uint32{"/etc/a": overlay, "/low/etc/a": disk, "/lower/etc": disk, "/up/etc/b/c": disk} {
+		self, _ := find(c, device, file)
+		assert.Equal(t, ruleSet{1}, self, file)
+	}
+	for file, device := range map[string]uint32{"/a": overlay, "/low/a": disk, "/etc/a": disk, "/work/etc": disk} {
+		self, _ := find(c, device, file)
+		assert.Zero(t, self, file)
+	}
+}
+
 // only is a host with nothing mounted but its root.
 func only() mounts { return mounts{{ID: 1, Major: 8, Minor: 1, Root: "/", Mountpoint: "/"}} }
 
@@ -137,6 +157,12 @@ func union4(a, b ruleSet) ruleSet {
 	return a
 }
 
+// isNamed tells whether a rule's paths name a file, and its exceptions do not.
+func isNamed(r placed, name string) bool {
+	matches := func(p policy.Path) bool { return p.Matches(name) }
+	return anyPath(r.Files.Paths, matches) && !anyPath(r.Files.Except, matches)
+}
+
 // What the kernel finds about a path is what the policies say about it.
 func TestCompiledAgreesWithPaths(t *testing.T) {
 	texts := []string{
@@ -156,8 +182,39 @@ func TestCompiledAgreesWithPaths(t *testing.T) {
 		"/y/z", "/y/z/w", "/y/z/w/v", "/q", "/q/r"} {
 		self, way := find(c, 8<<20|1, file)
 		for _, r := range c.rules {
-			assert.Equal(t, r.matches(file), self[r.bit/64]>>(r.bit%64)&1 != 0, "%s %s", texts[r.bit], file)
-			assert.Equal(t, r.guardsWay(file), way[r.bit/64]>>(r.bit%64)&1 != 0, "way of %s %s", texts[r.bit], file)
+			assert.Equal(t, isNamed(r, file), self[r.bit/64]>>(r.bit%64)&1 != 0, "%s %s", texts[r.bit], file)
+			guards := anyPath(r.Files.Paths, func(p policy.Path) bool { return p.LeadsThrough(file) })
+			assert.Equal(t, guards, way[r.bit/64]>>(r.bit%64)&1 != 0, "way of %s %s", texts[r.bit], file)
+		}
+	}
+}
+
+// A program that some set named before is known when it runs, for the set that names it next.
+func TestCompiledHasProgramsOfEarlierSets(t *testing.T) {
+	n := &numbers{bits: map[program]int{{path: "/a/service"}: 0, {path: "/a/other"}: 1}}
+	c, err := compile(&policy.Set{}, policy.NewHost(t.TempDir()), only(), n)
+	require.NoError(t, err)
+	node := c.anchors[8<<20|1]
+	for _, part := range []string{"a", "other"} {
+		node = c.names[name{node, part}]
+	}
+	assert.Equal(t, uint64(2), c.nodes[node].Programs.Words[0])
+}
+
+// A directory that is mounted twice has two paths, and a rule's exceptions are by path.
+func TestCompiledAgreesWithPathsOfTwoMounts(t *testing.T) {
+	m := append(only(), &mountinfo.Info{ID: 2, Parent: 1, Major: 8, Minor: 1, Root: "/a", Mountpoint: "/b"})
+	for _, text := range []string{
+		`paths: [/a/**], except: ["/a/*.log"]`, `paths: [/a/**], except: ["/b/*.log"]`, `paths: [/a/**, /b/**], except: ["/a/*.log"]`,
+		`paths: [/a/**, /b/**], except: ["/a/*.log", "/b/*.log"]`, `paths: ["/a/*", /b/**], except: [/b/**, "/a/x*"]`,
+	} {
+		policies, err := policy.Parse("test.yaml", []byte("policy: p\nrules:\n  - {name: r, files: {"+text+", operations: [write]}}\n"))
+		require.NoError(t, err)
+		c, err := compile(&policy.Set{Policies: policies}, policy.NewHost(t.TempDir()), m, &numbers{bits: map[program]int{}})
+		require.NoError(t, err)
+		for _, file := range []string{"x", "x.log", "y.conf"} {
+			self, _ := find(c, 8<<20|1, "/a/"+file)
+			assert.Equal(t, isNamed(c.rules[0], "/a/"+file) || isNamed(c.rules[0], "/b/"+file), self[0]&1 != 0, "%s %s", text, file)
 		}
 	}
 }
@@ -185,7 +242,7 @@ func TestPlaceKeepsPoliciesInOneWord(t *testing.T) {
 func FuzzVerdict(f *testing.F) {
 	f.Add(make([]byte, 4096))
 	f.Add([]byte{1})
-	l := &loaded{compiled: &compiled{rules: []placed{{&policy.Rule{Name: "r"}, &policy.Policy{Name: "p"}, 0}}}, mounts: only()}
+	l := &loaded{compiled: &compiled{rules: []placed{{Rule: &policy.Rule{Name: "r"}, policy: &policy.Policy{Name: "p"}}}, mounts: only()}}
 	e := &Enforcer{}
 	e.now.Store(l)
 	f.Fuzz(func(t *testing.T, raw []byte) {

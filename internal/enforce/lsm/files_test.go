@@ -30,6 +30,13 @@ func init() {
 		c.ExtraFiles = []*os.File{file}
 		return outcomeOf(c)
 	}
+	acts["give"] = func(args []string) error { // sends an open file over a socket
+		file, err := os.OpenFile(args[0], os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		return unix.Sendmsg(3, []byte("x"), unix.UnixRights(int(file.Fd())), nil, 0)
+	}
 	acts["use"] = func([]string) error { _, err := os.NewFile(3, "inherited").WriteString("x"); return err }
 }
 
@@ -175,6 +182,44 @@ func (s *scene) inheritsDescriptor() error {
 		return err
 	}
 	return runs(trusted, "inherit", s.file, changed)
+}
+
+// receivesDescriptor takes the open file that a trusted process sends over a socket. Where it is refused the message comes without it.
+func (s *scene) receivesDescriptor() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pair[0])
+	theirs := os.NewFile(uintptr(pair[1]), "socket")
+	defer theirs.Close()
+	c := command(trusted, "give", s.file)
+	c.ExtraFiles = []*os.File{theirs}
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("give: %s", err)
+	}
+	said, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	n, length, _, _, err := unix.Recvmsg(pair[0], said, rights, 0)
+	if err != nil || n != 1 {
+		return fmt.Errorf("receive %d bytes: %v", n, err)
+	}
+	if length == 0 {
+		return unix.EPERM
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:length])
+	if err != nil {
+		return fmt.Errorf("read the message: %s", err)
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return fmt.Errorf("read the message: %s", err)
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+	return nil
 }
 
 // minimalACL is an access control list with the entries of a mode.

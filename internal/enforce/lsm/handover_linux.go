@@ -119,10 +119,10 @@ func (c *loaded) handed() handedSet {
 
 // loaded is the set as far as verdicts and the status are about it.
 func (s handedSet) loaded(m mounts) *loaded {
-	l := &loaded{compiled: &compiled{}, generation: s.Generation, set: &policy.Set{}, mounts: m}
+	l := &loaded{compiled: &compiled{mounts: m}, generation: s.Generation, set: &policy.Set{}}
 	for _, r := range s.Rules {
 		p := &policy.Policy{Name: r.Policy, OnAgentLoss: r.OnAgentLoss, LossAfter: r.LossAfter}
-		l.rules = append(l.rules, placed{&policy.Rule{Name: r.Rule, Mode: r.Mode}, p, r.Bit})
+		l.rules = append(l.rules, placed{Rule: &policy.Rule{Name: r.Rule, Mode: r.Mode}, policy: p, bit: r.Bit})
 	}
 	return l
 }
@@ -302,7 +302,8 @@ func (e *Enforcer) goOn(h *handover) error {
 	}
 	for _, r := range now.rules {
 		c := e.count(now, r)
-		e.counts[r.name()] = counts{-c.denied, -c.audited} // sums are taken modulo 2^64
+		e.counts[r.name()] = counts{denied: -c.denied, audited: -c.audited} // sums are taken modulo 2^64
+		now.known[r.bit] = c.folded
 	}
 	e.missed = e.lost()
 	return nil

@@ -16,11 +16,12 @@ import (
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
-// addLinks finds the files with several names that rules are about by one of them. Links that are made later the kernel notes itself.
-func (c *compiler) addLinks() error {
+// addLinks finds the files with several names that rules are about by one of them. Links that are made meanwhile and later the kernel
+// notes itself.
+func (c *compiled) addLinks() error {
 	seen := map[string]bool{}
 	for _, r := range c.rules {
-		paths, _ := r.files()
+		paths, _ := files(r.Rule)
 		for _, p := range paths {
 			key := fmt.Sprint(p.Kind, p.Base)
 			if seen[key] {
@@ -35,7 +36,7 @@ func (c *compiler) addLinks() error {
 	return nil
 }
 
-func (c *compiler) linksOf(p policy.Path) error {
+func (c *compiled) linksOf(p policy.Path) error {
 	if p.Kind != policy.Exact {
 		return c.walk(unix.AT_FDCWD, p.Base, p.Base, p.Kind == policy.Tree)
 	}
@@ -48,7 +49,7 @@ func (c *compiler) linksOf(p policy.Path) error {
 }
 
 // walk looks at what is in a directory, which is opened from the one above it: paths may be longer than the kernel takes.
-func (c *compiler) walk(above int, name, full string, deep bool) error {
+func (c *compiled) walk(above int, name, full string, deep bool) error {
 	if c.mounts.shows(full) {
 		return nil
 	}
@@ -80,6 +81,26 @@ func (c *compiler) walk(above int, name, full string, deep bool) error {
 	return nil
 }
 
+// noted is what the kernel noted of files that got a name while a set was in force, in terms of another set: a link that was allowed
+// just before this one's files were looked for may have been made just after.
+func (c *compiled) noted(old *loaded, links map[inode]ruleSet) {
+	bits := map[ruleName]int{}
+	for _, r := range c.rules {
+		bits[r.name()] = r.bit
+	}
+	for key, found := range links {
+		set := c.links[key]
+		for _, r := range old.rules {
+			if bit, ok := bits[r.name()]; ok && found[r.bit/64]>>(r.bit%64)&1 != 0 {
+				set.add(bit)
+			}
+		}
+		if set != (ruleSet{}) {
+			c.links[key] = set
+		}
+	}
+}
+
 // ignoreGone takes what vanished, or was never there, as having no names.
 func ignoreGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
@@ -88,7 +109,7 @@ func ignoreGone(err error) error {
 	return fmt.Errorf("look for files with several names: %w", err)
 }
 
-func (c *compiler) addLink(name string, stat unix.Stat_t) {
+func (c *compiled) addLink(name string, stat unix.Stat_t) {
 	if stat.Mode&unix.S_IFMT == unix.S_IFDIR || stat.Nlink < 2 {
 		return
 	}

@@ -21,7 +21,10 @@ type loaded struct {
 	*compiled
 	generation uint64
 	set        *policy.Set
-	mounts     mounts
+
+	// Verdicts that were not told one by one, by the rules' bits: all when the set is no more in force, and those that are known from
+	// verdicts that were told.
+	folded, known [maxRules]uint64
 }
 
 // Load puts a set in force. What it consists of is written beside what is in force and then chosen by one number.
@@ -31,6 +34,14 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	if e.closed.Load() {
 		return enforce.ErrClosed
 	}
+	err := e.load(set)
+	if err == nil {
+		e.wanted, e.stale = set, nil
+	}
+	return err
+}
+
+func (e *Enforcer) load(set *policy.Set) error {
 	m, err := readMounts()
 	if err != nil {
 		return err
@@ -39,7 +50,7 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	if err != nil {
 		return fmt.Errorf("compile the policies: %w", err)
 	}
-	next := &loaded{compiled: c, generation: 1, set: set, mounts: m}
+	next := &loaded{compiled: c, generation: 1, set: set}
 	old := e.now.Load()
 	if old != nil {
 		next.generation = old.generation + 1
@@ -48,12 +59,13 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	if err := errors.Join(e.leave(old, next), e.claimOwn(), e.write(next)); err != nil {
 		return fmt.Errorf("write the policies to the kernel: %w", errors.Join(err, e.sweep(isNext)))
 	}
-	if err := e.backfill(next); err != nil {
+	if err := errors.Join(e.backfill(next), e.findLinks(old, next)); err != nil {
+		e.setActive(activeNext, 0)
 		return errors.Join(err, e.sweep(isNext))
 	}
-	e.before.Store(old)
-	e.now.Store(next)
+	e.succeed(next)
 	e.setActive(activeGeneration, next.generation)
+	e.setActive(activeNext, 0)
 	if err := waitForPrograms(); err != nil {
 		return fmt.Errorf("wait for the last look at the policies before: %w", err)
 	}
@@ -73,6 +85,51 @@ func waitForPrograms() error {
 	return nil
 }
 
+// findLinks looks for files with several names, while the kernel notes for the set what links are made.
+func (e *Enforcer) findLinks(old, next *loaded) error {
+	if old != nil { // before that the kernel does not look
+		e.setActive(activeNext, next.generation)
+		if err := waitForPrograms(); err != nil {
+			return fmt.Errorf("wait until the kernel notes links: %w", err)
+		}
+	}
+	if err := next.addLinks(); err != nil {
+		return err
+	}
+	if old != nil {
+		noted, err := e.notedLinks(old)
+		if err != nil {
+			return err
+		}
+		next.noted(old, noted)
+	}
+	for at, set := range next.links {
+		key := bpf.EnforceLabelKey{Generation: uint32(next.generation), Device: at.device, Inode: at.number}
+		if err := e.maps[bpf.EnforceMapLinks].Put(key, bpf.EnforceRuleSet{Words: set}); err != nil {
+			return fmt.Errorf("write the files with several names to the kernel: %w", err)
+		}
+	}
+	return nil
+}
+
+// notedKey marks the generation of what the kernel noted itself.
+const notedKey = 1 << 31
+
+func (e *Enforcer) notedLinks(of *loaded) (map[inode]ruleSet, error) {
+	keys, err := keysOf[bpf.EnforceLabelKey](e.maps[bpf.EnforceMapLinks])
+	if err != nil {
+		return nil, err
+	}
+	all := map[inode]ruleSet{}
+	for _, key := range keys {
+		var set bpf.EnforceRuleSet
+		if key.Generation == uint32(of.generation)|notedKey && e.maps[bpf.EnforceMapLinks].Lookup(key, &set) == nil {
+			all[inode{key.Device, key.Inode}] = set.Words
+		}
+	}
+	return all, nil
+}
+
 // write puts the set where its generation is looked for.
 func (e *Enforcer) write(n *loaded) error {
 	half := uint32(n.generation & 1)
@@ -80,7 +137,6 @@ func (e *Enforcer) write(n *loaded) error {
 	if err := e.maps[bpf.EnforceMapHalves].Put(half, n.settings); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	counts := make([]bpf.EnforceCounts, maxRules)
 	for i, subject := range n.subjects {
 		if err := e.maps[bpf.EnforceMapSubjects].Put(half*maxSubjects+uint32(i), subject); err != nil {
 			return fmt.Errorf("subjects: %w", err)
@@ -91,14 +147,14 @@ func (e *Enforcer) write(n *loaded) error {
 			return fmt.Errorf("addresses: %w", err)
 		}
 	}
-	for i := range n.kernel {
-		rule := n.kernel[i]
+	for _, r := range n.rules { // nothing leads to others
+		rule := n.kernel[r.bit]
 		rule.Who += half * maxSubjects
 		rule.Allow += half * maxSubjects
 		rule.Target += half * maxSubjects
 		rule.Endpoint += half * maxEndpoints
-		at := half*maxRules + uint32(i)
-		if err := errors.Join(e.maps[bpf.EnforceMapRules].Put(at, rule), e.maps[bpf.EnforceMapRuleCounts].Put(at, counts[i])); err != nil {
+		at := half*maxRules + uint32(r.bit)
+		if err := errors.Join(e.maps[bpf.EnforceMapRules].Put(at, rule), e.maps[bpf.EnforceMapRuleCounts].Put(at, bpf.EnforceCounts{})); err != nil {
 			return fmt.Errorf("rules: %w", err)
 		}
 	}
@@ -129,12 +185,6 @@ func (e *Enforcer) writeKeys(n *loaded) error {
 			return fmt.Errorf("names: %w", err)
 		}
 	}
-	for at, set := range n.links {
-		key := bpf.EnforceLabelKey{Generation: g, Device: at.device, Inode: at.number}
-		if err := e.maps[bpf.EnforceMapLinks].Put(key, bpf.EnforceRuleSet{Words: set}); err != nil {
-			return fmt.Errorf("files with several names: %w", err)
-		}
-	}
 	for at, h := range n.hashes {
 		key := bpf.EnforceLabelKey{Generation: g, Device: at.device, Inode: at.number}
 		if err := e.maps[bpf.EnforceMapHashes].Put(key, h); err != nil {
@@ -155,7 +205,7 @@ func (e *Enforcer) sweep(is func(generation uint32) bool) error {
 	return errors.Join(
 		sweep(e.maps[bpf.EnforceMapLabels], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
 		sweep(e.maps[bpf.EnforceMapNames], func(k bpf.EnforceNameKey) bool { return is(k.Generation) }),
-		sweep(e.maps[bpf.EnforceMapLinks], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
+		sweep(e.maps[bpf.EnforceMapLinks], func(k bpf.EnforceLabelKey) bool { return is(k.Generation &^ notedKey) }),
 		sweep(e.maps[bpf.EnforceMapHashes], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
 		sweep(e.maps[bpf.EnforceMapPlaces], func(k bpf.EnforcePlaceKey) bool { return is(k.Generation) }),
 	)

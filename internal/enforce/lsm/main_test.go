@@ -132,7 +132,7 @@ func preparePrograms() error {
 			return err
 		}
 	}
-	if err := os.WriteFile(script, []byte("#!"+stranger+"\n"), 0o755); err != nil {
+	if err := errors.Join(os.WriteFile(script, []byte("#!"+stranger+"\n"), 0o755), prepareModel()); err != nil {
 		return err
 	}
 	info, err := os.Stat(script)

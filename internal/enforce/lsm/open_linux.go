@@ -27,6 +27,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
@@ -73,6 +74,13 @@ type Enforcer struct {
 	before atomic.Pointer[loaded] // the set before, whose last verdicts may not have been read
 	counts map[ruleName]counts    // of sets that are no more
 	missed uint64                 // verdicts that an earlier agent lost
+
+	follower *follower
+	wanted   *policy.Set // what this agent was told to load last
+	stale    error       // why the set could not be loaded again after something was mounted
+
+	telling    sync.Mutex // of what is known of verdicts that were not told
+	untellable uint64     // verdicts of sets that are no more
 
 	reading sync.Mutex
 	untold  []enforce.Verdict // of the last record
@@ -143,6 +151,10 @@ func (e *Enforcer) open() error {
 	if left == nil {
 		e.pin()
 	}
+	if e.follower, err = newFollower(); err != nil {
+		return err
+	}
+	e.beats.Go(e.follow)
 	return nil
 }
 
@@ -216,6 +228,12 @@ func (e *Enforcer) start() (err error) {
 	if err != nil {
 		return fmt.Errorf("map what is in force into memory: %w", err)
 	}
+	own, err := process.ProcFS{Root: "/proc"}.ReadStat(uint32(os.Getpid()))
+	if err != nil {
+		return fmt.Errorf("read when the agent started: %w", err)
+	}
+	e.setActive(activeAgent, uint64(os.Getpid()))
+	e.setActive(activeAgentTicks, own.Key.Start)
 	if e.reader, err = ringbuf.NewReader(e.maps[bpf.EnforceMapVerdicts]); err != nil {
 		return fmt.Errorf("open the ring buffer of verdicts: %w", err)
 	}
@@ -236,6 +254,9 @@ const (
 	activeGeneration = 0
 	activeAuditOnly  = 8
 	activeHeartbeat  = 16
+	activeNext       = 24
+	activeAgent      = 32
+	activeAgentTicks = 40
 )
 
 // setActive changes a value at once: the map's own update may be seen half done.
@@ -260,14 +281,13 @@ func (e *Enforcer) AuditOnly(on bool) error {
 
 // Close lets go of everything; what is pinned stays in force.
 func (e *Enforcer) Close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed.Swap(true) {
 		return nil
 	}
-	close(e.ended)
-	e.beats.Wait()
-	errs := closeAll(e.links)
+	errs := []error{e.endLoops()}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	errs = append(errs, closeAll(e.links)...)
 	if e.reader != nil {
 		errs = append(errs, e.reader.Close())
 	}
@@ -281,6 +301,19 @@ func (e *Enforcer) Close() error {
 		errs = append(errs, e.claimed.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// endLoops returns when nothing goes on by itself any more.
+func (e *Enforcer) endLoops() (err error) {
+	close(e.ended)
+	if e.follower != nil {
+		err = e.follower.end()
+	}
+	e.beats.Wait()
+	if e.follower != nil {
+		err = errors.Join(err, e.follower.close())
+	}
+	return err
 }
 
 // Release takes everything down, of earlier agents too, and closes. The kernel detaches a moment later.

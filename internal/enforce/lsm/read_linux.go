@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"path"
 	"slices"
 	"strings"
@@ -67,21 +68,37 @@ func parseVerdict(raw []byte) (*bpf.EnforceVerdict, error) {
 	return v, nil
 }
 
-// verdictsOf puts the kernel's numbers into words, for each rule. There are none for a set that is no more known.
-func (e *Enforcer) verdictsOf(v *bpf.EnforceVerdict) []enforce.Verdict {
-	var l *loaded
+// setOf finds the set that a verdict is of, and how many verdicts like it were not told before it. The verdict counts as lost where
+// the set is no more known.
+func (e *Enforcer) setOf(v *bpf.EnforceVerdict) (l *loaded, folded uint64) {
+	e.telling.Lock()
+	defer e.telling.Unlock()
 	for _, one := range []*loaded{e.now.Load(), e.before.Load()} {
 		if one != nil && one.generation == v.Generation {
 			l = one
 		}
 	}
+	first := int(v.Word)*64 + bits.TrailingZeros64(v.Rules)
+	if l == nil || first >= maxRules {
+		e.untellable++
+		return nil, 0
+	}
+	if v.Folded > l.known[first] {
+		folded, l.known[first] = v.Folded-l.known[first], v.Folded
+	}
+	return l, folded
+}
+
+// verdictsOf puts the kernel's numbers into words, for each rule.
+func (e *Enforcer) verdictsOf(v *bpf.EnforceVerdict) []enforce.Verdict {
+	l, folded := e.setOf(v)
 	if l == nil {
 		return nil
 	}
 	told := enforce.Verdict{
 		Time: sinceBoot(v.Time), Strength: enforce.Detected, Mode: policy.Audit,
 		Hook: hookNames[v.Hook], Operation: policy.Operation(1) << v.Operation,
-		PID: v.Tgid, TID: v.Tid, Start: v.Start, UID: v.Uid, Comm: text(v.Comm[:]), CgroupID: v.Cgroup, Folded: v.Folded,
+		PID: v.Tgid, TID: v.Tid, Start: v.Start, UID: v.Uid, Comm: text(v.Comm[:]), CgroupID: v.Cgroup, Folded: folded,
 		Object: object(l, v),
 	}
 	if v.Refused != 0 {

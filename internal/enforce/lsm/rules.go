@@ -6,6 +6,7 @@ package lsm
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"github.com/vedette-sec/vedette/pkg/policy"
@@ -36,6 +37,40 @@ type placed struct {
 	*policy.Rule
 	policy *policy.Policy
 	bit    int
+
+	paths, except pathIndex // of rules that find their objects by paths
+}
+
+// pathIndex are paths, of which there may be very many that name one file each.
+type pathIndex struct {
+	exact  map[string]bool
+	ways   map[string]bool // the directories above any of the paths
+	others []policy.Path   // that are trees or patterns
+}
+
+func indexOf(paths []policy.Path) pathIndex {
+	x := pathIndex{exact: map[string]bool{}, ways: map[string]bool{}}
+	for _, p := range paths {
+		if p.Kind == policy.Exact {
+			x.exact[p.Base] = true
+		} else {
+			x.others = append(x.others, p)
+		}
+		for dir := p.Base; dir != "/"; {
+			if dir = path.Dir(dir); x.ways[dir] {
+				break
+			}
+			x.ways[dir] = true
+		}
+		if p.Kind == policy.Glob {
+			x.ways[p.Base] = true
+		}
+	}
+	return x
+}
+
+func (x pathIndex) matches(name string) bool {
+	return x.exact[name] || anyPath(x.others, func(p policy.Path) bool { return p.Matches(name) })
 }
 
 // place gives every rule a bit. All rules of a policy are in one word, so that what one of them allows can be taken from what the
@@ -50,15 +85,16 @@ func place(set *policy.Set) ([]placed, error) {
 				len(p.Rules), rulesOfWord, ruleWords*rulesOfWord)
 		}
 		for _, r := range p.Rules {
-			all = append(all, placed{r, p, w*64 + used[w]})
+			paths, except := files(r)
+			all = append(all, placed{r, p, w*64 + used[w], indexOf(paths), indexOf(except)})
 			used[w]++
 		}
 	}
 	return all, nil
 }
 
-// files tells whether the rule finds its objects by paths, and by which.
-func (r placed) files() (paths, except []policy.Path) {
+// files are the paths by which a rule finds its objects, if it does.
+func files(r *policy.Rule) (paths, except []policy.Path) {
 	switch {
 	case r.Files != nil:
 		return r.Files.Paths, r.Files.Except
@@ -71,27 +107,30 @@ func (r placed) files() (paths, except []policy.Path) {
 }
 
 // matches tells whether the rule is about a file of this name.
-func (r placed) matches(name string) bool {
-	paths, except := r.files()
-	return anyPath(paths, func(p policy.Path) bool { return p.Matches(name) }) &&
-		!anyPath(except, func(p policy.Path) bool { return p.Matches(name) })
-}
+func (r placed) matches(name string) bool { return r.paths.matches(name) && !r.except.matches(name) }
 
 // guardsWay tells whether the rule is about the removal of a directory.
-func (r placed) guardsWay(dir string) bool {
-	return r.Files != nil && anyPath(r.Files.Paths, func(p policy.Path) bool { return p.LeadsThrough(dir) })
-}
+func (r placed) guardsWay(dir string) bool { return r.Files != nil && r.paths.ways[dir] }
 
 // covers tells whether the rule is about everything in a directory that it does not name.
-func (r placed) covers(dir string) bool {
-	paths, except := r.files()
-	tree := func(p policy.Path) bool { return p.Kind == policy.Tree && isWithin(dir, p.Base) }
-	return anyPath(paths, tree) && !anyPath(except, tree)
+func (r placed) covers(dir string) bool { return anyTree(r.paths.others, dir) && !r.exceptsTree(dir) }
+
+func (r placed) exceptsTree(dir string) bool { return anyTree(r.except.others, dir) }
+
+func anyTree(paths []policy.Path, dir string) bool {
+	return anyPath(paths, func(p policy.Path) bool { return p.Kind == policy.Tree && isWithin(dir, p.Base) })
 }
 
-func (r placed) exceptsTree(dir string) bool {
-	_, except := r.files()
-	return anyPath(except, func(p policy.Path) bool { return p.Kind == policy.Tree && isWithin(dir, p.Base) })
+// exceptsInAll tells whether a pattern is excepted in each of the directories where the rule is about names.
+func (r placed) exceptsInAll(dirs []string, pattern string) bool {
+	for _, dir := range dirs {
+		named := func(p policy.Path) bool { return p.Kind == policy.Glob && p.Base == dir }
+		excepted := func(p policy.Path) bool { return named(p) && p.Pattern == pattern }
+		if !r.exceptsTree(dir) && (r.covers(dir) || anyPath(r.paths.others, named)) && !anyPath(r.except.others, excepted) {
+			return false
+		}
+	}
+	return true
 }
 
 func anyPath(paths []policy.Path, is func(policy.Path) bool) bool {

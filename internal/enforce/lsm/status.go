@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -18,7 +19,10 @@ import (
 type ruleName struct{ policy, rule string }
 
 // counts are what was counted about a rule.
-type counts struct{ denied, audited uint64 }
+type counts struct {
+	denied, audited uint64
+	folded          uint64 // verdicts that were not told one by one
+}
 
 func (r placed) name() ruleName { return ruleName{r.policy.Name, r.Name} }
 
@@ -29,14 +33,15 @@ func (e *Enforcer) count(l *loaded, r placed) counts {
 	if e.maps[bpf.EnforceMapRuleCounts].Lookup(at, &c) != nil {
 		return counts{}
 	}
-	return counts{c.Denied, c.Audited}
+	return counts{c.Denied, c.Audited, c.Folded}
 }
 
 // keepCounts adds what was counted about a set's rules to what is known of rules of these names.
 func (e *Enforcer) keepCounts(l *loaded) {
 	for _, r := range l.rules {
 		c, sum := e.count(l, r), e.counts[r.name()]
-		e.counts[r.name()] = counts{sum.denied + c.denied, sum.audited + c.audited}
+		e.counts[r.name()] = counts{denied: sum.denied + c.denied, audited: sum.audited + c.audited}
+		l.folded[r.bit] = c.folded
 	}
 }
 
@@ -44,6 +49,19 @@ func (e *Enforcer) keepCounts(l *loaded) {
 func (e *Enforcer) lost() (n uint64) {
 	_ = e.maps[bpf.EnforceMapLost].Lookup(uint32(0), &n) // a map of one entry has it
 	return n
+}
+
+// succeed makes a set the one whose verdicts are told. Of the set before the last one what was not told is lost.
+func (e *Enforcer) succeed(next *loaded) {
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	if gone := e.before.Load(); gone != nil {
+		for _, r := range gone.rules {
+			e.untellable += gone.folded[r.bit] - gone.known[r.bit]
+		}
+	}
+	e.before.Store(e.now.Load())
+	e.now.Store(next)
 }
 
 // Status tells what is in force.
@@ -54,13 +72,18 @@ func (e *Enforcer) Status() enforce.Status {
 	for _, g := range e.lacking {
 		status.Missing = append(status.Missing, g.without())
 	}
+	if e.stale != nil {
+		status.Missing = append(status.Missing, fmt.Sprintf("what was mounted since the policies were loaded is not known: %s", e.stale))
+	}
 	l := e.now.Load()
 	if e.closed.Load() || l == nil {
 		return status
 	}
 	status.Generation = l.generation
 	status.AuditOnly = atomic.LoadUint64((*uint64)(unsafe.Pointer(&e.active[activeAuditOnly]))) != 0
-	status.Lost = e.lost() - e.missed
+	e.telling.Lock()
+	status.Lost = e.lost() - e.missed + e.untellable
+	e.telling.Unlock()
 	for _, r := range l.rules {
 		c, sum := e.count(l, r), e.counts[r.name()]
 		s := enforce.RuleStatus{Policy: r.policy.Name, Rule: r.Name, Strength: enforce.Prevented,

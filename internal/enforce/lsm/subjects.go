@@ -139,25 +139,22 @@ func userID(name string) uint32 {
 }
 
 func (c *compiler) addProgram(s policy.Subject) (int, error) {
-	p := program{s.Executable.Base + s.Executable.Pattern, s.SHA256}
-	bit, err := c.numbers.bit(p)
-	if err != nil || p.sha256 != "" {
-		return bit, err
-	}
-	for _, name := range c.executablesOf(s.Executable) {
-		set := c.executables[name]
-		set.add(bit)
-		c.executables[name] = set
-	}
-	return bit, nil
+	return c.numbers.bit(program{s.Executable.Base + s.Executable.Pattern, s.SHA256})
 }
 
-// executablesOf are the paths that a path of programs names: all that match now, or the one that is to be.
-func (c *compiler) executablesOf(p policy.Path) []string {
-	if p.Kind == policy.Exact {
-		return []string{c.host.Real(p.Base)}
+// addExecutables finds the paths of all programs that have a bit. Those that only sets before this one named are among them: a set
+// that names them again asks for what has run meanwhile too.
+func (c *compiler) addExecutables() {
+	for p, bit := range c.numbers.bits {
+		if p.sha256 != "" {
+			continue
+		}
+		for _, name := range c.filesOf(p) {
+			set := c.executables[name]
+			set.add(bit)
+			c.executables[name] = set
+		}
 	}
-	return c.host.Glob(p)
 }
 
 // addPlace gives a place its bit; two kinds never share one.
@@ -245,6 +242,7 @@ func (c *compiler) readHashes() error {
 	return c.readListed()
 }
 
+// filesOf are the paths that a path of programs names: all that match now, or the one that is to be.
 func (c *compiler) filesOf(p program) []string {
 	if strings.ContainsAny(p.path, "*?[") {
 		return c.host.Glob(policy.Path{Kind: policy.GlobPaths, Pattern: p.path})

@@ -25,7 +25,9 @@ const (
 
 	uringOpenAt   = 18
 	uringWrite    = 23
+	uringRenameAt = 35
 	uringUnlinkAt = 36
+	uringLinkAt   = 39
 
 	uringGetEvents = 1
 	uringWakeUp    = 2
@@ -123,6 +125,19 @@ func (s *scene) ringUnlinks() error {
 	defer runtime.KeepAlive(name)
 	err := ringDoes(0, entry(uringUnlinkAt, 0, unix.AT_FDCWD, 0, pointer(name), 0, 0))
 	if errors.Is(err, unix.EINVAL) { // 5.10 does not have it
+		return opens(s.file)
+	}
+	return err
+}
+
+// ringNames renames the file, or links it, to a place outside.
+func (s *scene) ringNames(operation byte) error {
+	old, name := append([]byte(s.file), 0), append([]byte(s.outside+"/by-ring"), 0)
+	defer runtime.KeepAlive(old)
+	defer runtime.KeepAlive(name)
+	at := unix.AT_FDCWD
+	err := ringDoes(0, entry(operation, 0, unix.AT_FDCWD, uint64(uintptr(pointer(name))), pointer(old), uint32(at), 0))
+	if errors.Is(err, unix.EINVAL) { // 5.10 has neither
 		return opens(s.file)
 	}
 	return err
