@@ -116,7 +116,7 @@ func (b *bench) scanRounds(ctx context.Context, program, root string, found resu
 		}
 		found.add("baseline_scan_wall", full.wall.Seconds())
 		found.add("baseline_scan_cpu", full.cpu.Seconds())
-		found.add("baseline_memory", max(0, float64(full.memory-idle.memory)/1024))
+		found.add("baseline_added", max(0, float64(full.memory-idle.memory)/1024))
 		if err := scansAgain(ctx, base, fast, root, found); err != nil {
 			return err
 		}
