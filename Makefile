@@ -8,7 +8,7 @@ CLANG         ?= clang-19
 CONFIG        ?= config/vedette.yaml
 STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The rings of tests that must run, as a comma list: plain, native, vm, reference, server. A test of such a ring
+# The rings of tests that must run, as a comma list: plain, native, vm, reference, server, debian. A test of such a ring
 # that cannot run is then a failure.
 VEDETTE_REQUIRE_RINGS ?=
 export VEDETTE_REQUIRE_RINGS
@@ -68,14 +68,20 @@ build/pysigma/requirements.txt: test/pysigma/requirements.txt
 SERVERS := $(wildcard test/server/*)
 
 .PHONY: servers
-servers: build/servers/installed ## Install Elasticsearch and OpenSearch for tests (needs a JDK 17, Maven and the network, once).
+servers: build/servers/installed ## Install Elasticsearch, OpenSearch and Kafka for tests (needs a JDK 17, Maven and the network, once).
 
 build/servers/installed: $(SERVERS)
 	test/server/install.sh build/servers
 
+.PHONY: debian
+debian: build/debian/installed ## Make a root of Debian 12 for tests of repairs (needs root, debootstrap and the network, once).
+
+build/debian/installed: test/debian/install.sh
+	test/debian/install.sh build/debian
+
 .PHONY: test-es
-test-es: servers ## Run the tests that need Elasticsearch and OpenSearch.
-	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/...
+test-es: servers ## Run the tests that need Elasticsearch, OpenSearch and Kafka.
+	VEDETTE_REQUIRE_RINGS=server $(GO) run ./internal/ring/cmd/ringtest -vm never $(ARGS) ./test/elastic/... ./test/outputs/...
 
 .PHONY: build-directory
 build-directory:

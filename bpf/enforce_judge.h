@@ -31,6 +31,7 @@
 #define OP_KERNEL_PTRACE 21
 #define OP_RAW_DEVICES 22
 #define OP_TIME 23
+#define OP_AGENT_BPF 24
 
 /* These are also about the directories on the way to a path. */
 #define WAY_OPERATIONS (1 << OP_DELETE | 1 << OP_RENAME | 1 << OP_MOUNT)
@@ -48,34 +49,50 @@ static __always_inline u64 silence(void)
 }
 
 /*
+ * What one rule about an act says: its bit where it denies it, ALLOWED and all rules of its policy
+ * where it allows it to somebody whom it concerns, 0 where it says nothing. Listed are the rules that
+ * allow it to all whom they concern.
+ */
+__noinline u64 ask_rule(u64 who, u64 bit, u64 listed, u64 act, u64 held_by)
+{
+	u32 at = rule_at(act, bit);
+	struct rule *r = bpf_map_lookup_elem(&rules, &at);
+
+	if (!r)
+		return bit;
+	if (r->loss_after && silence() > r->loss_after)
+		return 0;
+	if (r->whos && !is_among(who, r->who, r->whos, act, held_by))
+		return 0;
+	if (listed & bit ||
+	    (r->allows && is_among(who, r->allow, r->allows, act | ASK_TRUST, held_by)))
+		return ALLOWED | r->policy;
+	return bit;
+}
+
+/*
  * Of the rules of one word that are about an act, those that deny it: each that concerns whoever acts
- * and does not allow it, where no other one of its policy does. Listed are those that allow it
- * to all whom they concern.
+ * and does not allow it, where no other one of its policy does. The loop's body is a function, which
+ * the verifier looks at once and not for each turn.
  */
 __noinline u64 judge_word(u64 who, u64 about, u64 listed, u64 act, u64 held_by)
 {
 	u64 deny = 0, clear = 0;
 
 	for (u32 i = 0; i < RULES_OF_ACT; i++) {
-		u64 bit = about & -about;
-		u32 at = rule_at(act, bit);
-		struct rule *r = bpf_map_lookup_elem(&rules, &at);
+		u64 bit = about & -about, said;
 
-		if (!bit || !r)
+		if (!bit)
 			break;
 		about ^= bit;
-		if (r->loss_after && silence() > r->loss_after)
-			continue;
-		if (r->whos && !is_among(who, r->who, r->whos, act, held_by))
-			continue;
-		if (listed & bit ||
-		    (r->allows && is_among(who, r->allow, r->allows, act | ASK_TRUST, held_by)))
-			clear |= r->policy;
+		said = ask_rule(who, bit, listed, act, held_by);
+		if (said & ALLOWED)
+			clear |= said;
 		else
-			deny |= bit;
+			deny |= said;
 	}
 	deny |= about;
-	return (deny & ~clear) | (clear ? ALLOWED : 0);
+	return (deny & ~clear) | (clear & ALLOWED);
 }
 
 static __always_inline bool audit_only(void)
@@ -159,14 +176,12 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 	find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
 	act |= IN_GENERATION(generation);
 	for (u32 w = 0; w < RULE_WORDS; w++) {
-		u64 operations = set->operations[one].words[w], ways = operations;
+		/* Where there is no second operation no rule names its number. */
+		u64 first = set->operations[one].words[w], second = set->operations[two].words[w];
+		u64 operations = first | second;
+		u64 ways =
+			first * (WAY_OPERATIONS >> one & 1) | second * (WAY_OPERATIONS >> two & 1);
 
-		if (!(WAY_OPERATIONS >> one & 1))
-			ways = 0;
-		if (two != NO_OPERATION) {
-			operations |= set->operations[two].words[w];
-			ways |= WAY_OPERATIONS >> two & 1 ? set->operations[two].words[w] : 0;
-		}
 		/* From here on the word has the rules that deny the act. */
 		about.words[w] = (about.words[w] & operations) | (way.words[w] & ways);
 		if (!about.words[w])
@@ -187,21 +202,27 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 	return judged;
 }
 
-/* Of rules about processes those that are about this one, by what it runs or the unit that holds it. */
+/* A rule's bit where it is about this process, by what it runs or the unit that holds it, else 0. */
+__noinline u64 aims_at(u64 bit, u64 target, u64 act, u64 held_by)
+{
+	u32 at = rule_at(act, bit);
+	struct rule *r = bpf_map_lookup_elem(&rules, &at);
+
+	return !r || is_among(target, r->target, r->targets, act, held_by) ? bit : 0;
+}
+
+/* Of rules about processes those that are about this one. */
 __noinline u64 about_target(u64 about, u64 target, u64 act, u64 held_by)
 {
 	u64 found = 0;
 
 	for (u32 i = 0; i < RULES_OF_ACT; i++) {
 		u64 bit = about & -about;
-		u32 at = rule_at(act, bit);
-		struct rule *r = bpf_map_lookup_elem(&rules, &at);
 
-		if (!bit || !r)
+		if (!bit)
 			break;
 		about ^= bit;
-		if (is_among(target, r->target, r->targets, act, held_by))
-			found |= bit;
+		found |= aims_at(bit, target, act, held_by);
 	}
 	return found | about;
 }

@@ -41,27 +41,37 @@ static __always_inline u32 name_in(u64 generation, u32 node, struct dentry *dent
 	return found ? *found : 0;
 }
 
+/* The directory above, 0 where there is none, and the same again where the way up ends below it. */
+__noinline u64 step_up(u64 from, u64 root, u32 device, u32 generation)
+{
+	struct dentry *dentry = (void *)from, *parent = BPF_CORE_READ(dentry, d_parent);
+	struct inode *inode;
+
+	if (parent == dentry)
+		return 0;
+	if ((u64)parent == root)
+		return from;
+	inode = BPF_CORE_READ(parent, d_inode);
+	return label_of(generation, device, BPF_CORE_READ(inode, i_ino)) ? from : (u64)parent;
+}
+
 /*
  * Goes up until the directory above is labelled or the root, and gives what is below that. After
  * many steps it gives what it has come to, and 0 where the way ends elsewhere.
  */
 __noinline u64 climb(u64 start, u64 root, u32 device, u32 generation)
 {
-	struct dentry *dentry = (void *)start, *parent;
-	struct inode *inode;
+	u64 at = start, next;
 
 	for (u32 i = 0; i < STEPS; i++) {
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			return 0;
-		if ((u64)parent == root)
+		next = step_up(at, root, device, generation);
+		if (next == at)
 			break;
-		inode = BPF_CORE_READ(parent, d_inode);
-		if (label_of(generation, device, BPF_CORE_READ(inode, i_ino)))
+		at = next;
+		if (!at)
 			break;
-		dentry = parent;
 	}
-	return (u64)dentry;
+	return at;
 }
 
 /* The node of a directory whose label is known, 0 for one without. */
@@ -90,11 +100,11 @@ static __always_inline bool add_label(u64 generation, u32 device, struct dentry 
 #define AGAIN 1 /* a label was missing */
 #define NOWHERE 0
 
-/* One climb: gives the location, or AGAIN, or NOWHERE, or the dentry to go on from. */
+/* One climb, from the start where that is AGAIN: gives the location, or AGAIN, or NOWHERE, or the dentry to go on from. */
 __noinline u64 locate_from(u64 start, u64 from, u64 root_of, u32 device, u32 generation)
 {
-	struct dentry *root = (void *)root_of,
-		      *child = (void *)climb(from, root_of, device, generation);
+	struct dentry *root = (void *)root_of, *child = (void *)climb(from == AGAIN ? start : from,
+								      root_of, device, generation);
 	struct node *inner;
 	u32 node, name;
 
@@ -127,13 +137,31 @@ __noinline u64 locate(u64 start, u64 generation)
 	if (start == root)
 		return LOCATED_SELF | anchor;
 	for (u32 i = 0; i < CLIMBS; i++) {
-		at = locate_from(start, at == AGAIN ? start : at, root, device, generation);
+		at = locate_from(start, at, root, device, generation);
 		if (at == NOWHERE)
 			break;
 		if (at != AGAIN && at <= (LOCATED_HOW | 0xffffffff))
 			return at;
 	}
 	return LOCATED_LOST | (anchor + 1);
+}
+
+/* Of an automaton's patterns that accept one of the states, the rules of a word that they add, or those that they except. */
+__noinline u64 accepted(u32 at, u64 states, u32 word, u32 except)
+{
+	struct automaton *a = bpf_map_lookup_elem(&automata, &at);
+	u64 all = 0;
+
+	if (!a)
+		return 0;
+	for (u32 p = 0; p < MAX_PATTERNS; p++) {
+		struct pattern *pattern = &a->patterns[p];
+		struct rule_set *set = except ? &pattern->except : &pattern->add;
+
+		if (states & pattern->accept)
+			all |= set->words[word & (RULE_WORDS - 1)];
+	}
+	return all;
 }
 
 /* The rules of a word about a name in a directory with patterns: those that are about all, and by patterns. */
@@ -151,14 +179,8 @@ __noinline u64 by_patterns(u64 rules, u64 object, u32 first, u32 word, u32 half)
 		if (!first || !a)
 			break;
 		states = run_automaton(at, name, len);
-		for (u32 p = 0; p < MAX_PATTERNS; p++) {
-			struct pattern *pattern = &a->patterns[p];
-
-			if (!(states & pattern->accept))
-				continue;
-			rules |= pattern->add.words[word & (RULE_WORDS - 1)];
-			except |= pattern->except.words[word & (RULE_WORDS - 1)];
-		}
+		rules |= accepted(at, states, word, 0);
+		except |= accepted(at, states, word, 1);
 		first = a->next;
 	}
 	return rules & ~except;

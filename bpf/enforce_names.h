@@ -71,6 +71,22 @@ __noinline u32 length_of(u64 text)
 	return len < LONGEST_NAME ? len : LONGEST_NAME - 1;
 }
 
+/* The states that an automaton is in after up to eight bytes more. */
+__noinline u64 step_automaton(u32 index, u64 states, u64 bytes, u32 count)
+{
+	struct automaton *a = bpf_map_lookup_elem(&automata, &index);
+
+	if (!a)
+		return 0;
+	for (u32 i = 0; i < 8; i++) {
+		if (i >= count)
+			break;
+		states = ((states << 1) & a->steps[bytes & 0xff]) | (states & a->loops);
+		bytes >>= 8;
+	}
+	return states;
+}
+
 /* The states that an automaton is in after a name. */
 __noinline u64 run_automaton(u32 index, u64 name, u32 len)
 {
@@ -80,13 +96,11 @@ __noinline u64 run_automaton(u32 index, u64 name, u32 len)
 	if (!a)
 		return 0;
 	states = a->start;
-	for (u32 i = 0; i < LONGEST_NAME; i++) {
-		if (i >= len)
+	for (u32 at = 0; at < LONGEST_NAME; at += 8) {
+		if (at >= len)
 			break;
-		if (!(i & 7))
-			bpf_probe_read_kernel(&bytes, sizeof(bytes), (void *)name + i);
-		states = ((states << 1) & a->steps[bytes & 0xff]) | (states & a->loops);
-		bytes >>= 8;
+		bpf_probe_read_kernel(&bytes, sizeof(bytes), (void *)name + at);
+		states = step_automaton(index, states, bytes, len - at);
 	}
 	return states;
 }

@@ -33,6 +33,15 @@ __noinline u32 lists_address(u64 who, u32 first, u32 count)
 	return 0;
 }
 
+/* A rule's bit where it lists the address, else 0. */
+__noinline u64 lists(u64 bit, u64 who, u64 act)
+{
+	u32 at = rule_at(act, bit);
+	struct rule *r = bpf_map_lookup_elem(&rules, &at);
+
+	return r && lists_address(who, r->endpoint, r->endpoints) ? bit : 0;
+}
+
 /* Of rules about the network those that list the address. */
 __noinline u64 listing_address(u64 rules_of, u64 who, u64 act)
 {
@@ -40,14 +49,11 @@ __noinline u64 listing_address(u64 rules_of, u64 who, u64 act)
 
 	for (u32 i = 0; i < RULES_OF_ACT; i++) {
 		u64 bit = rules_of & -rules_of;
-		u32 at = rule_at(act, bit);
-		struct rule *r = bpf_map_lookup_elem(&rules, &at);
 
-		if (!bit || !r)
+		if (!bit)
 			break;
 		rules_of ^= bit;
-		if (lists_address(who, r->endpoint, r->endpoints))
-			found |= bit;
+		found |= lists(bit, who, act);
 	}
 	return found;
 }

@@ -119,6 +119,14 @@ static __always_inline bool is_slice(u64 name, u32 len)
 	return end == SLICE;
 }
 
+__noinline u64 place_bit(u32 generation, u32 kind, u64 value)
+{
+	struct place_key key = {.generation = generation, .kind = kind, .value = value};
+	u64 *bit = bpf_map_lookup_elem(&places, &key);
+
+	return bit ? *bit : 0;
+}
+
 /*
  * The units and containers that hold a task. A unit counts where only slices are above it: users
  * and containers name the cgroups below their own as they like.
@@ -126,8 +134,7 @@ static __always_inline bool is_slice(u64 name, u32 len)
 __noinline u64 places_of(u64 of, u32 generation)
 {
 	struct kernfs_node *node = cgroup_of((void *)of), *parent;
-	struct place_key key = {.generation = generation};
-	u64 units = 0, containers = 0, name, *bit;
+	u64 units = 0, containers = 0, name;
 	u32 len;
 
 	for (u32 i = 0; i < CGROUP_DEPTH; i++) {
@@ -138,14 +145,8 @@ __noinline u64 places_of(u64 of, u32 generation)
 		len = length_of(name);
 		if (!is_slice(name, len))
 			units = 0;
-		key.kind = PLACE_UNIT;
-		key.value = hash_name(name, len);
-		bit = bpf_map_lookup_elem(&places, &key);
-		units |= bit ? *bit : 0;
-		key.kind = PLACE_CONTAINER;
-		key.value = BPF_CORE_READ(node, id);
-		bit = bpf_map_lookup_elem(&places, &key);
-		containers |= bit ? *bit : 0;
+		units |= place_bit(generation, PLACE_UNIT, hash_name(name, len));
+		containers |= place_bit(generation, PLACE_CONTAINER, BPF_CORE_READ(node, id));
 		node = parent;
 	}
 	return containers;

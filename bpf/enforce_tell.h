@@ -134,17 +134,25 @@ static __always_inline u32 rule_at(u64 act, u64 bit)
 	return ((GENERATION_OF(act) & 1) * RULE_WORDS + WORD_OF(act)) * 64 + number_of(bit);
 }
 
+__noinline u32 count_rule(u64 act, u64 bit, u32 enforced)
+{
+	u32 at = rule_at(act, bit);
+	struct counts *c = bpf_map_lookup_elem(&rule_counts, &at);
+
+	if (c)
+		__sync_fetch_and_add(enforced ? &c->denied : &c->audited, 1);
+	return 0;
+}
+
 static __always_inline void count_rules(u64 act, u64 deny, u64 enforce)
 {
 	for (u32 i = 0; i < RULES_OF_ACT; i++) {
 		u64 bit = deny & -deny;
-		u32 at = rule_at(act, bit);
-		struct counts *c = bpf_map_lookup_elem(&rule_counts, &at);
 
-		if (!bit || !c)
+		if (!bit)
 			break;
 		deny ^= bit;
-		__sync_fetch_and_add(enforce & bit ? &c->denied : &c->audited, 1);
+		count_rule(act, bit, !!(enforce & bit));
 	}
 }
 

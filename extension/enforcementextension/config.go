@@ -47,6 +47,19 @@ type PoliciesConfig struct {
 	// only SIGHUP reads them anew. Default: 5s.
 	ReloadInterval time.Duration `mapstructure:"reload_interval"`
 
+	// Pins is a directory in the BPF file system where what is in force is kept beyond the end of the agent, with kernels that
+	// call BPF programs in their security hooks: the next agent goes on with it. Empty keeps nothing. Default:
+	// /sys/fs/bpf/vedette/enforce.
+	Pins string `mapstructure:"pins"`
+
+	// OnStop says what an orderly stop of the agent does: keep leaves policies in force as their on_agent_loss says, release takes
+	// everything down. Default: keep.
+	OnStop string `mapstructure:"on_stop"`
+
+	// ProtectAgent protects the agent itself while any policy is enforced: its process, program, settings, policies, state, and what
+	// it has in the kernel. Default: true.
+	ProtectAgent bool `mapstructure:"protect_agent"`
+
 	// StatusFile is written for `vedette policy status`. Empty writes none. Default: /run/vedette/policies.json.
 	StatusFile string `mapstructure:"status_file"`
 
@@ -134,7 +147,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		StateDirectory: "/var/lib/vedette",
 		Policies: PoliciesConfig{
-			ReloadInterval: 5 * time.Second, StatusFile: "/run/vedette/policies.json", Socket: "/run/vedette/policies.sock",
+			ReloadInterval: 5 * time.Second, Pins: "/sys/fs/bpf/vedette/enforce", OnStop: keepOnStop, ProtectAgent: true, StatusFile: "/run/vedette/policies.json", Socket: "/run/vedette/policies.sock",
 		},
 		Response: ResponseConfig{
 			DryRun: true,
@@ -178,11 +191,23 @@ func (c *PoliciesConfig) Validate() error {
 	if c.Panic != "" && c.Panic != string(policy.Audit) {
 		errs = append(errs, fmt.Errorf("panic: found %q, expected audit or nothing", c.Panic))
 	}
+	if c.OnStop != keepOnStop && c.OnStop != releaseOnStop {
+		errs = append(errs, fmt.Errorf("on_stop: found %q, expected keep or release", c.OnStop))
+	}
+	if c.Pins != "" && !filepath.IsAbs(c.Pins) {
+		errs = append(errs, fmt.Errorf("pins: found %q, expected an absolute path or nothing", c.Pins))
+	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < time.Second {
 		errs = append(errs, fmt.Errorf("reload_interval: found %s, expected 0 or at least 1s", c.ReloadInterval))
 	}
 	return errors.Join(errs...)
 }
+
+// What OnStop may be.
+const (
+	keepOnStop    = "keep"
+	releaseOnStop = "release"
+)
 
 func (c *PoliciesConfig) modes() map[string]policy.Mode {
 	all := map[string]policy.Mode{}

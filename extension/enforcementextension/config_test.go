@@ -39,7 +39,7 @@ func TestLoadConfig(t *testing.T) {
 			StateDirectory: "/srv/vedette",
 			Policies: PoliciesConfig{
 				Directories: []string{"/srv/policies"}, Modes: map[string]string{"web-root": "enforce"}, Panic: "audit",
-				ReloadInterval: time.Minute, StatusFile: "/srv/policies.json", Socket: "/srv/policies.sock",
+				ReloadInterval: time.Minute, Pins: "/sys/fs/bpf/other", OnStop: "release", StatusFile: "/srv/policies.json", Socket: "/srv/policies.sock",
 			},
 			Response: ResponseConfig{
 				Enabled: true,
@@ -76,6 +76,8 @@ func TestValidate(t *testing.T) {
 		`policies: directories: entry 1: found "policies", expected an absolute path`:      func(c *Config) { c.Policies.Directories = []string{"policies"} },
 		`policies: modes::sshd: found "on", expected audit or enforce`:                     func(c *Config) { c.Policies.Modes = map[string]string{"sshd": "on"} },
 		`policies: panic: found "yes", expected audit or nothing`:                          func(c *Config) { c.Policies.Panic = "yes" },
+		`policies: pins: found "pins", expected an absolute path or nothing`:               func(c *Config) { c.Policies.Pins = "pins" },
+		`policies: on_stop: found "stay", expected keep or release`:                        func(c *Config) { c.Policies.OnStop = "stay" },
 		"policies: reload_interval: found 1ms, expected 0 or at least 1s":                  func(c *Config) { c.Policies.ReloadInterval = time.Millisecond },
 		`response: allow: found "kill", expected one of [kill_process kill_tree suspend block_address quarantine_file block_executable isolate_host]`: func(c *Config) {
 			c.Response.Allow = []string{"kill"}

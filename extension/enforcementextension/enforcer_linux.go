@@ -64,12 +64,13 @@ func newEnforcer(cfg *Config, set extension.Settings) (*enforcer, error) {
 }
 
 // Start takes over what an earlier agent left in force. Where nothing is enabled and nothing in force,
-// it leaves no trace on the host.
+// it leaves no trace on the host. Responses come first, as they may block programs by a policy.
 func (e *enforcer) Start(ctx context.Context, _ component.Host) error {
-	if err := e.policies.start(ctx); err != nil {
+	e.policies.ctx = ctx
+	if err := e.startResponses(); err != nil {
 		return err
 	}
-	return e.startResponses()
+	return e.policies.start()
 }
 
 func (e *enforcer) startResponses() error {

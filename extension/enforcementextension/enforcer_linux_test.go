@@ -6,6 +6,7 @@ package enforcementextension
 
 import (
 	"context"
+	"crypto/rand"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -23,6 +24,8 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/bpffs"
+	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/response"
 	"github.com/vedette-sec/vedette/internal/response/firewall"
@@ -33,6 +36,9 @@ func testConfig(t *testing.T) *Config {
 	cfg := createDefaultConfig().(*Config)
 	cfg.StateDirectory = filepath.Join(t.TempDir(), "state")
 	cfg.Response.QuarantineDirectory = filepath.Join(t.TempDir(), "vault")
+	cfg.Policies.ProtectAgent = false // of tests that write its files
+	cfg.Policies.Pins = filepath.Join(bpffs.Root, "vedette-test-"+rand.Text())
+	t.Cleanup(func() { assert.NoError(t, enforcers.Release(cfg.Policies.Pins, started(), "")) })
 	return cfg
 }
 

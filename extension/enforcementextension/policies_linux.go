@@ -6,6 +6,7 @@ package enforcementextension
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 
@@ -28,10 +29,12 @@ const mostEarly = 1024
 // policies keeps policies in force and tells of verdicts.
 type policies struct {
 	configured bool
+	pins       string
 	keeper     *keeper.Keeper
 	telemetry  *metadata.TelemetryBuilder
 	logger     *zap.Logger
 
+	ctx      context.Context // of Start, which knows who tells of reloads
 	starting sync.Mutex
 	started  bool
 
@@ -44,15 +47,16 @@ type policies struct {
 }
 
 func newPolicies(cfg *Config, set extension.Settings, telemetry *metadata.TelemetryBuilder) *policies {
-	p := &policies{configured: len(cfg.Policies.Directories) > 0, telemetry: telemetry, logger: set.Logger, counted: map[[2]string]keeper.Counted{}}
+	p := &policies{configured: len(cfg.Policies.Directories) > 0, pins: cfg.Policies.Pins, telemetry: telemetry, logger: set.Logger, counted: map[[2]string]keeper.Counted{}}
 	p.keeper = keeper.New(keeper.Config{
 		Extension: set.ID.String(), Directories: cfg.Policies.Directories, Modes: cfg.Policies.modes(), AuditOnly: cfg.Policies.Panic != "",
 		ReloadInterval: cfg.Policies.ReloadInterval, StatusFile: cfg.Policies.StatusFile, Socket: cfg.Policies.Socket,
 		StateFile: filepath.Join(cfg.StateDirectory, "policies.json"),
 		Open: func() (enforce.Enforcer, string, error) {
-			opened, how, err := enforcers.Open(enforcers.Options{Skipped: p.skipped})
+			opened, how, err := enforcers.Open(enforcers.Options{Pins: cfg.Policies.Pins, Started: started(), Skipped: p.skipped})
 			return opened, string(how), err
 		},
+		Release: p.release, ReleaseOnStop: cfg.Policies.OnStop == releaseOnStop, Protection: protection(cfg),
 		Told: p.told, Loaded: p.loaded, Counts: p.counts, Logger: set.Logger,
 	})
 	return p
@@ -63,34 +67,55 @@ func (p *policies) skipped(mechanism enforcers.Mechanism, err error) {
 	p.logger.Info("This way to keep policies in force does not work here", zap.String("mechanism", string(mechanism)), zap.Error(err))
 }
 
-func (p *policies) start(ctx context.Context) error {
-	if !p.configured {
+// release takes down what an earlier agent left in force, where this one has nothing to keep. What another agent keeps is none of
+// its business.
+func (p *policies) release() error {
+	err := enforcers.Release(p.pins, started(), "")
+	switch {
+	case errors.Is(err, enforcers.ErrInUse):
+		return nil
+	case errors.Is(err, enforcers.ErrLocked):
+		p.logger.Error("What an earlier agent left in force stays, and nobody is told of it", zap.Error(err))
 		return nil
 	}
-	return p.begin(ctx)
+	return err
+}
+
+// start begins to keep policies in force, unless responses made it begin already.
+func (p *policies) start() error {
+	if p.configured {
+		return p.begin()
+	}
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	if p.started {
+		return nil
+	}
+	return p.release()
 }
 
 // begin starts the keeper, unless it was.
-func (p *policies) begin(ctx context.Context) error {
+func (p *policies) begin() error {
 	p.starting.Lock()
 	defer p.starting.Unlock()
 	if p.started {
 		return nil
 	}
 	p.started = true
-	return p.keeper.Start(ctx)
+	return p.keeper.Start(p.ctx)
 }
 
-// Block implements response.Executables. Where nothing else is to be kept, that is begun for it.
+// Block implements response.Executables. Where nothing else is to be kept, that is begun for it. What it blocks at the start is in
+// force from then on, together with the policies: what an earlier agent blocked does not pass in between.
 func (p *policies) Block(executables []response.Executable) error {
-	if err := p.begin(context.Background()); err != nil {
-		return err
-	}
 	var all []keeper.Blocked
 	for _, e := range executables {
 		all = append(all, keeper.Blocked{ID: e.ID, Path: e.Path, Cause: e.Cause})
 	}
-	return p.keeper.Block(all)
+	if err := p.keeper.Block(all); err != nil {
+		return err
+	}
+	return p.begin()
 }
 
 func (p *policies) close() error {

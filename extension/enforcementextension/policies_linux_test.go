@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,8 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/bpffs"
+	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/enforce/keeper"
 	"github.com/vedette-sec/vedette/internal/policystatus"
 	"github.com/vedette-sec/vedette/internal/reload"
@@ -39,10 +42,12 @@ type guarded struct {
 	file     string
 	verdicts <-chan enforcement.Verdict
 	tel      *componenttest.Telemetry
+
+	extension extension.Extension // the last that was started
 }
 
 func guard(t *testing.T, text string) *guarded {
-	ring.Require(t, ring.Native)
+	t.Helper()
 	g := &guarded{t: t, cfg: testConfig(t), hub: &reload.Hub{}, tel: componenttest.NewTelemetry()}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -63,17 +68,17 @@ func (g *guarded) write(text string) {
 	require.NoError(g.t, os.WriteFile(filepath.Join(g.cfg.Policies.Directories[0], "p.yaml"), fmt.Appendf(nil, text, g.file), 0o600))
 }
 
-func (g *guarded) start() extension.Extension {
+func (g *guarded) start() {
 	settings := extensiontest.NewNopSettings(metadata.Type)
 	settings.TelemetrySettings = g.tel.NewTelemetrySettings()
 	ext, err := NewFactory().Create(g.t.Context(), settings, g.cfg)
 	require.NoError(g.t, err)
+	g.extension = ext
 	require.NoError(g.t, ext.Start(reload.NewContext(g.t.Context(), g.hub), componenttest.NewNopHost()))
 	g.t.Cleanup(func() { assert.NoError(g.t, ext.Shutdown(context.Background())) })
 	teller, found := enforcement.FindTeller(host{ext})
 	require.True(g.t, found)
 	g.verdicts, _ = teller.Verdicts(100)
-	return ext
 }
 
 func (g *guarded) status() *policystatus.Status {
@@ -98,6 +103,95 @@ func (g *guarded) mode() policy.Mode {
 	return s.Policies[0].Rules[0].Mode
 }
 
+// protectsItself tries to get at the agent, which is this process, from a program that is not the agent's.
+func (g *guarded) protectsItself() {
+	intruder := filepath.Join(g.t.TempDir(), "intruder")
+	content, err := os.ReadFile("/proc/self/exe")
+	require.NoError(g.t, err)
+	require.NoError(g.t, os.WriteFile(intruder, content, 0o755))
+	program, err := os.Executable()
+	require.NoError(g.t, err)
+	file := filepath.Join(g.cfg.Policies.Directories[0], "p.yaml")
+	pid := strconv.Itoa(os.Getpid())
+	tries := [][]string{
+		{"kill", pid, "0"}, {"kill", pid, "9"}, {"kill", pid, "19"}, {"kill", pid, "6"}, {"trace", pid},
+		{"open", file}, {"remove", file}, {"open", filepath.Join(filepath.Dir(file), "new.yaml")}, {"remove", filepath.Dir(file)},
+		{"remove", program}, {"remove", g.cfg.Policies.Socket}, {"remove", g.cfg.Policies.Pins}, {"unmount", bpffs.Root},
+		{"open", "/proc/sys/kernel/ftrace_enabled"},
+	}
+	try := func(act []string) error {
+		c := exec.Command(intruder)
+		c.Env = append(os.Environ(), actVariable+"="+strings.Join(act, "|"))
+		text, err := c.CombinedOutput()
+		if strings.HasPrefix(string(text), unix.EPERM.Error()) {
+			return unix.EPERM
+		}
+		return err
+	}
+	for _, act := range tries {
+		require.ErrorIs(g.t, try(act), unix.EPERM, act)
+		select {
+		case v := <-g.verdicts:
+			assert.Equal(g.t, keeper.ProtectionPolicy, v.Policy, act)
+			assert.Equal(g.t, policy.Critical, v.Severity, act)
+		case <-time.After(time.Minute):
+			require.Fail(g.t, "no verdict came", act)
+		}
+		for len(g.verdicts) > 0 {
+			<-g.verdicts
+		}
+	}
+	token := g.ask(keeper.Command{Do: keeper.Lock})
+	for _, c := range []keeper.Command{{Do: keeper.Lock}, {Do: keeper.Unlock}, {Do: keeper.PanicOn, Token: "another"}} {
+		_, err := keeper.Ask(g.t.Context(), g.cfg.Policies.Socket, c)
+		require.ErrorContains(g.t, err, "the agent is locked")
+	}
+	g.ask(keeper.Command{Do: keeper.Unlock, Token: token})
+	require.NoError(g.t, try([]string{"open", file}), "the operator has unlocked it")
+	require.NoError(g.t, try([]string{"kill", pid, "0"}))
+}
+
+// actVariable makes the test binary an intruder, who does one thing.
+const actVariable = "VEDETTE_EXTENSION_TEST_ACT"
+
+func init() {
+	if act := os.Getenv(actVariable); act != "" {
+		os.Exit(intrude(act))
+	}
+}
+
+// intrude does it, and gives the exit status.
+func intrude(act string) int {
+	words := strings.Split(act, "|")
+	number := func(i int) int {
+		n, _ := strconv.Atoi(words[i]) // the tests write numbers
+		return n
+	}
+	var err error
+	switch words[0] {
+	case "kill":
+		err = unix.Kill(number(1), unix.Signal(number(2)))
+	case "trace":
+		err = unix.PtraceSeize(number(1))
+	case "open":
+		var fd int
+		if fd, err = unix.Open(words[1], unix.O_RDWR|unix.O_CREAT, 0o600); err == nil {
+			err = unix.Close(fd)
+		}
+	case "remove":
+		if err = unix.Rename(words[1], words[1]+"-away"); err == nil {
+			err = unix.Unlink(words[1] + "-away")
+		}
+	case "unmount":
+		err = unix.Unmount(words[1], unix.MNT_DETACH)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
 const protecting = `
 policy: file
 mode: enforce
@@ -108,7 +202,9 @@ rules:
 `
 
 func TestPoliciesAreKept(t *testing.T) {
+	ring.Require(t, ring.Native)
 	g := guard(t, protecting)
+	last := g.extension
 	s := g.status()
 	mechanism := "fallback"
 	if ring.InGuest() { // guests are started with BPF LSM
@@ -138,9 +234,40 @@ func TestPoliciesAreKept(t *testing.T) {
 	failures, err := g.tel.GetMetric("otelcol_extension_enforcement_policies_reload_failures")
 	require.NoError(t, err)
 	assert.NotNil(t, failures)
+
+	g.write(protecting)
+	g.hub.Reload(t.Context())
+	require.NoError(t, last.Shutdown(t.Context()))
+	if mechanism == "lsm" {
+		g.outlivesTheAgent()
+	} else {
+		require.NoError(t, os.Remove(g.file), "the fallback ends with the agent")
+	}
+}
+
+// outlivesTheAgent restarts the agent with the same policies, and then without any.
+func (g *guarded) outlivesTheAgent() {
+	before := g.status().Generation
+	require.ErrorIs(g.t, os.Remove(g.file), unix.EPERM, "without an agent")
+	held, err := enforcers.Look(g.cfg.Policies.Pins)
+	require.NoError(g.t, err)
+	assert.Equal(g.t, "file", held.Policies[0].Name)
+	g.start()
+	require.ErrorIs(g.t, os.Remove(g.file), unix.EPERM, "with another agent")
+	assert.Equal(g.t, before+1, g.status().Generation, "which goes on with what was there")
+	require.NoError(g.t, g.extension.Shutdown(g.t.Context()))
+	g.cfg.Policies.ProtectAgent = true
+	g.start()
+	g.protectsItself()
+	require.NoError(g.t, g.extension.Shutdown(g.t.Context()))
+	g.cfg.Policies.Directories = nil
+	g.start()
+	assert.NoDirExists(g.t, g.cfg.Policies.Pins, "without policies there is nothing to keep")
+	assert.Eventually(g.t, func() bool { return os.Remove(g.file) == nil }, time.Minute, 50*time.Millisecond)
 }
 
 func TestVerdictsSayWhatThePolicySays(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, `
 policy: file
 severity: critical
@@ -163,6 +290,7 @@ rules:
 }
 
 func TestPanicOutlivesTheAgent(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	g.ask(keeper.Command{Do: keeper.PanicOn})
 	assert.Equal(t, policy.Audit, g.mode())
@@ -177,6 +305,7 @@ func TestPanicOutlivesTheAgent(t *testing.T) {
 }
 
 func TestUnconfirmedPolicyGoesBackToAudit(t *testing.T) {
+	ring.RequireOnHost(t)
 	trial := "policy: file\nmode: enforce\ncommit_confirm: %s\nrules:\n  - {name: content, files: {paths: [%%s], operations: tamper}}\n"
 	g := guard(t, fmt.Sprintf(trial, "2s"))
 	assert.Eventually(t, func() bool { return g.status().Policies[0].Reverted }, 30*time.Second, 50*time.Millisecond)
@@ -195,7 +324,7 @@ func TestUnconfirmedPolicyGoesBackToAudit(t *testing.T) {
 }
 
 func TestModesOfTheConfigurationWin(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	g := guard(t, "policy: file\nrules:\n  - {name: content, files: {paths: [%s], operations: tamper}}\n")
 	assert.Equal(t, policy.Audit, g.mode())
 	g.cfg.Policies.Modes = map[string]string{"file": "enforce"}
@@ -218,6 +347,7 @@ func TestWithoutPoliciesNothingIsTouched(t *testing.T) {
 }
 
 func TestLockoutIsRefused(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, "policy: file\nmode: enforce\nrules:\n  - {name: everything, exec: {only: {paths: [%s]}}}\n")
 	s := g.status()
 	assert.Empty(t, s.Policies)
@@ -271,6 +401,7 @@ func TestBlockedProgramCannotBeRun(t *testing.T) {
 }
 
 func TestTwoAgentsDoNotShareASocket(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	other := newExtension(t, g.cfg)
 	require.ErrorContains(t, other.Start(t.Context(), componenttest.NewNopHost()), "another agent takes commands at "+g.cfg.Policies.Socket)
@@ -279,6 +410,7 @@ func TestTwoAgentsDoNotShareASocket(t *testing.T) {
 }
 
 func TestPoliciesAreKeptWithoutASocketToo(t *testing.T) {
+	ring.RequireOnHost(t)
 	g := guard(t, protecting)
 	g.cfg.Policies.Socket = filepath.Join(t.TempDir(), strings.Repeat("long", 30), "socket") // longer than addresses are
 	g.cfg.Policies.StatusFile += "2"

@@ -36,7 +36,8 @@ func newBaselineCommand() *cobra.Command {
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
 	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
-	command.AddCommand(c.scan(), c.approve(), c.list(), c.show(), newBaselineSchemaCommand())
+	command.AddCommand(c.scan(), c.approve(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await(), c.list(), c.show(),
+		newBaselineSchemaCommand())
 	return command
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/confmap"
@@ -39,9 +40,15 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 	guard := &rightsGuard{facts: host.Facts}
 	resolver := &set.ConfigProviderSettings.ResolverSettings
 	resolver.ProviderFactories = files.Watch(resolver.ProviderFactories)
-	resolver.ConverterFactories = append(resolver.ConverterFactories[:len(resolver.ConverterFactories):len(resolver.ConverterFactories)],
+	resolver.ConverterFactories = append(slices.Clip(resolver.ConverterFactories),
 		confmap.NewConverterFactory(func(confmap.ConverterSettings) confmap.Converter { return guard }))
 
+	hub := &reload.Hub{}
+	h := hangups{hub: hub, files: files, command: set.BuildInfo.Command, err: streams.Err, ready: make(chan struct{}, 1),
+		check: func(ctx context.Context) error {
+			return run(ctx, given, host, append([]string{"validate"}, line...), Streams{io.Discard, streams.Err})
+		}}
+	set.LoggingOptions = append(slices.Clip(set.LoggingOptions), h.watch())
 	root := otelcol.NewCommand(set)
 	root.Short = set.BuildInfo.Description
 	root.SilenceErrors = true
@@ -51,12 +58,7 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		guard.starting = true
-		hub := &reload.Hub{}
 		cmd.SetContext(reload.NewContext(cmd.Context(), hub))
-		h := hangups{hub: hub, files: files, command: set.BuildInfo.Command, err: streams.Err,
-			check: func(ctx context.Context) error {
-				return run(ctx, given, host, append([]string{"validate"}, line...), Streams{io.Discard, streams.Err})
-			}}
 		defer h.start(cmd.Context())()
 		return start(cmd, args)
 	}

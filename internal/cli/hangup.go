@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
 	"github.com/vedette-sec/vedette/internal/configerror"
 	"github.com/vedette-sec/vedette/internal/reload"
 )
@@ -27,14 +30,31 @@ type hangups struct {
 	check   func(context.Context) error
 	command string
 	err     io.Writer
+	ready   chan struct{} // told when the Collector runs, of capacity 1
 }
 
-// The Collector asks for SIGHUP once, when everything runs, and does not tell when that is. So the signal is
-// taken from it again and again until it surely runs.
+// The Collector asks for SIGHUP once, just after it logged that everything runs. So the signal is taken from it
+// again and again until then and a little longer; where it does not log that, until it surely runs. A signal
+// that comes while it is taken may be lost, so it is not taken without need.
 const (
-	claimEvery = 200 * time.Millisecond
-	claimFor   = 2 * time.Minute
+	claimEvery   = 200 * time.Millisecond
+	claimFor     = 2 * time.Minute
+	claimRunning = time.Second
+	everythingOn = "Everything is ready. Begin running and processing data."
 )
+
+// watch is the logging option that sees the Collector run.
+func (h *hangups) watch() zap.Option {
+	return zap.Hooks(func(entry zapcore.Entry) error {
+		if entry.Message == everythingOn {
+			select {
+			case h.ready <- struct{}{}:
+			default: // it was told before
+			}
+		}
+		return nil
+	})
+}
 
 // start begins to answer. stop ends it and waits for the answer under way.
 func (h *hangups) start(ctx context.Context) (stop func()) {
@@ -58,6 +78,8 @@ func (h *hangups) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-h.ready:
+			end = time.Now().Add(claimRunning)
 		case now := <-ticker.C:
 			// Ignore takes the signal from all who asked for it; without a handler it would end the program.
 			signal.Ignore(syscall.SIGHUP)

@@ -3,9 +3,13 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"time"
 
+	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/kernel"
 )
 
@@ -177,6 +181,26 @@ func mountCheck(facts kernel.Facts, mount kernel.Mount) Check {
 		}
 	}
 	return check
+}
+
+// heldChecks tell of policies that are in force though no agent runs.
+func heldChecks(held *enforce.Held, err error) []Check {
+	check := Check{Section: "Policies", Name: "in force", Status: OK, Found: "kept by an agent"}
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrPermission):
+		check.Status, check.Found, check.Reason = Limited, "unknown", err.Error()
+	case held == nil || len(held.Policies) == 0:
+		return nil
+	case !held.Running:
+		var names []string
+		for _, p := range held.Policies {
+			names = append(names, p.Name)
+		}
+		check.Status, check.Found = Limited, "without an agent for "+held.Silent.Round(time.Second).String()
+		check.Reason = "nobody is told what these refuse: " + strings.Join(names, ", ")
+		check.Remedy = "start the agent, or take them down by vedette policy release"
+	}
+	return []Check{check}
 }
 
 // abilityNames say what each ability is for people.

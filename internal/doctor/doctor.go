@@ -7,6 +7,7 @@ package doctor
 import (
 	"slices"
 
+	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/kernel"
 )
 
@@ -75,11 +76,13 @@ type Host struct {
 	// Tiers returns the tier of every event kind, in the order to print them. Its error says why
 	// no kind at all can be served.
 	Tiers func() ([]KindTier, error)
+	// Held returns the policies that agents put in force and that do not need them; nil where there are none.
+	Held func() (*enforce.Held, error)
 }
 
 // ThisHost takes the facts from the running kernel.
 func ThisHost() Host {
-	return Host{Facts: kernel.Gather, Probes: kernel.Probes, Tiers: eventTiers}
+	return Host{Facts: kernel.Gather, Probes: kernel.Probes, Tiers: eventTiers, Held: heldPolicies}
 }
 
 // mainKinds are the event kinds without which a reverse shell is not seen.
@@ -96,6 +99,7 @@ func Examine(host Host, version string) Report {
 		mountChecks(facts),
 		abilityChecks(facts, probes),
 		eventChecks(facts, events, err),
+		heldChecks(host.Held()),
 	)
 	return Report{
 		OK:        !slices.ContainsFunc(checks, func(c Check) bool { return c.Status == Failed }),

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/kernel"
 )
 
@@ -95,18 +97,19 @@ func hosts() map[string]Host {
 		refused = append(refused, kernel.Probe{Ability: ability, Step: "create", Reason: "operation not permitted"})
 	}
 	return map[string]Host{
-		"server": {returning(serverFacts()), probing(allWork()), tiers("lsm")},
+		"server": {returning(serverFacts()), probing(allWork()), tiers("lsm"), held(&enforce.Held{Running: true, Policies: []enforce.HeldPolicy{{Name: "sshd"}}})},
 		"limited": {returning(limited), probing(failing(
 			kernel.Probe{Ability: kernel.LSM, Step: "run", Reason: "the kernel attached the program and did not call it"},
 			kernel.Probe{Ability: kernel.Fentry, Step: "load", Reason: "operation not permitted"},
 			kernel.Probe{Ability: kernel.Kprobe, Step: "attach", Reason: "no such file or directory"},
 			kernel.Probe{Ability: kernel.TaskStorage, Step: "create", Reason: "invalid argument"},
-		)), tiers("tracepoint", Rejection{"lsm", "bpf is not active"}, Rejection{"fentry", "load: operation not permitted"}, Rejection{"kprobe", "no such file"})},
+		)), tiers("tracepoint", Rejection{"lsm", "bpf is not active"}, Rejection{"fentry", "load: operation not permitted"}, Rejection{"kprobe", "no such file"}),
+			held(&enforce.Held{Silent: 3 * time.Minute, Policies: []enforce.HeldPolicy{{Name: "sshd"}, {Name: "web-root"}}})},
 		"bare": {returning(bare), probing(failing(
 			kernel.Probe{Ability: kernel.SyscallTracepoint, Step: "attach", Reason: "tracefs not found"},
-		)), tiers("kprobe", Rejection{"lsm", "unknown"})},
-		"user":      {returning(user), probing(refused), func() ([]KindTier, error) { return nil, permitted }},
-		"container": {returning(container), probing(refused), func() ([]KindTier, error) { return nil, permitted }},
+		)), tiers("kprobe", Rejection{"lsm", "unknown"}), func() (*enforce.Held, error) { return nil, errors.New("bpf: not supported") }},
+		"user":      {returning(user), probing(refused), func() ([]KindTier, error) { return nil, permitted }, held(nil)},
+		"container": {returning(container), probing(refused), func() ([]KindTier, error) { return nil, permitted }, held(nil)},
 		"old": {returning(old), probing(allWork()), func() ([]KindTier, error) {
 			return []KindTier{
 				{Kind: "process.exec", Tier: "tracepoint"},
@@ -115,12 +118,15 @@ func hosts() map[string]Host {
 				{Kind: "kernel.module_load", Absent: "this kernel has no loadable modules"},
 				{Kind: "file.open", Reason: "no tier works"},
 			}, nil
-		}},
+		}, held(nil)},
 	}
 }
 
 func returning(facts kernel.Facts) func() kernel.Facts { return func() kernel.Facts { return facts } }
-func probing(p []kernel.Probe) func() []kernel.Probe   { return func() []kernel.Probe { return p } }
+func held(h *enforce.Held) func() (*enforce.Held, error) {
+	return func() (*enforce.Held, error) { return h, nil }
+}
+func probing(p []kernel.Probe) func() []kernel.Probe { return func() []kernel.Probe { return p } }
 
 func TestReports(t *testing.T) {
 	main := map[string]bool{"server": true, "limited": true, "bare": true}

@@ -8,9 +8,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vedette-sec/vedette/internal/enforce"
+	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
+
+func heldPolicies() (*enforce.Held, error) { return enforcers.Look(enforcers.DefaultPins) }
 
 // kinds are the sensor's kinds and their names, in the order they are reported.
 var kinds = []struct {

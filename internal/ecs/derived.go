@@ -16,31 +16,41 @@ import (
 	"github.com/vedette-sec/vedette/internal/jsontext"
 )
 
-// derived names the fields that follow from the record as a whole.
-var derived = map[string]func(*Encoder, []byte) ([]byte, bool){
-	"@timestamp":            (*Encoder).appendTimestamp,
-	"data_stream.dataset":   (*Encoder).appendStreamDataset,
-	"data_stream.namespace": (*Encoder).appendStreamNamespace,
-	"data_stream.type":      (*Encoder).appendStreamType,
-	"ecs.version":           (*Encoder).appendVersion,
-	"event.action":          (*Encoder).appendAction,
-	"event.category":        (*Encoder).appendCategory,
-	"event.created":         (*Encoder).appendCreated,
-	"event.dataset":         (*Encoder).appendDataset,
-	"event.kind":            (*Encoder).appendKind,
-	"event.module":          (*Encoder).appendModule,
-	"event.severity":        (*Encoder).appendSeverity,
-	"event.type":            (*Encoder).appendType,
-	"log.level":             (*Encoder).appendLevel,
-	"message":               (*Encoder).appendMessage,
-	"process.args_count":    (*Encoder).appendArgsCount,
-	"process.parent.name":   (*Encoder).appendParentName,
-	"related.hosts":         (*Encoder).appendRelatedHosts,
-	"related.ip":            (*Encoder).appendRelatedIP,
-	"related.user":          (*Encoder).appendRelatedUser,
-	"user.id":               (*Encoder).appendUserID,
-	"user.name":             (*Encoder).appendUserName,
+// derivation makes a field of the record as a whole.
+type derivation struct {
+	append func(*Encoder, []byte) ([]byte, bool)
+	// from are the attributes of which the record must have one; none for a field that may always be there.
+	from []string
 }
+
+// derived names the fields that follow from the record as a whole.
+var derived = map[string]derivation{
+	"@timestamp":            {append: (*Encoder).appendTimestamp},
+	"data_stream.dataset":   {append: (*Encoder).appendStreamDataset},
+	"data_stream.namespace": {append: (*Encoder).appendStreamNamespace},
+	"data_stream.type":      {append: (*Encoder).appendStreamType},
+	"ecs.version":           {append: (*Encoder).appendVersion},
+	"event.action":          {append: (*Encoder).appendAction},
+	"event.category":        {append: (*Encoder).appendCategory},
+	"event.created":         {append: (*Encoder).appendCreated},
+	"event.dataset":         {append: (*Encoder).appendDataset},
+	"event.kind":            {append: (*Encoder).appendKind},
+	"event.module":          {append: (*Encoder).appendModule},
+	"event.severity":        {append: (*Encoder).appendSeverity},
+	"event.type":            {append: (*Encoder).appendType},
+	"log.level":             {append: (*Encoder).appendLevel},
+	"message":               {append: (*Encoder).appendMessage},
+	"process.args_count":    {append: (*Encoder).appendArgsCount, from: []string{event.AttrProcessCommandArgs}},
+	"process.parent.name":   {append: (*Encoder).appendParentName, from: []string{event.AttrProcessParentExecutablePath}},
+	"related.hosts":         {append: (*Encoder).appendRelatedHosts, from: []string{event.AttrHostName}},
+	"related.ip":            {append: (*Encoder).appendRelatedIP, from: append([]string{event.AttrSourceAddress, event.AttrDestinationAddress}, peers...)},
+	"related.user":          {append: (*Encoder).appendRelatedUser, from: []string{event.AttrProcessUserName}},
+	"user.id":               {append: (*Encoder).appendUserID, from: []string{event.AttrProcessUserID}},
+	"user.name":             {append: (*Encoder).appendUserName, from: []string{event.AttrProcessUserName}},
+}
+
+// peers are the attributes that hold an address and a port.
+var peers = []string{event.AttrProcessIOStdinPeer, event.AttrProcessIOStdoutPeer, event.AttrProcessIOStderrPeer}
 
 // appendTimestamp writes when the event happened, or was observed where that is unknown. A data
 // stream takes no document without a time, so a record with neither gets the present one.
@@ -52,74 +62,68 @@ func (e *Encoder) appendTimestamp(dst []byte) ([]byte, bool) {
 	if at == 0 {
 		at = pcommon.NewTimestampFromTime(time.Now())
 	}
-	return jsontext.AppendTime(dst, at), true
+	return e.clock.AppendTime(dst, at), true
 }
 
 func (e *Encoder) appendCreated(dst []byte) ([]byte, bool) {
-	return jsontext.AppendTime(dst, e.record.ObservedTimestamp()), e.record.ObservedTimestamp() != 0
+	at := e.record.ObservedTimestamp()
+	if at == 0 {
+		return dst, false
+	}
+	return e.clock.AppendTime(dst, at), true
 }
 
 func (*Encoder) appendVersion(dst []byte) ([]byte, bool) {
-	return jsontext.AppendString(dst, Version), true
+	return append(dst, `"`+Version+`"`...), true
 }
 
 func (*Encoder) appendModule(dst []byte) ([]byte, bool) {
-	return jsontext.AppendString(dst, "vedette"), true
+	return append(dst, `"vedette"`...), true
 }
 
 // appendKind writes the kind the record itself names, else what follows from its EventName.
 func (e *Encoder) appendKind(dst []byte) ([]byte, bool) {
-	if v, ok := e.value(event.AttrEventKind); ok && v.Type() != pcommon.ValueTypeStr {
-		e.addLabel(event.AttrEventKind, v)
+	if e.taken.has(e.at.kind) && e.values[e.at.kind].Type() != pcommon.ValueTypeStr {
+		e.named.add(e.at.kind)
 	}
-	switch kind := e.text(event.AttrEventKind); {
+	switch kind := e.text(e.at.kind); {
 	case kind != "":
 		return jsontext.AppendString(dst, kind), true
 	case e.alert:
-		return jsontext.AppendString(dst, "alert"), true
+		return append(dst, `"alert"`...), true
 	default:
-		return jsontext.AppendString(dst, "event"), true
+		return append(dst, `"event"`...), true
 	}
 }
 
 func (e *Encoder) appendAction(dst []byte) ([]byte, bool) {
-	action := e.kind.ECS.Action
-	if action == "" {
-		action = e.about
+	if e.kind.action == "" {
+		return jsontext.AppendString(dst, e.about), e.about != ""
 	}
-	return jsontext.AppendString(dst, action), action != ""
+	return append(dst, e.kind.action...), true
 }
 
 func (e *Encoder) appendCategory(dst []byte) ([]byte, bool) {
-	return e.appendUnion(dst, e.alertKind.ECS.Category, e.kind.ECS.Category)
+	return e.appendPrepared(dst, e.kind.alertCategory, e.kind.category)
 }
 
 func (e *Encoder) appendType(dst []byte) ([]byte, bool) {
-	return e.appendUnion(dst, e.alertKind.ECS.Type, e.kind.ECS.Type)
+	return e.appendPrepared(dst, e.kind.alertType, e.kind.typ)
 }
 
-// appendUnion writes what holds for the event, for an alert after what holds for every alert.
-func (e *Encoder) appendUnion(dst []byte, ofAlert, ofEvent []string) ([]byte, bool) {
-	if !e.alert {
-		ofAlert = nil
+func (e *Encoder) appendPrepared(dst []byte, ofAlert, ofEvent string) ([]byte, bool) {
+	if e.alert {
+		return append(dst, ofAlert...), true
 	}
-	dst = append(dst, '[')
-	for _, s := range ofAlert {
-		dst = jsontext.AppendString(jsontext.Comma(dst), s)
-	}
-	for _, s := range ofEvent {
-		if !slices.Contains(ofAlert, s) {
-			dst = jsontext.AppendString(jsontext.Comma(dst), s)
-		}
-	}
-	return append(dst, ']'), len(ofAlert)+len(ofEvent) > 0
+	return append(dst, ofEvent...), ofEvent != ""
 }
 
 // appendDataset writes the class of the event; generic for one that is not in the vocabulary.
 func (e *Encoder) appendDataset(dst []byte) ([]byte, bool) {
-	dst = append(dst, `"vedette.`...)
-	dst = append(dst, e.class...)
-	return append(dst, '"'), true
+	if e.alert {
+		return append(dst, `"vedette.`+classOfAlerts+`"`...), true
+	}
+	return append(dst, e.kind.dataset...), true
 }
 
 // appendSeverity writes the four numbers that Elastic Security's alerts know.
@@ -139,13 +143,25 @@ func (e *Encoder) appendSeverity(dst []byte) ([]byte, bool) {
 	return strconv.AppendInt(dst, severity, 10), true
 }
 
+// appendLevel writes the name the record gives its severity, else that of its number.
 func (e *Encoder) appendLevel(dst []byte) ([]byte, bool) {
-	level := e.record.SeverityText()
-	if level == "" && e.record.SeverityNumber() != plog.SeverityNumberUnspecified {
-		level = strings.ToLower(e.record.SeverityNumber().String())
+	if text := e.record.SeverityText(); text != "" {
+		return jsontext.AppendString(dst, text), true
 	}
-	return jsontext.AppendString(dst, level), level != ""
+	number := e.record.SeverityNumber()
+	if number <= plog.SeverityNumberUnspecified || int(number) >= len(levels) {
+		return dst, false
+	}
+	return append(dst, levels[number]...), true
 }
+
+// levels are the names of the numbers of severities, as JSON.
+var levels = func() (names [plog.SeverityNumberFatal4 + 1]string) {
+	for number := range names {
+		names[number] = `"` + strings.ToLower(plog.SeverityNumber(number).String()) + `"`
+	}
+	return names
+}()
 
 func (e *Encoder) appendMessage(dst []byte) ([]byte, bool) {
 	body := e.record.Body()
@@ -171,39 +187,35 @@ func (e *Encoder) appendStreamType(dst []byte) ([]byte, bool) {
 }
 
 func (e *Encoder) appendArgsCount(dst []byte) ([]byte, bool) {
-	args, ok := e.value(event.AttrProcessCommandArgs)
-	if !ok || args.Type() != pcommon.ValueTypeSlice {
+	args := e.values[e.at.args]
+	if args.Type() != pcommon.ValueTypeSlice {
 		return dst, false
 	}
 	return strconv.AppendInt(dst, int64(args.Slice().Len()), 10), true
 }
 
 func (e *Encoder) appendParentName(dst []byte) ([]byte, bool) {
-	parent := e.text(event.AttrProcessParentExecutablePath)
+	parent := e.text(e.at.parent)
 	return jsontext.AppendString(dst, parent[strings.LastIndexByte(parent, '/')+1:]), parent != ""
 }
 
 // appendUserID and appendUserName say who acted where Elastic's rules and views look for it: they know
 // no user of a process.
 func (e *Encoder) appendUserID(dst []byte) ([]byte, bool) {
-	id, ok := e.value(event.AttrProcessUserID)
-	if !ok {
-		return dst, false
-	}
-	return appendScalarText(dst, id)
+	return appendScalarText(dst, e.values[e.at.userID])
 }
 
 func (e *Encoder) appendUserName(dst []byte) ([]byte, bool) {
-	name := e.text(event.AttrProcessUserName)
+	name := e.text(e.at.userName)
 	return jsontext.AppendString(dst, name), name != ""
 }
 
 func (e *Encoder) appendRelatedHosts(dst []byte) ([]byte, bool) {
-	return appendSingle(dst, e.text(event.AttrHostName))
+	return appendSingle(dst, e.text(e.at.host))
 }
 
 func (e *Encoder) appendRelatedUser(dst []byte) ([]byte, bool) {
-	return appendSingle(dst, e.text(event.AttrProcessUserName))
+	return appendSingle(dst, e.text(e.at.userName))
 }
 
 // appendRelatedIP writes every address of the record once: both ends of the connection, and the
@@ -216,14 +228,14 @@ func (e *Encoder) appendRelatedIP(dst []byte) ([]byte, bool) {
 			ips = append(ips, ip)
 		}
 	}
-	for _, a := range [...]string{event.AttrSourceAddress, event.AttrDestinationAddress} {
-		if text := e.text(a); text != "" {
+	for _, slot := range [...]int{e.at.source, e.at.destination} {
+		if text := e.text(slot); text != "" {
 			add(netip.ParseAddr(text))
 		}
 	}
-	for _, l := range e.labels {
-		if isPeer(l.attribute) && l.value.Type() == pcommon.ValueTypeStr {
-			peer, err := netip.ParseAddrPort(l.value.Str())
+	for _, slot := range e.at.peers {
+		if text := e.text(slot); text != "" {
+			peer, err := netip.ParseAddrPort(text)
 			add(peer.Addr(), err)
 		}
 	}
@@ -233,14 +245,6 @@ func (e *Encoder) appendRelatedIP(dst []byte) ([]byte, bool) {
 		dst = append(ip.AppendTo(dst), '"')
 	}
 	return append(dst, ']'), len(ips) > 0
-}
-
-func isPeer(attribute string) bool {
-	switch attribute {
-	case event.AttrProcessIOStdinPeer, event.AttrProcessIOStdoutPeer, event.AttrProcessIOStderrPeer:
-		return true
-	}
-	return false
 }
 
 func appendSingle(dst []byte, s string) ([]byte, bool) {

@@ -4,9 +4,6 @@
 package ecs
 
 import (
-	"slices"
-	"strings"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -20,36 +17,27 @@ const classOfAlerts = "alert"
 // Version is the version of the Elastic Common Schema that documents follow.
 const Version = "8.17.0"
 
-// field is one member of the document. It comes from an attribute, or is derived from the record.
-type field struct {
-	path    []string // segments of the ECS name
-	objects []string // the JSON text that opens each enclosing object: `"process":{`
-	key     string   // the JSON text of the last segment: `"pid":`
-	shared  int      // how many enclosing objects the field before in the plan has in common
-	slot    int      // where the attribute's value waits, for a field from an attribute
-	typ     event.Type
-	ip      bool // ECS takes nothing but an IP address
-	derive  func(*Encoder, []byte) ([]byte, bool)
-}
-
 // Encoder turns log records into ECS documents. It keeps its working memory from one document to
 // the next, so it must not be used by two goroutines at once.
 type Encoder struct {
-	plan      []field
-	slots     map[string]int    // attribute to slot
-	labelKeys map[string]string // attribute of the vocabulary to the key of its label
+	*plan
+	// follows guesses the next attribute of a record: by kind and slot, which slot came after it in the
+	// record of that kind before. Records of a kind have their attributes in the same order.
+	follows []uint16
+	bridges []bridge // by field
+	clock   jsontext.Clock
 
-	kind      event.Kind // of the event, or of the event an alert is about
-	alertKind event.Kind
-	alert     bool
-	class     string // of the document
-	about     string // name of the event, or of the event an alert is about
-	record    plog.LogRecord
-	stream    Stream
-	values    []pcommon.Value // by slot
-	names     []string        // by slot: the attribute; empty while the slot is free
-	labels    []label
-	scratch   []byte
+	kind    *kind // of the event, or of the event an alert is about
+	alert   bool
+	about   string // name of the event, or of the event an alert is about
+	record  plog.LogRecord
+	stream  Stream
+	values  []pcommon.Value // by slot
+	taken   set             // the slots that have a value
+	due     set             // the fields to be written
+	named   set             // the slots whose value becomes a label
+	labels  []label         // of attributes without a slot, or whose slot was taken
+	scratch []byte
 }
 
 // Stream is the data stream of logs that a document goes to. The zero value is none.
@@ -59,40 +47,14 @@ type Stream struct {
 
 // NewEncoder plans the documents once.
 func NewEncoder() *Encoder {
-	e := &Encoder{slots: map[string]int{}, labelKeys: map[string]string{}}
-	e.alertKind, _ = event.KindByName(event.KindSecurityAlert)
-	for _, k := range event.Kinds() {
-		for _, a := range k.Attributes {
-			e.labelKeys[a] = labelKey(a)
-		}
+	p := newPlan()
+	return &Encoder{
+		plan: p, kind: p.foreign,
+		follows: make([]uint16, (len(p.kinds)+1)*(len(p.attributes)+1)),
+		bridges: make([]bridge, len(p.fields)),
+		values:  make([]pcommon.Value, len(p.attributes)),
+		taken:   newSet(len(p.attributes)), named: newSet(len(p.attributes)), due: newSet(len(p.fields)),
 	}
-	for _, p := range event.ECSPlan() {
-		slot, known := e.slots[p.Attribute]
-		if !known {
-			slot = len(e.slots)
-			e.slots[p.Attribute] = slot
-		}
-		if _, ok := derived[p.Path]; ok {
-			continue
-		}
-		e.plan = append(e.plan, field{
-			path: strings.Split(p.Path, "."), slot: slot, typ: p.Type,
-			ip: p.Type == event.String && strings.HasSuffix(p.Path, ".ip"),
-		})
-	}
-	for path, derive := range derived {
-		e.plan = append(e.plan, field{path: strings.Split(path, "."), derive: derive})
-	}
-	slices.SortFunc(e.plan, func(a, b field) int { return slices.Compare(a.path, b.path) })
-	for i := range e.plan {
-		e.plan[i].prepare()
-		if i > 0 {
-			e.plan[i].shared = commonPrefix(e.plan[i-1].path, e.plan[i].path)
-		}
-	}
-	e.values = make([]pcommon.Value, len(e.slots))
-	e.names = make([]string, len(e.slots))
-	return e
 }
 
 // Generic is the class of an event that is not in the vocabulary.
@@ -110,22 +72,6 @@ func Class(eventName, eventKind string) string {
 	return kind.Class
 }
 
-func (f *field) prepare() {
-	last := len(f.path) - 1
-	for _, segment := range f.path[:last] {
-		f.objects = append(f.objects, `"`+segment+`":{`)
-	}
-	f.key = `"` + f.path[last] + `":`
-}
-
-func commonPrefix(a, b []string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
 // AppendDocument appends the record as one line of JSON, without a line end, and returns the
 // extended slice. Every attribute of the record and of its resource is in the document: in its ECS
 // field, or, where it has none or ECS does not allow the value there, under labels.
@@ -138,32 +84,64 @@ func (e *Encoder) AppendDocumentOf(dst []byte, stream Stream, resource pcommon.R
 	e.stream = stream
 	e.load(resource, record)
 	dst = append(dst, '{')
-	// The fields of one object are neighbours in the plan. Between the field written last and the
-	// next one, the objects in common are the fewest that any two neighbours on the way share.
-	open, shared := 0, 0
-	for i := range e.plan {
-		f := &e.plan[i]
-		shared = min(shared, f.shared)
-		if f.derive == nil && e.names[f.slot] == "" {
-			continue
+	open := &outside
+	for w, word := range e.due {
+		for ; word != 0; word &= word - 1 {
+			i := numberOf(w, word)
+			f := &e.fields[i]
+			mark := len(dst)
+			if f.object == open.object {
+				dst = append(dst, f.next...)
+			} else {
+				dst = append(dst, e.between(open, i)...)
+			}
+			var written bool
+			if dst, written = e.appendField(dst, f); !written {
+				dst = dst[:mark]
+				continue
+			}
+			open = f
 		}
-		mark := len(dst)
-		dst = closeObjects(dst, open-shared)
-		for _, object := range f.objects[shared:] {
-			dst = append(jsontext.Comma(dst), object...)
-		}
-		dst = append(jsontext.Comma(dst), f.key...)
-		var ok bool
-		if dst, ok = e.appendField(dst, f); !ok {
-			dst = dst[:mark]
-			continue
-		}
-		open, shared = len(f.objects), len(f.objects)
 	}
-	dst = closeObjects(dst, open)
+	dst = closeObjects(dst, open.depth())
 	dst = e.appendLabels(dst)
 	e.unload()
 	return append(dst, '}')
+}
+
+// outside is before the first field of a document.
+var outside = field{path: []string{""}, object: -1}
+
+// bridge is the text before the first field of an object, or before one that follows an object inside its own.
+type bridge struct {
+	from int // the object
+	text string
+}
+
+// between gives the text between a field and one of another object. It is the same as in the document before most of the time.
+func (e *Encoder) between(last *field, next int) string {
+	b := &e.bridges[next]
+	if b.from != last.object || b.text == "" {
+		*b = bridge{from: last.object, text: textBetween(last, &e.fields[next])}
+	}
+	return b.text
+}
+
+// textBetween closes the objects that the last field is in and the next is not, and opens those that only the next
+// is in. Fields of one object are neighbours.
+func textBetween(last, next *field) string {
+	shared := 0
+	for shared < min(len(next.path), len(last.path))-1 && next.path[shared] == last.path[shared] {
+		shared++
+	}
+	dst := closeObjects(nil, last.depth()-shared)
+	if last.object != outside.object {
+		dst = append(dst, ',')
+	}
+	for _, segment := range next.path[shared:next.depth()] {
+		dst = append(jsontext.AppendString(dst, segment), ':', '{')
+	}
+	return string(append(dst, next.key...))
 }
 
 // appendField reports false where the field is to be left out. What it appended is then undone.
@@ -173,7 +151,7 @@ func (e *Encoder) appendField(dst []byte, f *field) ([]byte, bool) {
 	}
 	dst, ok := appendTyped(dst, e.values[f.slot], f.typ, f.ip)
 	if !ok {
-		e.addLabel(e.names[f.slot], e.values[f.slot])
+		e.named.add(f.slot)
 	}
 	return dst, ok
 }
@@ -181,63 +159,83 @@ func (e *Encoder) appendField(dst []byte, f *field) ([]byte, bool) {
 // load sorts the attributes into their slots; those without one become labels.
 func (e *Encoder) load(resource pcommon.Resource, record plog.LogRecord) {
 	e.record = record
-	e.place(record.Attributes())
-	e.place(resource.Attributes())
-	e.alert = record.EventName() == event.KindSecurityAlert || e.text(event.AttrEventKind) == "alert"
+	copy(e.due, e.always)
 	e.about = record.EventName()
-	if e.alert {
-		if name := e.text(event.AttrVedetteEventName); name != "" {
-			e.about = name
-		}
+	e.kind = e.kindOf(e.about)
+	e.place(record.Attributes(), e.kind.number)
+	e.place(resource.Attributes(), e.foreign.number)
+	e.alert = record.EventName() == event.KindSecurityAlert || e.text(e.at.kind) == "alert"
+	if !e.alert {
+		return
 	}
-	var known bool
-	e.kind, known = event.KindByName(e.about)
-	switch {
-	case e.alert:
-		e.class = classOfAlerts
-	case known:
-		e.class = e.kind.Class
-	default:
-		e.class = Generic
+	if name := e.text(e.at.about); name != "" {
+		e.about = name
+		e.kind = e.kindOf(name)
 	}
 }
 
-func (e *Encoder) place(attributes pcommon.Map) {
+// kindOf is asked for the same kind most of the time.
+func (e *Encoder) kindOf(name string) *kind {
+	if name == e.kind.name && name != "" {
+		return e.kind
+	}
+	if k, ok := e.kinds[name]; ok {
+		return k
+	}
+	return e.foreign
+}
+
+// place takes the attributes of a record, or of a resource, which follow each other as those of a kind of record do.
+func (e *Encoder) place(attributes pcommon.Map, kind int) {
+	follows := e.follows[kind*(len(e.attributes)+1):][:len(e.attributes)+1]
+	last := len(e.attributes)
 	for name, value := range attributes.All() {
-		slot, ok := e.slots[name]
-		if !ok || e.names[slot] != "" {
+		slot := int(follows[last])
+		if e.attributes[slot].name != name {
+			var known bool
+			if slot, known = e.slots[name]; !known {
+				e.addLabel(name, value)
+				continue
+			}
+			follows[last] = uint16(slot)
+		}
+		last = slot
+		if e.taken.has(slot) {
 			e.addLabel(name, value)
 			continue
 		}
-		e.names[slot], e.values[slot] = name, value
+		e.take(slot, value)
+	}
+}
+
+func (e *Encoder) take(slot int, value pcommon.Value) {
+	e.taken.add(slot)
+	e.values[slot] = value
+	a := &e.attributes[slot]
+	if a.labelled {
+		e.named.add(slot)
+	}
+	for _, i := range a.fields {
+		e.due.add(i)
 	}
 }
 
 // unload lets go of the record, so that the encoder does not keep it alive.
 func (e *Encoder) unload() {
-	clear(e.names)
 	clear(e.values)
+	clear(e.taken)
+	clear(e.named)
 	clear(e.labels)
 	e.labels = e.labels[:0]
 	e.record = plog.LogRecord{}
 }
 
-// value returns the value of an attribute of the plan.
-func (e *Encoder) value(attribute string) (pcommon.Value, bool) {
-	slot, ok := e.slots[attribute]
-	if !ok || e.names[slot] == "" {
-		return pcommon.Value{}, false
-	}
-	return e.values[slot], true
-}
-
-// text returns the value of a text attribute of the plan, or nothing.
-func (e *Encoder) text(attribute string) string {
-	v, ok := e.value(attribute)
-	if !ok || v.Type() != pcommon.ValueTypeStr {
+// text returns the value of a text attribute, or nothing.
+func (e *Encoder) text(slot int) string {
+	if !e.taken.has(slot) || e.values[slot].Type() != pcommon.ValueTypeStr {
 		return ""
 	}
-	return v.Str()
+	return e.values[slot].Str()
 }
 
 func closeObjects(dst []byte, n int) []byte {

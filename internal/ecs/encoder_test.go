@@ -317,6 +317,23 @@ func TestStringsSurviveAndControlCharactersAreEscaped(t *testing.T) {
 	}
 }
 
+// What is taken for a time by its shape is one for the library too, and the other way round.
+func TestTimesAreThoseOfTheLibrary(t *testing.T) {
+	times := []string{"", "2026-03-04T05:06:07Z", "2026-02-29T05:06:07.000000000Z", "2024-02-29T05:06:07.000000000Z", "2026-03-31T05:06:07.000000000Z"}
+	valid := []byte("2026-03-04T05:06:07.000000089Z")
+	for i := range valid {
+		for _, b := range []byte("0123456789:TZ.-/ x") {
+			other := slices.Clone(valid)
+			other[i] = b
+			times = append(times, string(other))
+		}
+	}
+	for _, text := range times {
+		_, err := time.Parse(time.RFC3339Nano, text)
+		assert.Equal(t, err == nil, isTime(text), text)
+	}
+}
+
 func TestEncoderForgetsTheLastRecord(t *testing.T) {
 	e := NewEncoder()
 	first := string(e.AppendDocument(nil, newResource(t), newAlert(t)))

@@ -22,11 +22,8 @@ func appendTyped(dst []byte, v pcommon.Value, typ event.Type, ip bool) ([]byte, 
 	case event.Bool:
 		return jsontext.AppendValue(dst, v), v.Type() == pcommon.ValueTypeBool
 	case event.Time:
-		if v.Type() != pcommon.ValueTypeStr {
-			return dst, false
-		}
-		_, err := time.Parse(time.RFC3339Nano, v.Str())
-		return jsontext.AppendString(dst, v.Str()), err == nil
+		text := v.Str()
+		return jsontext.AppendString(dst, text), isTime(text)
 	case event.Strings:
 		return appendList(dst, v, appendScalarText)
 	case event.Ints:
@@ -41,6 +38,33 @@ func appendTyped(dst []byte, v pcommon.Value, typ event.Type, ip bool) ([]byte, 
 	}
 }
 
+// isTime tells whether a text is a time of RFC 3339. The times that Vedette itself writes are known by their
+// shape, without reading them as the library does; it has the last word about all others.
+func isTime(text string) bool {
+	const shape = "0000-00-00T00:00:00.000000000Z"
+	if len(text) == len(shape) && hasShape(text, shape) &&
+		"00" < text[5:7] && text[5:7] < "13" && "00" < text[8:10] && text[8:10] < "29" &&
+		text[11:13] < "24" && text[14:16] < "60" && text[17:19] < "60" {
+		return true
+	}
+	_, err := time.Parse(time.RFC3339Nano, text)
+	return err == nil
+}
+
+// hasShape tells whether a text has digits where the shape, which is as long, has zeros, and else the same bytes.
+func hasShape(text, shape string) bool {
+	for i := range len(shape) {
+		if shape[i] == '0' {
+			if text[i]-'0' > 9 {
+				return false
+			}
+		} else if text[i] != shape[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // isIP tells whether Elasticsearch takes the value as an address; it knows no zones.
 func isIP(v pcommon.Value) bool {
 	if v.Type() != pcommon.ValueTypeStr {
@@ -51,6 +75,9 @@ func isIP(v pcommon.Value) bool {
 }
 
 func appendInt(dst []byte, v pcommon.Value) ([]byte, bool) {
+	if n := v.Int(); n != 0 {
+		return strconv.AppendInt(dst, n, 10), true
+	}
 	switch v.Type() {
 	case pcommon.ValueTypeInt:
 		return strconv.AppendInt(dst, v.Int(), 10), true
@@ -64,14 +91,24 @@ func appendInt(dst []byte, v pcommon.Value) ([]byte, bool) {
 
 // appendScalarText writes text, and numbers and truth values as text.
 func appendScalarText(dst []byte, v pcommon.Value) ([]byte, bool) {
+	// Only text gives a text that is not empty, so most need no look at their type.
+	if text := v.Str(); text != "" {
+		return jsontext.AppendString(dst, text), true
+	}
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
-		return jsontext.AppendString(dst, v.Str()), true
-	case pcommon.ValueTypeInt, pcommon.ValueTypeDouble, pcommon.ValueTypeBool:
+		return append(dst, `""`...), true
+	case pcommon.ValueTypeInt:
+		return appendIntText(dst, v.Int()), true
+	case pcommon.ValueTypeDouble, pcommon.ValueTypeBool:
 		return jsontext.AppendString(dst, v.AsString()), true
 	default:
 		return dst, false
 	}
+}
+
+func appendIntText(dst []byte, n int64) []byte {
+	return append(strconv.AppendInt(append(dst, '"'), n, 10), '"')
 }
 
 // appendList writes a list of one type; a single value is a list of one.
@@ -81,9 +118,13 @@ func appendList(dst []byte, v pcommon.Value, one func([]byte, pcommon.Value) ([]
 		dst, ok := one(dst, v)
 		return append(dst, ']'), ok
 	}
-	for _, element := range v.Slice().All() {
+	elements := v.Slice()
+	for i := range elements.Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
 		var ok bool
-		if dst, ok = one(jsontext.Comma(dst), element); !ok {
+		if dst, ok = one(dst, elements.At(i)); !ok {
 			return dst, false
 		}
 	}
@@ -99,6 +140,8 @@ func appendText(dst []byte, v pcommon.Value, scratch []byte) ([]byte, []byte) {
 		return jsontext.AppendBytes(dst, scratch), scratch
 	case pcommon.ValueTypeStr:
 		return jsontext.AppendString(dst, v.Str()), scratch
+	case pcommon.ValueTypeInt:
+		return appendIntText(dst, v.Int()), scratch
 	default:
 		return jsontext.AppendString(dst, v.AsString()), scratch
 	}

@@ -83,6 +83,9 @@ func isRefusal(err error) bool {
 	return HasStatus(err, http.StatusBadRequest) || HasStatus(err, http.StatusNotFound) || HasStatus(err, http.StatusMethodNotAllowed)
 }
 
+// isUnknownPath tells the answer of a server that has no such API from that of one that has no such thing.
+func isUnknownPath(err error) bool { return strings.Contains(err.Error(), "no handler found") }
+
 // Call sends JSON and reads JSON into out, which may be nil.
 func (c *Client) Call(ctx context.Context, method, path string, body, out any) error {
 	var text []byte

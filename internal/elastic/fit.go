@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 )
 
@@ -24,28 +25,29 @@ type option struct {
 	name   string
 	loses  string         // what a user has to do without
 	sample map[string]any // a template with it
+	api    string         // a path that a server has which does what the template says; empty where the template tells
 	drop   func(template map[string]any)
 }
 
 var options = []option{
 	{
 		"ILM", "documents are not rolled over and deleted by ILM",
-		map[string]any{"settings": map[string]any{"index.lifecycle.name": alertsPolicy}},
+		map[string]any{"settings": map[string]any{"index.lifecycle.name": alertsPolicy}}, "",
 		func(t map[string]any) { delete(indexSettings(t), "lifecycle") },
 	},
 	{
 		"data stream lifecycle", "retention is not set by the data stream",
-		map[string]any{"lifecycle": map[string]any{"data_retention": "1d"}},
+		map[string]any{"lifecycle": map[string]any{"data_retention": "1d"}}, "_data_stream/logs-vedette.*/_lifecycle",
 		func(t map[string]any) { delete(t, "lifecycle") },
 	},
 	{
 		"failure store", "documents that cannot be indexed are dead letters",
-		map[string]any{"data_stream_options": map[string]any{"failure_store": map[string]any{"enabled": true}}},
+		map[string]any{"data_stream_options": map[string]any{"failure_store": map[string]any{"enabled": true}}}, "_data_stream/logs-vedette.*/_options",
 		func(t map[string]any) { delete(t, "data_stream_options") },
 	},
 	{
 		"ignore_dynamic_beyond_limit", "documents with very many labels are refused",
-		map[string]any{"settings": map[string]any{"index.mapping.total_fields.ignore_dynamic_beyond_limit": true}},
+		map[string]any{"settings": map[string]any{"index.mapping.total_fields.ignore_dynamic_beyond_limit": true}}, "",
 		func(t map[string]any) { delete(indexSettings(t), "mapping") },
 	},
 }
@@ -76,7 +78,7 @@ func (c *Client) fit(ctx context.Context, assets []Asset) ([]Asset, []string, er
 	}
 	var drops []func(map[string]any)
 	for _, o := range options {
-		switch can, err := c.can(ctx, o.sample); {
+		switch can, err := c.has(ctx, o); {
 		case err != nil:
 			return nil, nil, err
 		case !can:
@@ -130,6 +132,22 @@ func (c *Client) simulate(ctx context.Context, body map[string]any) (bool, error
 	err := c.Call(ctx, "POST", "_index_template/_simulate", body, nil)
 	switch {
 	case err == nil:
+		return true, nil
+	case isRefusal(err):
+		return false, nil
+	default:
+		return false, fmt.Errorf("ask the server what it can: %w", err)
+	}
+}
+
+// has tells whether the server takes a template with the option, and does what it says.
+func (c *Client) has(ctx context.Context, o option) (bool, error) {
+	can, err := c.can(ctx, o.sample)
+	if !can || err != nil || o.api == "" {
+		return can, err
+	}
+	switch err := c.Call(ctx, "GET", o.api, nil, nil); {
+	case err == nil, HasStatus(err, http.StatusForbidden), HasStatus(err, http.StatusNotFound) && !isUnknownPath(err):
 		return true, nil
 	case isRefusal(err):
 		return false, nil

@@ -133,7 +133,7 @@ const foreign = "?"
 func (c *Client) signature(ctx context.Context, a Asset) (string, error) {
 	var answer map[string]any
 	err := c.Call(ctx, "GET", a.path(), nil, &answer)
-	if HasStatus(err, 404) && !strings.Contains(err.Error(), "no handler found") {
+	if HasStatus(err, 404) && !isUnknownPath(err) {
 		return "", nil
 	}
 	if err != nil {

@@ -38,6 +38,21 @@ type Enforcer interface {
 	Release() error
 }
 
+// Held is what an agent put in force and keeps, or kept while it was there.
+type Held struct {
+	Running  bool          `json:"running"` // an agent keeps it
+	Silent   time.Duration `json:"silent"`  // for how long none did
+	Policies []HeldPolicy  `json:"policies"`
+}
+
+// HeldPolicy is a policy that does not need its agent.
+type HeldPolicy struct {
+	Name        string           `json:"name"`
+	OnAgentLoss policy.AgentLoss `json:"on_agent_loss"`
+	LossAfter   time.Duration    `json:"loss_after,omitempty"` // for how long no agent must have run for that
+	Over        bool             `json:"over"`                 // it was that long
+}
+
 // Strength is what becomes of an act that a rule in mode enforce forbids.
 type Strength string
 

@@ -35,14 +35,14 @@ func parseSettings(lines []Line) []Setting {
 			section = strings.TrimSuffix(inner, "]")
 			continue
 		}
-		key, value := cutSetting(line.Text)
+		key, value := CutSetting(line.Text)
 		all = append(all, Setting{section, key, value, line.Place})
 	}
 	return all
 }
 
-// cutSetting parts a line at its first equals sign or white space, whichever is first.
-func cutSetting(text string) (key, value string) {
+// CutSetting parts a line of settings at its first equals sign or white space, whichever is first.
+func CutSetting(text string) (key, value string) {
 	text = strings.TrimPrefix(text, "export ")
 	i := strings.IndexAny(text, "= \t")
 	if i < 0 {

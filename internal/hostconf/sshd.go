@@ -47,7 +47,7 @@ func (s *sshdReader) file(name, match string, depth int) error {
 		return err
 	}
 	for _, line := range content(lines, "#") {
-		key, value := cutSetting(line.Text)
+		key, value := CutSetting(line.Text)
 		key = strings.ToLower(key)
 		switch key {
 		case "match":

@@ -18,12 +18,18 @@ type AgentStatus struct {
 	*policystatus.Status
 	Running bool   `json:"running"`
 	Doubt   string `json:"doubt,omitempty"` // why it is not taken to be running
+
+	Held *enforce.Held `json:"held,omitempty"` // what is in force without it
 }
 
-// Status looks at a status file at a time.
-func Status(s *policystatus.Status, now time.Time) *AgentStatus {
+// Status looks at a status file at a time, and at what is in force where no agent runs.
+func Status(s *policystatus.Status, held *enforce.Held, now time.Time) *AgentStatus {
 	doubt := statusfile.Doubt(s.PID, s.Written, now)
-	return &AgentStatus{Status: s, Running: doubt == "", Doubt: doubt}
+	status := &AgentStatus{Status: s, Running: doubt == "", Doubt: doubt}
+	if held != nil && !held.Running && !status.Running {
+		status.Held = held
+	}
+	return status
 }
 
 // OK reports whether an agent is running with the policies as they are in their files.
@@ -51,6 +57,9 @@ func (s *AgentStatus) WriteText(w io.Writer) error {
 	if s.Panic {
 		row("panic", "on: every rule only reports")
 	}
+	if s.Generation > 0 {
+		row("protection", "%s", s.protection())
+	}
 	if s.Lost > 0 {
 		row("lost", "%d verdicts took effect but could not be told", s.Lost)
 	}
@@ -60,9 +69,54 @@ func (s *AgentStatus) WriteText(w io.Writer) error {
 		row("reload", "failed at %s; the policies from before stay in force", s.Failure.Time.UTC().Format(timeForm))
 		lines(&b, "", strings.Split(s.Failure.Error, "\n"))
 	}
-	s.writePolicies(&b)
+	if s.Held == nil {
+		s.writePolicies(&b)
+	} else {
+		writeHeld(&b, s.Held)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// WriteHeld writes what is in force without an agent.
+func WriteHeld(w io.Writer, held *enforce.Held) error {
+	var b strings.Builder
+	writeHeld(&b, held)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeHeld(b *strings.Builder, held *enforce.Held) {
+	fmt.Fprintf(b, "\nkept by the kernel, without an agent for %s; vedette policy release takes it down\n", held.Silent.Round(time.Second))
+	for _, p := range held.Policies {
+		fmt.Fprintf(b, "%4s%s: %s\n", "", p.Name, aloneAs(p))
+	}
+}
+
+// aloneAs says what becomes of a policy without an agent.
+func aloneAs(p enforce.HeldPolicy) string {
+	switch {
+	case p.Over:
+		return fmt.Sprintf("not in force any more (on_agent_loss: %s after %s)", p.OnAgentLoss, p.LossAfter)
+	case p.LossAfter > 0:
+		return fmt.Sprintf("in force (on_agent_loss: %s after %s)", p.OnAgentLoss, p.LossAfter)
+	}
+	return fmt.Sprintf("in force (on_agent_loss: %s)", p.OnAgentLoss)
+}
+
+// protection says whether the agent protects itself.
+func (s *AgentStatus) protection() string {
+	lock := "vedette policy lock makes that last"
+	if s.Locked {
+		lock = "locked"
+	}
+	switch {
+	case s.Protected:
+		return "the agent protects itself; " + lock
+	case !s.Unlocked.IsZero():
+		return "the agent does not protect itself until " + s.Unlocked.UTC().Format(timeForm)
+	}
+	return "the agent does not protect itself"
 }
 
 func lines(b *strings.Builder, name string, all []string) {

@@ -35,7 +35,7 @@ func golden(t *testing.T, name string, have []byte) {
 func TestStatus(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	s := &policystatus.Status{
-		Extension: "enforcement", PID: os.Getpid(), Written: at, Generation: 3, Since: at.Add(-time.Hour), Mechanism: "fallback", Panic: true, Lost: 2,
+		Extension: "enforcement", PID: os.Getpid(), Written: at, Generation: 3, Since: at.Add(-time.Hour), Mechanism: "fallback", Panic: true, Lost: 2, Protected: true,
 		Missing: []string{"The kernel has no BPF LSM."},
 		Policies: []policystatus.Policy{
 			{Name: "egress", File: "/etc/vedette/policies/egress.yaml", Line: 1, Rules: []policystatus.Rule{
@@ -48,13 +48,15 @@ func TestStatus(t *testing.T) {
 			{Name: "old", File: "/etc/vedette/policies/old.yaml", Line: 1, Reverted: true},
 		},
 	}
-	status := Status(s, at.Add(time.Minute))
+	status := Status(s, &enforce.Held{Running: true}, at.Add(time.Minute))
+	assert.Nil(t, status.Held)
 	assert.True(t, status.OK())
 	status.PID = 77
 	var out bytes.Buffer
 	require.NoError(t, status.WriteText(&out))
 	golden(t, "status.txt", out.Bytes())
 
+	status.Protected, status.Unlocked = false, at.Add(time.Minute)
 	status.Refused = []string{"a.yaml:1: broken"}
 	assert.False(t, status.OK())
 	status.Refused, status.Failure = nil, &policystatus.Failure{Time: at, Error: "these policies are refused now:\nb.yaml:2: broken"}
@@ -63,5 +65,15 @@ func TestStatus(t *testing.T) {
 	out.Reset()
 	require.NoError(t, status.WriteText(&out))
 	golden(t, "status-failed.txt", out.Bytes())
-	assert.False(t, Status(s, at.Add(time.Hour)).Running)
+	held := &enforce.Held{Silent: 4 * time.Minute, Policies: []enforce.HeldPolicy{
+		{Name: "kept", OnAgentLoss: policy.KeepOnLoss},
+		{Name: "timed", OnAgentLoss: policy.ReleaseOnLoss, LossAfter: 5 * time.Minute},
+		{Name: "over", OnAgentLoss: policy.AuditOnLoss, LossAfter: time.Minute, Over: true},
+	}}
+	status = Status(s, held, at.Add(time.Hour))
+	assert.False(t, status.Running)
+	status.PID, status.Doubt = 77, "not running"
+	out.Reset()
+	require.NoError(t, status.WriteText(&out))
+	golden(t, "status-held.txt", out.Bytes())
 }

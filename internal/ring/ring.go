@@ -5,8 +5,9 @@
 // The plain ring needs nothing. The native ring needs root and the eBPF that
 // the running kernel allows. The vm ring needs a kernel of its own and runs
 // only inside the guests that test/vm boots. The reference ring needs pySigma,
-// which the Sigma parser is compared with. The server ring needs Elasticsearch and
-// OpenSearch, which it starts itself.
+// which the Sigma parser is compared with. The server ring needs Elasticsearch,
+// OpenSearch and Kafka, which it starts itself. The debian ring needs a root of
+// Debian 12, a copy of which it changes.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -27,7 +28,7 @@ import (
 	"testing"
 )
 
-// Ring is one of the five rings of tests.
+// Ring is one of the six rings of tests.
 type Ring string
 
 const (
@@ -39,8 +40,10 @@ const (
 	VM Ring = "vm"
 	// Reference tests compare with pySigma, which `make pysigma` installs.
 	Reference Ring = "reference"
-	// Server tests talk to Elasticsearch and OpenSearch, which `make servers` installs.
+	// Server tests talk to Elasticsearch, OpenSearch and Kafka, which `make servers` installs.
 	Server Ring = "server"
+	// Debian tests change a copy of a root of Debian 12, which `make debian` makes.
+	Debian Ring = "debian"
 )
 
 const (
@@ -71,13 +74,13 @@ func Require(t testing.TB, r Ring) {
 }
 
 // RequireOnHost puts the test into the native ring as Require does, for a test
-// that needs the programs of a whole system. The guests, which have hardly any,
-// do not run it.
+// that needs the programs of a whole system, of which the guests have hardly
+// any, or for one that is the same whatever the kernel. The guests do not run it.
 func RequireOnHost(t testing.TB) {
 	t.Helper()
 	Require(t, Native)
 	if InGuest() {
-		Cannot(t, "it needs the programs of a whole system, which a guest lacks")
+		Cannot(t, "it needs the programs of a whole system, or is the same on every kernel")
 	}
 }
 
@@ -118,10 +121,10 @@ func ParseRings(list string) ([]Ring, error) {
 		name = strings.TrimSpace(name)
 		switch r := Ring(name); {
 		case name == "":
-		case r == Plain, r == Native, r == VM, r == Reference, r == Server:
+		case r == Plain, r == Native, r == VM, r == Reference, r == Server, r == Debian:
 			rings = append(rings, r)
 		default:
-			return nil, fmt.Errorf("found ring %q, expected plain, native, vm, reference or server", name)
+			return nil, fmt.Errorf("found ring %q, expected plain, native, vm, reference, server or debian", name)
 		}
 	}
 	return rings, nil
@@ -140,6 +143,8 @@ func machineReason(r Ring) string {
 		return probeReference()
 	case Server:
 		return ServersReason()
+	case Debian:
+		return probeDebian()
 	default:
 		return ""
 	}

@@ -9,13 +9,14 @@ import (
 	"path/filepath"
 )
 
-// Servers is the directory that holds Elasticsearch and OpenSearch, named from the module's root.
+// Servers is the directory that holds Elasticsearch, OpenSearch and Kafka, named from the module's root.
 const Servers = "build/servers"
 
 // serverSources are what `make servers` installs the servers from, in the order in which it writes
 // them into the file that says what is installed.
 var serverSources = [...]string{
-	"elasticsearch.xml", "elasticsearch-http.xml", "opensearch.xml", "Elasticsearch.java", "OpenSearch.java", "install.sh",
+	"elasticsearch.xml", "elasticsearch-http.xml", "opensearch.xml", "kafka.xml",
+	"Elasticsearch.java", "OpenSearch.java", "Kafka.java", "install.sh",
 }
 
 // ServersReason returns why the server ring cannot run here, or "". Nothing is installed on the way.
@@ -25,7 +26,7 @@ func ServersReason() string {
 		return err.Error()
 	}
 	if _, err := exec.LookPath("java"); err != nil {
-		return "java is not installed; Elasticsearch and OpenSearch need a JDK 17"
+		return "java is not installed; Elasticsearch, OpenSearch and Kafka need a JDK 17"
 	}
 	return probeServersIn(root)
 }
@@ -35,13 +36,13 @@ func probeServersIn(root string) string {
 	for _, name := range serverSources {
 		text, err := os.ReadFile(filepath.Join(root, "test", "server", name))
 		if err != nil {
-			return "the versions of Elasticsearch and OpenSearch are not known: " + err.Error()
+			return "the versions of Elasticsearch, OpenSearch and Kafka are not known: " + err.Error()
 		}
 		want.Write(text)
 	}
 	have, err := os.ReadFile(filepath.Join(root, Servers, "installed"))
 	if err != nil {
-		return "Elasticsearch and OpenSearch are not installed; `make servers` does it, with a JDK 17, Maven and the network"
+		return "Elasticsearch, OpenSearch and Kafka are not installed; `make servers` does it, with a JDK 17, Maven and the network"
 	}
 	if !bytes.Equal(want.Bytes(), have) {
 		return Servers + " holds other servers than test/server asks for; `make servers` installs them"

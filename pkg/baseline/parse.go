@@ -217,6 +217,8 @@ var ruleFields = fields[Rule]{
 	"maps":      func(p *parser, v *Rule, n *yaml.Node) { v.Maps = p.maps(n) },
 	"applies":   func(p *parser, v *Rule, n *yaml.Node) { v.Applies = p.applies(n) },
 	"check":     func(p *parser, v *Rule, n *yaml.Node) { v.Check = p.check(n) },
+	"fix":       func(p *parser, v *Rule, n *yaml.Node) { v.Fix = p.fix(n) },
+	"undo":      func(p *parser, v *Rule, n *yaml.Node) { v.Undo = oneOf(p, n, "rules.undo", undoClasses) },
 	"manual": func(p *parser, v *Rule, n *yaml.Node) {
 		text := p.bilingual(n, "rules.manual")
 		v.Manual = &text
@@ -226,7 +228,11 @@ var ruleFields = fields[Rule]{
 func (p *parser) rule(n *yaml.Node) *Rule {
 	r := &Rule{Severity: Medium, Position: p.at(n)}
 	p.require(n, "rules", "id", "title")
+	before := len(p.errs)
 	ruleFields.read(p, r, n, "rules")
+	if len(p.errs) == before {
+		p.checkFix(r, n)
+	}
 	if n.Kind == yaml.MappingNode && yamltree.ValueOf(n, "check") == nil && r.Manual == nil {
 		p.errorf(n, "rules: found neither of the keys check, manual, expected at least one")
 	}

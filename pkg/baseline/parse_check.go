@@ -83,7 +83,7 @@ func (p *parser) leaf(name string, n *yaml.Node) *Leaf {
 		case "if_none":
 			l.IfNone = oneOf(p, value, what, ifNone)
 		default:
-			p.argument(l, t, key, value, what)
+			p.argument(l, t, key, value)
 		}
 	})
 	for _, param := range sortedKeys(t.params) {
@@ -105,26 +105,33 @@ func (p *parser) leaf(name string, n *yaml.Node) *Leaf {
 	return l
 }
 
-func (p *parser) argument(l *Leaf, t *table, key, value *yaml.Node, what string) {
-	param, known := t.params[key.Value]
-	if !known {
-		names := append(sortedKeys(t.params), leafKeys...)
-		p.errorf(key, "%s: found %s as a key, expected one of %s", l.Table, yamltree.Kind(key), strings.Join(names, ", "))
-		return
+func (p *parser) argument(l *Leaf, t *table, key, value *yaml.Node) {
+	if o, ok := p.parameter(t.params, append(sortedKeys(t.params), leafKeys...), key, value, l.Table); ok {
+		l.Args[key.Value] = o
 	}
-	o := p.operand(value, what)
+}
+
+// parameter reads what a table or a primitive can be given; expected are all keys that what may have.
+func (p *parser) parameter(params map[string]param, expected []string, key, value *yaml.Node, what string) (o Operand, ok bool) {
+	known, ok := params[key.Value]
+	if !ok {
+		p.errorf(key, "%s: found %s as a key, expected one of %s", what, yamltree.Kind(key), strings.Join(expected, ", "))
+		return o, false
+	}
+	what += "." + key.Value
+	o = p.operand(value, what)
 	switch {
 	case o.Ref != "":
-	case o.IsList && !param.list:
+	case o.IsList && !known.list:
 		p.errorf(value, "%s: found a list, expected one element", what)
-	case param.check != nil:
+	case known.check != nil:
 		for _, item := range o.Items {
-			if err := param.check(item); err != nil {
+			if err := known.check(item); err != nil {
 				p.errorf(value, "%s: found %s, %v", what, yamltree.Quote(item), err)
 			}
 		}
 	}
-	l.Args[key.Value] = o
+	return o, true
 }
 
 // conditions reads a map of fields, in the order of the file.

@@ -213,7 +213,32 @@ func (r *resolver) bindRule(rule *Rule) *Rule {
 		applies.Check = r.bindCheck(applies.Check)
 		bound.Applies = &applies
 	}
+	bound.Fix = nil
+	for _, step := range rule.Fix {
+		bound.Fix = append(bound.Fix, r.bindStep(step))
+	}
 	return &bound
+}
+
+func (r *resolver) bindStep(s *Step) *Step {
+	bound := *s
+	kind := stepKinds[s.Kind]
+	bound.Args = r.bindArguments(s.Args, kind.params, "fix."+s.Kind)
+	bound.Where = r.bindConditions(accountTable, s.Where)
+	bound.Keep = r.bindCondition(kindText, s.Keep)
+	return &bound
+}
+
+func (r *resolver) bindArguments(args map[string]Operand, params map[string]param, what string) map[string]Operand {
+	bound := map[string]Operand{}
+	for name, o := range args {
+		value := r.bind(o)
+		if o.Ref != "" {
+			r.checkArgument(params[name], what+"."+name, value, o.Position)
+		}
+		bound[name] = value
+	}
+	return bound
 }
 
 func (r *resolver) bindCheck(c *Check) *Check {
@@ -235,15 +260,8 @@ func (r *resolver) bindCheck(c *Check) *Check {
 
 func (r *resolver) bindLeaf(l *Leaf) *Leaf {
 	bound := *l
-	bound.Args = map[string]Operand{}
 	t := tables[l.Table]
-	for name, o := range l.Args {
-		value := r.bind(o)
-		if o.Ref != "" {
-			r.checkArgument(l, t.params[name], name, value, o.Position)
-		}
-		bound.Args[name] = value
-	}
+	bound.Args = r.bindArguments(l.Args, t.params, l.Table)
 	bound.Where = r.bindConditions(t, l.Where)
 	bound.Expect = r.bindConditions(t, l.Expect)
 	if l.Count != nil {
@@ -253,16 +271,16 @@ func (r *resolver) bindLeaf(l *Leaf) *Leaf {
 	return &bound
 }
 
-func (r *resolver) checkArgument(l *Leaf, p param, name string, value Operand, at Position) {
+func (r *resolver) checkArgument(p param, what string, value Operand, at Position) {
 	if value.IsList && !p.list {
-		r.errorf(at, "%s.%s: found a list, expected one element", l.Table, name)
+		r.errorf(at, "%s: found a list, expected one element", what)
 	}
 	if p.check == nil {
 		return
 	}
 	for _, item := range value.Items {
 		if err := p.check(item); err != nil {
-			r.errorf(at, "%s.%s: found %s, %v", l.Table, name, yamltree.Quote(item), err)
+			r.errorf(at, "%s: found %s, %v", what, yamltree.Quote(item), err)
 		}
 	}
 }

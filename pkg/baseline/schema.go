@@ -65,6 +65,7 @@ func definitions(text object) object {
 		"applies": closed(nil, object{"os": listOf(ref("id")), "version": listOf(scalar), "container": object{"type": "boolean"},
 			"check": ref("check")}),
 		"check": checkSchema(),
+		"step":  stepSchema(),
 	}
 	for k, name := range kindNames {
 		defs["condition_"+name] = conditionSchema(k)
@@ -72,7 +73,9 @@ func definitions(text object) object {
 	defs["rule"] = closed([]string{"id", "title"}, object{
 		"id": ref("id"), "title": ref("bilingual"), "rationale": ref("bilingual"), "severity": ref("severity"), "profiles": listOf(ref("id")),
 		"maps": ref("maps"), "applies": ref("applies"), "check": ref("check"), "manual": ref("bilingual"),
+		"fix": listOf(ref("step")), "undo": oneOfWords(undoClasses),
 	})
+	defs["rule"].(object)["dependentRequired"] = object{"fix": []string{"check", "undo"}, "undo": []string{"fix"}}
 	defs["rule"].(object)["anyOf"] = []object{{"required": []string{"check"}}, {"required": []string{"manual"}}}
 	defs["template"] = closed([]string{"template", "title"}, object{
 		"template": ref("id"), "title": ref("bilingual"), "extends": ref("id"), "profiles": mapOf(ref("bilingual")), "values": mapOf(ref("value")),
@@ -92,26 +95,66 @@ func checkSchema() object {
 }
 
 func (t *table) schema() object {
+	fields := t.conditions()
+	properties := object{"where": fields, "expect": fields, "count": ref("condition_number"), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
+	o := closed(addParameters(properties, t.params), properties)
+	o["description"] = t.about
+	return o
+}
+
+func (t *table) conditions() object {
 	conditions := object{}
 	for field, k := range t.fields {
 		conditions[field] = ref("condition_" + kindNames[k])
 	}
 	fields := closed(nil, conditions)
 	fields["minProperties"] = 1
-	properties := object{"where": fields, "expect": fields, "count": ref("condition_number"), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
-	var required []string
-	for _, name := range sortedKeys(t.params) {
-		p := t.params[name]
+	return fields
+}
+
+// addParameters adds to what an object may have, and gives the names of those that it must have.
+func addParameters(properties object, params map[string]param) (required []string) {
+	for _, name := range sortedKeys(params) {
 		properties[name] = ref("scalar")
-		if p.list {
+		if params[name].list {
 			properties[name] = ref("operand")
 		}
-		if p.required {
+		if params[name].required {
 			required = append(required, name)
 		}
 	}
+	return required
+}
+
+func stepSchema() object {
+	properties := object{}
+	for name, kind := range stepKinds {
+		properties[name] = kind.schema()
+	}
+	o := closed(nil, properties)
+	o["minProperties"], o["maxProperties"] = 1, 1
+	return o
+}
+
+func (k *stepKind) schema() object {
+	properties := object{}
+	required := addParameters(properties, k.params)
+	if k.keep {
+		properties["keep"] = ref("condition_text")
+	}
+	if k.where {
+		properties["where"] = accountTable.conditions()
+		required = append(required, "where")
+	}
 	o := closed(required, properties)
-	o["description"] = t.about
+	o["description"] = k.about
+	if len(k.any) > 0 {
+		var one []object
+		for _, name := range k.any {
+			one = append(one, object{"required": []string{name}})
+		}
+		o["anyOf"] = one
+	}
 	return o
 }
 

@@ -110,6 +110,8 @@ type Rule struct {
 	Applies   *Applies            // nil for every host
 	Check     *Check              // nil for a rule that only a person can judge
 	Manual    *Text               // what a person has to judge; the check is then evidence only
+	Fix       []*Step             // what makes the check pass; none where only a person can
+	Undo      Undo                // how exactly the fix can be taken back; "" without one
 	Position
 }
 

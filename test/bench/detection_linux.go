@@ -23,11 +23,10 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 	"golang.org/x/sys/unix"
 
-	"github.com/vedette-sec/vedette/internal/ecs"
 	"github.com/vedette-sec/vedette/processor/detectionprocessor"
 )
 
-// detection measures what becomes of log records: the judgement by the built-in rules and the ECS documents.
+// detection measures the judgement of log records by the built-in rules.
 func detection(ctx context.Context, b *bench) (results, error) {
 	sample, err := b.sample(ctx)
 	if err != nil {
@@ -46,18 +45,6 @@ func detection(ctx context.Context, b *bench) (results, error) {
 			return nil, err
 		}
 		found.add("detection", speed)
-		encoder, document, bytes := ecs.NewEncoder(), []byte(nil), 0
-		speed, err = b.recordsPerSecond(ctx, sample, func(logs plog.Logs) error {
-			forEach(logs, func(resource plog.ResourceLogs, record plog.LogRecord) {
-				document = encoder.AppendDocument(document[:0], resource.Resource(), record)
-				bytes += len(document)
-			})
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		found.add("ecs", speed)
 	}
 	found.note("detection", "the sample is %s", describe(sample))
 	return found, p.Shutdown(ctx)

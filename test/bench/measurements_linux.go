@@ -49,7 +49,11 @@ func measurements() []measurement {
 		}},
 		{"detection", detection, []declaration{
 			{"detection", "records judged by the built-in rules", "/CPU s", atLeast(500000)},
-			{"ecs", "records written as ECS documents", "/CPU s", atLeast(500000)},
+		}},
+		{"documents", documents, []declaration{
+			{"ecs", "records written as ECS documents", "/CPU s", atLeast(300000)},
+			{"ecs_exec", "started programs, written as documents", "/CPU s", atLeast(300000)},
+			{"ecs_allocations", "allocated for such a document", "objects", atMost(5)},
 		}},
 		{"rules", rules, []declaration{
 			{"rules_few", "250 rules: records in, alerts out", "/CPU s", atLeast(500000)},

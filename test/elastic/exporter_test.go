@@ -6,9 +6,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +29,7 @@ import (
 
 	"github.com/vedette-sec/vedette/exporter/elasticsearchexporter"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/test/internal/agent"
 	"github.com/vedette-sec/vedette/test/internal/server"
 )
 
@@ -162,6 +167,34 @@ func TestCredentials(t *testing.T) {
 	assert.Equal(t, 2, count(t, backend.URL, "logs-credentials-default"))
 	err := with(map[string]any{"api_key": "a2V5OnNlY3JldA==", "tls": map[string]any{}}).ConsumeLogs(t.Context(), files(2, 1))
 	assert.ErrorContains(t, err, "certificate")
+}
+
+// TestNodesAreFound: with discovery, requests soon go to the node itself, past the address that was configured.
+func TestNodesAreFound(t *testing.T) {
+	backend := node(t, server.Elasticsearch)
+	template(t, backend.URL, "logs-found", "")
+	target, err := url.Parse(backend.URL)
+	require.NoError(t, err)
+	var past atomic.Int32
+	through := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/_bulk") {
+			past.Add(1)
+		}
+		through.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	s := start(t, map[string]any{"endpoint": front.URL, "discover_nodes_interval": "50ms", "data_stream": map[string]any{"dataset": "found"}})
+	sent := 0
+	require.Eventually(t, func() bool {
+		before := past.Load()
+		if s.ConsumeLogs(t.Context(), files(sent, 1)) != nil {
+			return false
+		}
+		sent++
+		return past.Load() == before
+	}, agent.Patience, 100*time.Millisecond)
+	assert.Equal(t, sent, count(t, backend.URL, "logs-found-default"))
 }
 
 // TestFaults: whatever happens to a request, each document is there once in the end.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +65,9 @@ func TestSetup(t *testing.T) {
 			first, err := c.Install(t.Context(), false)
 			require.NoError(t, err)
 			assert.Contains(t, strings.Join(first.Notes, "\n"), want.note)
-			assert.Contains(t, strings.Join(first.Notes, "\n"), "the server has no ILM")
+			for _, lacks := range []string{"ILM", "data stream lifecycle", "failure store"} {
+				assert.Contains(t, strings.Join(first.Notes, "\n"), "the server has no "+lacks+"; ")
+			}
 			have := outcomes(first)
 			assert.Equal(t, want.pipeline, have["_ingest/pipeline/logs-vedette@pipeline"])
 			assert.Equal(t, elastic.LeftOut, have["_ilm/policy/logs-vedette.alerts"])
@@ -170,6 +173,9 @@ func TestDocumentsOfEveryKind(t *testing.T) {
 			assert.Equal(t, map[string]int64{"indexed": int64(len(event.Kinds()))}, s.outcomes(t))
 			checkGolden(t, url, namespace, kind)
 			checkTypes(t, url, namespace, kind)
+			if kind == server.OpenSearch {
+				checkStreams(t, url, namespace)
+			}
 		})
 	}
 }
@@ -219,6 +225,29 @@ func checkTypes(t *testing.T, url, namespace string, kind server.Kind) {
 		}
 		assert.Contains(t, types, want, f.Path)
 	}
+}
+
+// checkStreams asks the API for data streams, which the core of Elasticsearch lacks: each is of the template that is meant for
+// it, and goes on in a second index.
+func checkStreams(t *testing.T, url, namespace string) {
+	t.Helper()
+	templates := map[string]string{}
+	for _, s := range must(t, http.MethodGet, url+"/_data_stream/logs-vedette.*-"+namespace, "")["data_streams"].([]any) {
+		stream := s.(map[string]any)
+		name := stream["name"].(string)
+		templates[strings.TrimSuffix(strings.TrimPrefix(name, "logs-vedette."), "-"+namespace)] = stream["template"].(string)
+		before := count(t, url, name)
+		assert.Equal(t, true, must(t, http.MethodPost, url+"/"+name+"/_rollover", "")["rolled_over"])
+		assert.Equal(t, before, count(t, url, name))
+	}
+	want := map[string]string{}
+	for _, k := range event.Kinds() {
+		want[k.Class] = "logs-vedette.events"
+		if slices.Contains([]string{"alert", "enforcement", "baseline"}, k.Class) {
+			want[k.Class] = "logs-vedette.alerts"
+		}
+	}
+	assert.Equal(t, want, templates)
 }
 
 // vedette runs a command of the program against a server and returns what it prints.

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,19 +43,23 @@ receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:%d"}}}}
 service: {pipelines: {logs/alerts: {receivers: [otlp], processors: []}}}
 `
 
-// start runs the program with the shipped configuration and one of the outputs laid over it, and returns
-// its directory and where it takes alerts.
-func start(t *testing.T, output string, env ...string) (dir, url string) {
+// start runs the program with the shipped configuration and others laid over it, and returns its directory and
+// where it takes alerts.
+func start(t *testing.T, over []string, env ...string) (dir, url string) {
 	t.Helper()
 	dir = t.TempDir()
 	port := agent.FreePort(t)
 	env = append(env, "VEDETTE_LOG_DIR="+dir, "VEDETTE_RUN_DIR="+dir, "VEDETTE_STATE_DIR="+dir)
-	agent.Start(t, []string{shipped, outputs + output, fmt.Sprintf(source, port)}, env)
+	agent.Start(t, slices.Concat([]string{shipped}, over, []string{fmt.Sprintf(source, port)}), env)
 	return dir, fmt.Sprintf("http://127.0.0.1:%d/v1/logs", port)
 }
 
 func sendAlert(t *testing.T, url, rule string) {
 	t.Helper()
+	send(t, url, alert(rule))
+}
+
+func alert(rule string) plog.Logs {
 	logs := plog.NewLogs()
 	lr := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	lr.SetEventName(event.KindSecurityAlert)
@@ -62,6 +67,11 @@ func sendAlert(t *testing.T, url, rule string) {
 	lr.Body().SetStr(rule + " of a test")
 	lr.Attributes().PutStr(event.AttrSecurityRuleName, rule)
 	lr.Attributes().PutStr(event.AttrSecurityRuleLevel, "high")
+	return logs
+}
+
+func send(t *testing.T, url string, logs plog.Logs) {
+	t.Helper()
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	require.NoError(t, err)
 	res, err := http.Post(url, "application/x-protobuf", bytes.NewReader(body))
@@ -80,7 +90,7 @@ func awaitText(t *testing.T, path, text string) {
 }
 
 func TestFile(t *testing.T) {
-	dir, url := start(t, "file.yaml")
+	dir, url := start(t, []string{outputs + "file.yaml"})
 	sendAlert(t, url, "Written rule")
 	awaitText(t, filepath.Join(dir, "alerts.otlp.json"), "Written rule of a test")
 	awaitText(t, filepath.Join(dir, "alerts.jsonl"), "Written rule of a test")
@@ -88,7 +98,7 @@ func TestFile(t *testing.T) {
 
 func TestPrometheus(t *testing.T) {
 	port := agent.FreePort(t)
-	_, url := start(t, "prometheus.yaml", fmt.Sprintf("VEDETTE_PROMETHEUS_PORT=%d", port))
+	_, url := start(t, []string{outputs + "prometheus.yaml"}, fmt.Sprintf("VEDETTE_PROMETHEUS_PORT=%d", port))
 	for range 3 {
 		sendAlert(t, url, "Counted rule")
 	}
@@ -136,8 +146,8 @@ func TestOTLP(t *testing.T) {
 			if protocol == "http" {
 				target = "https://" + endpoint
 			}
-			_, url := start(t, output, "VEDETTE_OTLP_ENDPOINT="+target, "VEDETTE_TLS_DIR="+tls)
-			_, other := start(t, output, "VEDETTE_OTLP_ENDPOINT="+target, "VEDETTE_TLS_DIR="+strange)
+			_, url := start(t, []string{outputs + output}, "VEDETTE_OTLP_ENDPOINT="+target, "VEDETTE_TLS_DIR="+tls)
+			_, other := start(t, []string{outputs + output}, "VEDETTE_OTLP_ENDPOINT="+target, "VEDETTE_TLS_DIR="+strange)
 			sendAlert(t, other, "Strange rule")
 			sendAlert(t, url, "Early rule")
 			received := filepath.Join(t.TempDir(), "received.json")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Brings Elasticsearch and OpenSearch, for tests only, into the directory that is
-# named: with Maven, from where it is set up to look, or from its own store of
+# Brings Elasticsearch, OpenSearch and Kafka, for tests only, into the directory that
+# is named: with Maven, from where it is set up to look, or from its own store of
 # what it has brought before.
 set -euo pipefail
 target=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -40,5 +40,11 @@ mkdir -p "$opensearch/home/config"
 bring opensearch.xml "$opensearch/lib"
 javac -d "$opensearch/out" -classpath "$opensearch/lib/*" OpenSearch.java
 
+kafka=$target/kafka
+mkdir -p "$kafka/home"
+bring kafka.xml "$kafka/lib"
+javac -d "$kafka/out" -classpath "$kafka/lib/*" Kafka.java
+
 # Comes last: it says that what the sources ask for is installed.
-cat elasticsearch.xml elasticsearch-http.xml opensearch.xml Elasticsearch.java OpenSearch.java install.sh >"$target/installed"
+cat elasticsearch.xml elasticsearch-http.xml opensearch.xml kafka.xml \
+	Elasticsearch.java OpenSearch.java Kafka.java install.sh >"$target/installed"

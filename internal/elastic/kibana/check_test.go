@@ -16,7 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vedette-sec/vedette/internal/elastic"
+	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
 // The saved objects are checked as Kibana would find them: from the lines alone, with nothing that made them.
@@ -98,15 +101,17 @@ func checkView(o savedObject) []error {
 	return nil
 }
 
-// fieldType is the type of a field of the documents; nothing where there is none of the name.
-func fieldType(path string) string {
+// fieldTypes are the types of the fields of the documents.
+var fieldTypes = func() map[string]string {
+	types := map[string]string{}
 	for _, f := range elastic.Fields() {
-		if f.Path == path {
-			return f.Type
-		}
+		types[f.Path] = f.Type
 	}
-	return ""
-}
+	return types
+}()
+
+// fieldType is the type of a field of the documents; nothing where there is none of the name.
+func fieldType(path string) string { return fieldTypes[path] }
 
 func checkFieldsExist(paths ...string) []error {
 	var errs []error
@@ -164,8 +169,17 @@ func valuesOf(field string) []string {
 			values = append(values, k.ECS.Category...)
 		}
 	}
-	if field == "event.severity" {
-		values = []string{"21", "47", "73", "99"}
+	switch field {
+	case "event.severity":
+		return []string{"21", "47", "73", "99"}
+	case "vedette.policy.strength":
+		return []string{string(enforce.Prevented), string(enforce.Killed), string(enforce.Detected)}
+	case "vedette.policy.mode":
+		return []string{string(policy.Audit), string(policy.Enforce)}
+	case "vedette.baseline.verdict":
+		for _, v := range baseline.Verdicts {
+			values = append(values, string(v))
+		}
 	}
 	return values
 }
@@ -207,6 +221,7 @@ type lensColumn struct {
 		Size           int
 		OrderDirection string
 		OrderBy        struct{ Type, ColumnID string }
+		SortField      string
 	}
 }
 
@@ -217,6 +232,7 @@ var operations = map[string][]string{
 	"unique_count":   {"keyword", "ip", "long"},
 	"sum":            {"long", "float"},
 	"max":            {"long", "float", "date"},
+	"last_value":     {"long", "float"},
 }
 
 // lensTypes is Lens's word for the types of fields.
@@ -246,6 +262,9 @@ func (c lensColumn) check(all map[string]lensColumn) []error {
 	}
 	if c.DataType != want {
 		errs = append(errs, fmt.Errorf("column %q: found data type %q, expected %q", c.Label, c.DataType, want))
+	}
+	if c.OperationType == "last_value" && fieldType(c.Params.SortField) != "date" {
+		errs = append(errs, fmt.Errorf("column %q: the last by %q, which is no time", c.Label, c.Params.SortField))
 	}
 	if c.OperationType == "terms" {
 		by, ok := all[c.Params.OrderBy.ColumnID]
@@ -434,8 +453,8 @@ func TestShippedObjects(t *testing.T) {
 		kinds[o.Type]++
 	}
 	assert.Equal(t, 1, kinds["index-pattern"])
-	assert.Equal(t, 3, kinds["search"])
-	assert.Equal(t, 7, kinds["dashboard"])
+	assert.Equal(t, 5, kinds["search"])
+	assert.Equal(t, 8, kinds["dashboard"])
 	t.Logf("checked %v", kinds)
 }
 

@@ -28,7 +28,7 @@ func TestParseRefuses(t *testing.T) {
 		`{kind: donut, datasets: [alert]}`:                               "found 0 by, expected 1 to 1 for a donut",
 		`{kind: metric}`:                                                 "found no datasets, expected some",
 		`{kind: metric, datasets: [alert], value: {op: sum}}`:            `found value op "sum" with field "", expected a field`,
-		`{kind: metric, datasets: [alert], value: {op: avg}}`:            `found value op "avg", expected count, unique, sum or max`,
+		`{kind: metric, datasets: [alert], value: {op: avg}}`:            `found value op "avg", expected count, unique, sum, max or last`,
 		`{kind: search, search: x}`:                                      `found search "x", expected the id of one`,
 		`{kind: donut, datasets: [alert], by: [{time: true, field: a}]}`: "expected one of the two",
 		`{kind: metric, datasets: [alert], colour: red}`:                 "field colour not found",

@@ -114,6 +114,8 @@ func (v Value) column() map[string]any {
 		column["label"] = "Unique " + v.Field
 	case "sum":
 		column["label"] = "Sum of " + v.Field
+	case "last_value":
+		column["label"], column["params"] = "Last "+v.Field, map[string]any{"sortField": "@timestamp"}
 	default:
 		column["label"], column["params"] = "Maximum of "+v.Field, map[string]any{}
 	}

@@ -113,10 +113,10 @@ func (p Panel) check(s *Spec) error {
 
 // operation is Lens's name for what is counted.
 func (v Value) operation() (string, error) {
-	name, ok := map[string]string{"": "count", "count": "count", "unique": "unique_count", "sum": "sum", "max": "max"}[v.Op]
+	name, ok := map[string]string{"": "count", "count": "count", "unique": "unique_count", "sum": "sum", "max": "max", "last": "last_value"}[v.Op]
 	switch {
 	case !ok:
-		return "", fmt.Errorf("found value op %q, expected count, unique, sum or max", v.Op)
+		return "", fmt.Errorf("found value op %q, expected count, unique, sum, max or last", v.Op)
 	case (name == "count") != (v.Field == ""):
 		return "", fmt.Errorf("found value op %q with field %q, expected a field for all but count", v.Op, v.Field)
 	}

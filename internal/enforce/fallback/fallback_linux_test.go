@@ -79,7 +79,7 @@ rules:
 }
 
 func TestOnlyAndAllowOfAddresses(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	confined, trusted, free, port := copyOf(t, "confined"), copyOf(t, "trusted"), listener(t), listener(t)
 	loadedWith(t, `
 policy: egress
@@ -110,7 +110,7 @@ rules:
 }
 
 func TestAuditReports(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	confined, port := copyOf(t, "confined"), listener(t)
 	e := loadedWith(t, `
 policy: egress
@@ -126,7 +126,7 @@ rules:
 }
 
 func TestAuditOnlyStopsRefusing(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	confined, port := copyOf(t, "confined"), listener(t)
 	secret := filepath.Join(directory(t), "secret")
 	require.NoError(t, os.WriteFile(secret, nil, 0o600))
@@ -257,7 +257,7 @@ rules:
 }
 
 func TestReloadKeepsWhatIsKnownOfProcesses(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	confined, port := copyOf(t, "confined"), listener(t)
 	text := `
 policy: egress
@@ -280,7 +280,7 @@ rules:
 }
 
 func TestTooManyRulesAreRefusedWithTheirPlace(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	e := enforcer(t)
 	before := e.Status().Generation
 	text := "policy: many\nrules:\n"
@@ -294,7 +294,7 @@ func TestTooManyRulesAreRefusedWithTheirPlace(t *testing.T) {
 }
 
 func TestCloseEndsWaiting(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	e, err := Open()
 	require.NoError(t, err)
 	require.NoError(t, e.Close())

@@ -175,7 +175,7 @@ rules:
 }
 
 func TestTrustEndsWithWhatOthersMayWrite(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	service, worker, dir := copyOf(t, "service"), copyOf(t, "worker"), directory(t)
 	protected := file(t, dir, "protected")
 	loadedWith(t, `
@@ -190,7 +190,7 @@ rules:
 }
 
 func TestScriptIsASubject(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	writer, dir := copyOf(t, "writer"), directory(t)
 	protected, script := file(t, dir, "protected"), filepath.Join(dir, "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\n"+writer+" write "+protected+"\n"), 0o755))

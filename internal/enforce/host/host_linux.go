@@ -6,6 +6,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vedette-sec/vedette/internal/enforce"
@@ -17,6 +18,12 @@ import (
 type Options struct {
 	// Mechanism forces a way; "" takes the best that works.
 	Mechanism Mechanism
+
+	// Pins is a directory in a BPF file system where what is in force outlives the agent; "" for nowhere.
+	Pins string
+
+	// Started says how this agent was started: what is locked yields only to one that was started in the same way.
+	Started string
 
 	// Skipped is told of each better way that does not work, and why; nil for nobody.
 	Skipped func(Mechanism, error)
@@ -36,11 +43,29 @@ var ways = []struct {
 	mechanism Mechanism
 	open      func(Options) (enforce.Enforcer, error)
 }{
-	{LSM, func(Options) (enforce.Enforcer, error) { return lsm.Open(lsm.Options{}) }},
+	{LSM, func(o Options) (enforce.Enforcer, error) {
+		return lsm.Open(lsm.Options{Pins: o.Pins, Started: o.Started})
+	}},
 	{Fallback, func(Options) (enforce.Enforcer, error) { return fallback.Open() }},
 }
 
-// Open gives the best enforcer that works, and which one that is. The error says why each way does not work.
+// Release takes down what an earlier agent left in force, for an agent that was started in this way or somebody with this token.
+func Release(pins, started, token string) error { return lsm.Release(pins, started, token) }
+
+// Look tells what agents put in force and does not need them; nil where there is nothing.
+func Look(pins string) (*enforce.Held, error) { return lsm.Look(pins) }
+
+// DefaultPins is where agents keep what is in force.
+const DefaultPins = lsm.DefaultPins
+
+// What Open and Release give where another agent is at work, and where what it left is locked.
+var (
+	ErrInUse  = lsm.ErrInUse
+	ErrLocked = lsm.ErrLocked
+)
+
+// Open gives the best enforcer that works, and which one that is. The error says why each way does not work. Where another agent
+// is at work, or what it left is locked, no other way is tried.
 func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 	var failed error
 	for _, way := range ways {
@@ -50,6 +75,9 @@ func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 		opened, err := way.open(options)
 		if err == nil {
 			return opened, way.mechanism, nil
+		}
+		if errors.Is(err, ErrInUse) || errors.Is(err, ErrLocked) {
+			return nil, "", err
 		}
 		failed = join(failed, way.mechanism, err)
 		if options.Skipped != nil {

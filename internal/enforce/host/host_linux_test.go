@@ -14,7 +14,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	opened, mechanism, err := Open(Options{})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, opened.Close()) }()
@@ -23,7 +23,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestFallbackCanBeForced(t *testing.T) {
-	ring.Require(t, ring.Native)
+	ring.RequireOnHost(t)
 	opened, mechanism, err := Open(Options{Mechanism: Fallback})
 	require.NoError(t, err)
 	require.NoError(t, opened.Close())

@@ -20,13 +20,14 @@ type Blocked struct {
 	Cause string
 }
 
-// Block keeps these programs from being run, and no others that it did before.
+// Block keeps these programs from being run, and no others that it did before. Before Start it only says what is to be in force
+// from the beginning.
 func (k *Keeper) Block(programs []Blocked) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	before := k.blocked
 	k.blocked = slices.SortedFunc(slices.Values(programs), func(a, b Blocked) int { return strings.Compare(a.ID, b.ID) })
-	if slices.Equal(before, k.blocked) {
+	if slices.Equal(before, k.blocked) || k.closed {
 		return nil
 	}
 	if err := k.again(time.Now()); err != nil {

@@ -33,8 +33,13 @@ type Config struct {
 	Socket         string                 // where commands are taken; "" for none
 	StateFile      string                 // what must survive a restart
 
-	// Open gives the enforcer, when the first policy is to be put in force, and says what it is.
-	Open   func() (enforce.Enforcer, string, error)
+	// Open gives the enforcer, when the first policy is to be put in force, and says what it is. Release takes down what an
+	// earlier agent left in force, when there is none. ReleaseOnStop does the same with what is in force at the end.
+	Open          func() (enforce.Enforcer, string, error)
+	Release       func() error
+	ReleaseOnStop bool
+	Protection    *Protection // of the agent itself, while anything is enforced; nil for none
+
 	Told   func(Verdict)           // takes each verdict; it must not wait
 	Loaded func(Loaded)            // takes what became of the policies whenever they were read
 	Counts func([]Counted, uint64) // takes what was counted about rules, and how many verdicts were lost, now and then
@@ -83,8 +88,12 @@ type Keeper struct {
 	failure  *policystatus.Failure
 	unheard  bool // that the status could not be written was said
 	blocked  []Blocked
-	told     uint64 // what the last status counted
-	closed   bool
+	unlocked time.Time // until when the agent does not protect itself
+	told     uint64    // what the last status counted
+
+	protection *policy.Policy // of the agent itself, as it is in force; nil for none
+
+	closed bool // or not yet started
 }
 
 // generation is a set of policies in force.
@@ -100,7 +109,7 @@ type generation struct {
 
 // New makes a keeper. Nothing happens until Start.
 func New(cfg Config) *Keeper {
-	return &Keeper{cfg: cfg, host: policy.NewHost("/"), current: &generation{written: &policy.Set{}}}
+	return &Keeper{cfg: cfg, host: policy.NewHost("/"), current: &generation{written: &policy.Set{}}, closed: true}
 }
 
 // tick is how often it is looked at what is due.
@@ -138,7 +147,7 @@ func (k *Keeper) start(ctx context.Context) error {
 	return k.load(time.Now())
 }
 
-// Close lets go of everything. What is pinned stays in force.
+// Close lets go of everything. What outlives the agent stays in force, unless the configuration says otherwise.
 func (k *Keeper) Close() error {
 	if k.stop == nil {
 		return nil
@@ -147,13 +156,23 @@ func (k *Keeper) Close() error {
 	k.mu.Lock()
 	opened := k.enforcer
 	k.enforcer, k.closed = nil, true
+	release := k.cfg.ReleaseOnStop || k.nothing(k.current)
 	k.mu.Unlock()
 	var err error
-	if opened != nil {
+	switch {
+	case opened == nil:
+	case release:
+		err = opened.Release()
+	default:
 		err = opened.Close()
 	}
 	k.work.Wait()
 	return err
+}
+
+// nothing tells whether there is nothing to be kept in force.
+func (k *Keeper) nothing(g *generation) bool {
+	return len(g.written.Policies)+len(k.blocked) == 0
 }
 
 func (k *Keeper) run(ctx context.Context) {
@@ -173,6 +192,7 @@ func (k *Keeper) run(ctx context.Context) {
 			return
 		case now := <-every.C:
 			k.endTrials(now)
+			k.endUnlocking(now)
 			k.tellChanges()
 		case <-changed:
 			k.reload(false)
@@ -298,9 +318,9 @@ func (k *Keeper) enforce(next *generation, at time.Time) error {
 		return enforce.ErrClosed
 	}
 	if k.enforcer == nil {
-		if len(next.written.Policies)+len(k.blocked) == 0 {
+		if k.nothing(next) {
 			k.current = next // nothing is to be kept in force, so nothing is touched
-			return nil
+			return k.cfg.Release()
 		}
 		if err := k.open(); err != nil {
 			return err
@@ -309,8 +329,16 @@ func (k *Keeper) enforce(next *generation, at time.Time) error {
 	trials := k.state.trials(next.written, at)
 	next.reverted, next.deadline = trials.reverted, trials.deadline
 	set := effective(next.written, next.reverted)
+	for _, p := range set.Policies {
+		if !next.deadline[p.Name].IsZero() && !next.reverted[p.Name] {
+			endTrialAlone(p)
+		}
+	}
 	if len(k.blocked) > 0 {
 		set.Policies = append(set.Policies, blocking(k.blocked))
+	}
+	if err := k.protect(set, at); err != nil {
+		return err
 	}
 	if err := k.enforcer.Load(set); err != nil {
 		return err
@@ -329,6 +357,9 @@ func (k *Keeper) open() error {
 		return errors.Join(err, opened.Close())
 	}
 	k.enforcer, k.how = opened, how
+	if err := k.passLock(); err != nil {
+		return err
+	}
 	k.work.Go(func() { k.hand(opened) })
 	return nil
 }
@@ -357,6 +388,9 @@ func (k *Keeper) explain(v enforce.Verdict) Verdict {
 	if v.Policy == BlockedPolicy {
 		p = blocking(k.blocked)
 	}
+	if v.Policy == ProtectionPolicy {
+		p = k.protection
+	}
 	if p == nil {
 		return out
 	}
@@ -370,6 +404,13 @@ func (k *Keeper) explain(v enforce.Verdict) Verdict {
 		}
 	}
 	return out
+}
+
+// endTrialAlone lets the kernel end the trial of a policy, which effective made, where no agent is there to do so.
+func endTrialAlone(p *policy.Policy) {
+	if p.OnAgentLoss == policy.KeepOnLoss || p.LossAfter > p.Confirm {
+		p.OnAgentLoss, p.LossAfter = policy.AuditOnLoss, p.Confirm
+	}
 }
 
 // effective gives the set with the policies whose trial nobody confirmed in audit.

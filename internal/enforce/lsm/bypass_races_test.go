@@ -54,7 +54,7 @@ func TestBypass24Reload(t *testing.T) {
 	var stop atomic.Bool
 	var tries, wrong atomic.Int64
 	var attackers sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		attackers.Go(func() {
 			for !stop.Load() {
 				tries.Add(1)
@@ -65,7 +65,7 @@ func TestBypass24Reload(t *testing.T) {
 		})
 	}
 	set := s.e.now.Load().set
-	for range 30 {
+	for range 15 {
 		require.NoError(t, s.e.Load(set))
 	}
 	broken := &policy.Set{Policies: []*policy.Policy{{Name: "broken", Rules: make([]*policy.Rule, rulesOfWord+1)}}}

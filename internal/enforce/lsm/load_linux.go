@@ -44,11 +44,12 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	if old != nil {
 		next.generation = old.generation + 1
 	}
-	if err := e.write(next); err != nil {
-		return fmt.Errorf("write the policies to the kernel: %w", errors.Join(err, e.sweep(next.generation)))
+	isNext := func(g uint32) bool { return g == uint32(next.generation) }
+	if err := errors.Join(e.leave(old, next), e.claimOwn(), e.write(next)); err != nil {
+		return fmt.Errorf("write the policies to the kernel: %w", errors.Join(err, e.sweep(isNext)))
 	}
 	if err := e.backfill(next); err != nil {
-		return errors.Join(err, e.sweep(next.generation))
+		return errors.Join(err, e.sweep(isNext))
 	}
 	e.before.Store(old)
 	e.now.Store(next)
@@ -56,11 +57,10 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	if err := waitForPrograms(); err != nil {
 		return fmt.Errorf("wait for the last look at the policies before: %w", err)
 	}
-	if old == nil {
-		return e.dropOthers()
+	if old != nil {
+		e.keepCounts(old)
 	}
-	e.keepCounts(old)
-	return e.sweep(old.generation)
+	return errors.Join(e.leave(old, next), e.dropOthers(), e.sweep(func(g uint32) bool { return !isNext(g) }))
 }
 
 // waitForPrograms returns when no program still looks at a number that it read before the call.
@@ -150,15 +150,14 @@ func (e *Enforcer) writeKeys(n *loaded) error {
 	return nil
 }
 
-// sweep removes what has a generation in its key.
-func (e *Enforcer) sweep(generation uint64) error {
-	g := uint32(generation)
+// sweep removes what has one of these generations in its key.
+func (e *Enforcer) sweep(is func(generation uint32) bool) error {
 	return errors.Join(
-		sweep(e.maps[bpf.EnforceMapLabels], func(k bpf.EnforceLabelKey) bool { return k.Generation == g }),
-		sweep(e.maps[bpf.EnforceMapNames], func(k bpf.EnforceNameKey) bool { return k.Generation == g }),
-		sweep(e.maps[bpf.EnforceMapLinks], func(k bpf.EnforceLabelKey) bool { return k.Generation == g }),
-		sweep(e.maps[bpf.EnforceMapHashes], func(k bpf.EnforceLabelKey) bool { return k.Generation == g }),
-		sweep(e.maps[bpf.EnforceMapPlaces], func(k bpf.EnforcePlaceKey) bool { return k.Generation == g }),
+		sweep(e.maps[bpf.EnforceMapLabels], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
+		sweep(e.maps[bpf.EnforceMapNames], func(k bpf.EnforceNameKey) bool { return is(k.Generation) }),
+		sweep(e.maps[bpf.EnforceMapLinks], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
+		sweep(e.maps[bpf.EnforceMapHashes], func(k bpf.EnforceLabelKey) bool { return is(k.Generation) }),
+		sweep(e.maps[bpf.EnforceMapPlaces], func(k bpf.EnforcePlaceKey) bool { return is(k.Generation) }),
 	)
 }
 

@@ -53,6 +53,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+const sharedPins = "/sys/fs/bpf/vedette-shared"
+
 // opened is the one enforcer of all tests: opening one takes a guest's kernel long.
 var opened struct {
 	once     sync.Once
@@ -99,7 +101,7 @@ func (w waiting) tell(name string) error {
 func shared(t *testing.T) *Enforcer {
 	t.Helper()
 	opened.once.Do(func() {
-		opened.err = preparePrograms()
+		opened.err = prepared()
 		if opened.err == nil {
 			opened.trusted, opened.err = wait(trusted)
 		}
@@ -107,7 +109,7 @@ func shared(t *testing.T) *Enforcer {
 			opened.stranger, opened.err = wait(stranger)
 		}
 		if opened.err == nil {
-			opened.enforcer, opened.err = Open(Options{Host: policy.NewHost("/")})
+			opened.enforcer, opened.err = Open(Options{Host: policy.NewHost("/"), Pins: sharedPins})
 		}
 	})
 	var ve *ebpf.VerifierError
@@ -117,6 +119,8 @@ func shared(t *testing.T) *Enforcer {
 	require.NoError(t, opened.err)
 	return opened.enforcer
 }
+
+var prepared = sync.OnceValue(preparePrograms)
 
 // preparePrograms makes them, and lets the clock of file systems go on, so that they count as unchanged.
 func preparePrograms() error {

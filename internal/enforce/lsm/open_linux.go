@@ -40,24 +40,31 @@ type Options struct {
 	// Pins is a directory in a BPF file system where what is in force is kept beyond the end of the agent: until another one has
 	// loaded its policies, or for as long as a policy says. Empty: nothing is kept.
 	Pins string
+
+	// Started says how this agent was started. Where what an earlier one left is locked, only one that was started in the same way
+	// takes it over.
+	Started string
 }
 
 // Enforcer keeps policies in force by BPF LSM.
 type Enforcer struct {
 	options Options
 	maps    map[string]*ebpf.Map
-	loaded  *ebpf.Collection
-	links   []link.Link
-	active  []byte // the map of that name, in memory
+	links   map[string]link.Link // by the programs' names
+	active  []byte               // the map of that name, in memory
 	reader  *ringbuf.Reader
-	missing []string
+	missing []string // what is not as it should be, a sentence each
+	lacking []guard  // for which the kernel has no hook
 	numbers *numbers
 	since   time.Time // files that were changed before are taken as they are
 	boot    time.Time
 
-	pins  string // its own directory of pins
-	beats sync.WaitGroup
-	ended chan struct{}
+	claimed *os.File // the directory of pins, which is this enforcer's alone
+	pins    string   // its own directory in that
+	alone   bool     // what other agents left is taken down
+	lock    string   // the SHA-256 of a token without which nobody else takes it down; "" for none
+	beats   sync.WaitGroup
+	ended   chan struct{}
 
 	mu     sync.Mutex // of loading
 	told   int        // programs that the kernel knows who descends from
@@ -65,6 +72,7 @@ type Enforcer struct {
 	now    atomic.Pointer[loaded]
 	before atomic.Pointer[loaded] // the set before, whose last verdicts may not have been read
 	counts map[ruleName]counts    // of sets that are no more
+	missed uint64                 // verdicts that an earlier agent lost
 
 	reading sync.Mutex
 	untold  []enforce.Verdict // of the last record
@@ -80,7 +88,10 @@ func Open(options Options) (*Enforcer, error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
 	}
-	e := &Enforcer{options: options, counts: map[ruleName]counts{}, numbers: &numbers{bits: map[program]int{}}, ended: make(chan struct{})}
+	e := &Enforcer{
+		options: options, maps: map[string]*ebpf.Map{}, links: map[string]link.Link{}, counts: map[ruleName]counts{},
+		numbers: &numbers{bits: map[program]int{}}, ended: make(chan struct{}),
+	}
 	if err := e.open(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -103,10 +114,40 @@ func enabled() error {
 }
 
 func (e *Enforcer) open() error {
+	if err := e.claim(); err != nil {
+		return err
+	}
 	spec, err := bpf.LoadEnforce()
 	if err != nil {
 		return fmt.Errorf("read the compiled programs: %w", err)
 	}
+	left, err := e.takeOver(spec)
+	if err != nil {
+		return err
+	}
+	if left == nil {
+		if err := e.attachAnew(spec); err != nil {
+			return err
+		}
+	}
+	if err := e.start(); err != nil {
+		return err
+	}
+	if left != nil {
+		if err := e.goOn(left); err != nil {
+			return err
+		}
+	}
+	e.beat()
+	e.beats.Go(e.keepBeating)
+	if left == nil {
+		e.pin()
+	}
+	return nil
+}
+
+// attachAnew loads programs and maps of this enforcer's own, and attaches them.
+func (e *Enforcer) attachAnew(spec *ebpf.CollectionSpec) error {
 	if err := e.setKey(spec); err != nil {
 		return err
 	}
@@ -115,11 +156,11 @@ func (e *Enforcer) open() error {
 	if err != nil {
 		return fmt.Errorf("read the kernel's type information: %w", err)
 	}
-	there, missing, err := present(kernel)
+	there, lacking, err := present(kernel)
 	if err != nil {
 		return err
 	}
-	e.missing = missing
+	e.lacking = lacking
 	keep := slices.Clone(followers)
 	for _, g := range there {
 		keep = append(keep, g.program)
@@ -129,19 +170,15 @@ func (e *Enforcer) open() error {
 			delete(spec.Programs, name)
 		}
 	}
-	if e.loaded, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types}); err != nil {
+	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
+	if err != nil {
 		return fmt.Errorf("load the programs that enforce: %w", err)
 	}
-	e.maps = e.loaded.Maps
-	if err := e.attach(there); err != nil {
-		return err
+	defer loaded.Close()
+	for name := range loaded.Maps {
+		e.maps[name] = loaded.DetachMap(name)
 	}
-	if err := e.start(); err != nil {
-		return err
-	}
-	e.beat()
-	e.beats.Go(e.keepBeating)
-	return e.pin()
+	return e.attach(loaded.Programs, there)
 }
 
 func (e *Enforcer) setKey(spec *ebpf.CollectionSpec) error {
@@ -154,20 +191,21 @@ func (e *Enforcer) setKey(spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-func (e *Enforcer) attach(there []guard) error {
+// attach keeps the links, which keep the programs.
+func (e *Enforcer) attach(programs map[string]*ebpf.Program, there []guard) error {
 	for _, name := range followers {
-		l, err := link.AttachTracing(link.TracingOptions{Program: e.loaded.Programs[name]})
+		l, err := link.AttachTracing(link.TracingOptions{Program: programs[name]})
 		if err != nil {
 			return fmt.Errorf("attach %s: %w", name, err)
 		}
-		e.links = append(e.links, l)
+		e.links[name] = l
 	}
 	for _, g := range there {
-		l, err := link.AttachLSM(link.LSMOptions{Program: e.loaded.Programs[g.program]})
+		l, err := link.AttachLSM(link.LSMOptions{Program: programs[g.program]})
 		if err != nil {
 			return fmt.Errorf("attach to the hook %s: %w", g.hook, err)
 		}
-		e.links = append(e.links, l)
+		e.links[g.program] = l
 	}
 	return nil
 }
@@ -186,8 +224,10 @@ func (e *Enforcer) start() (err error) {
 	if err := errors.Join(unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now), unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)); err != nil {
 		return fmt.Errorf("read the clocks: %w", err)
 	}
-	e.since = time.Unix(now.Unix())
-	e.boot = e.since.Add(-time.Duration(boot.Nano()))
+	e.boot = time.Unix(now.Unix()).Add(-time.Duration(boot.Nano()))
+	if e.since.IsZero() {
+		e.since = time.Unix(now.Unix())
+	}
 	return nil
 }
 
@@ -234,31 +274,37 @@ func (e *Enforcer) Close() error {
 	if e.active != nil {
 		errs = append(errs, unix.Munmap(e.active))
 	}
-	if e.loaded != nil {
-		e.loaded.Close()
+	for _, m := range e.maps {
+		errs = append(errs, m.Close())
+	}
+	if e.claimed != nil {
+		errs = append(errs, e.claimed.Close())
 	}
 	return errors.Join(errs...)
 }
 
 // Release takes everything down, of earlier agents too, and closes. The kernel detaches a moment later.
 func (e *Enforcer) Release() error {
-	return errors.Join(e.Close(), Release(e.options.Pins))
+	return errors.Join(e.Close(), takeDown(e.options.Pins, func(string) error { return nil }))
 }
 
 // atOnce bounds how many programs are detached at the same time: the kernel waits for each until no processor runs it.
 const atOnce = 16
 
-func closeAll(links []link.Link) []error {
-	errs := make([]error, len(links))
+func closeAll(links map[string]link.Link) []error {
+	errs := make(chan error, len(links))
 	slots := make(chan struct{}, atOnce)
-	var done sync.WaitGroup
-	for i, l := range links {
+	for _, l := range links {
 		slots <- struct{}{}
-		done.Go(func() {
-			errs[i] = l.Close()
+		go func() {
+			err := l.Close()
 			<-slots
-		})
+			errs <- err
+		}()
 	}
-	done.Wait()
-	return errs
+	var all []error
+	for range links {
+		all = append(all, <-errs)
+	}
+	return all
 }

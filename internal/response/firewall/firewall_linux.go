@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/bpffs"
 )
 
 // DefaultDirectory is where the programs and maps are pinned.
@@ -250,7 +251,7 @@ func (f Firewall) create() (maps, error) {
 	if err := f.remove(); err != nil {
 		return nil, err
 	}
-	if err := mountBPF(); err != nil {
+	if err := bpffs.Mount(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.Directory, 0o700); err != nil {
@@ -383,18 +384,4 @@ func prefixKey(p netip.Prefix) bpf.ResponsePrefix {
 		length += mappedBits
 	}
 	return bpf.ResponsePrefix{Length: uint32(length), Address: key(p.Addr())}
-}
-
-const bpfMount = "/sys/fs/bpf"
-
-// mountBPF mounts the BPF file system at its usual place where it is not.
-func mountBPF() error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(bpfMount, &fs); err == nil && fs.Type == unix.BPF_FS_MAGIC {
-		return nil
-	}
-	if err := unix.Mount("bpf", bpfMount, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
-		return fmt.Errorf("mount the BPF file system at %s: %w", bpfMount, err)
-	}
-	return nil
 }

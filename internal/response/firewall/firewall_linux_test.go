@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/internal/bpffs"
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
@@ -189,7 +190,7 @@ func testFirewall(t *testing.T) Firewall {
 	}
 	cgroup := filepath.Join(root, fmt.Sprintf("vedette-test-%d", os.Getpid()))
 	require.NoError(t, os.MkdirAll(cgroup, 0o755))
-	f := Firewall{Directory: filepath.Join(bpfMount, fmt.Sprintf("vedette-test-%d", os.Getpid())), Cgroup: cgroup}
+	f := Firewall{Directory: filepath.Join(bpffs.Root, fmt.Sprintf("vedette-test-%d", os.Getpid())), Cgroup: cgroup}
 	t.Cleanup(func() {
 		assert.NoError(t, f.remove())
 		assert.Eventually(t, func() bool { return os.Remove(cgroup) == nil }, 10*time.Second, 10*time.Millisecond)

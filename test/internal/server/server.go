@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server starts real Elasticsearch and OpenSearch nodes for tests, from what `make servers`
-// has installed.
+// Package server starts real nodes of Elasticsearch and OpenSearch and a real broker of Kafka for tests, from what
+// `make servers` has installed.
 package server
 
 import (
@@ -20,13 +20,14 @@ import (
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
-// Kind tells the two servers apart. It is the name of the directory the server is installed in.
+// Kind tells the servers apart. It is the name of the directory the server is installed in.
 type Kind string
 
 // The servers.
 const (
 	Elasticsearch Kind = "elasticsearch"
 	OpenSearch    Kind = "opensearch"
+	Kafka         Kind = "kafka"
 )
 
 // startTimeout is ample for a machine that is busy with other things.
@@ -34,7 +35,8 @@ const startTimeout = 3 * time.Minute
 
 // Server is one node on this machine, without any security of its own.
 type Server struct {
-	URL string // http://127.0.0.1:PORT, the same for the server's life
+	URL     string // http://127.0.0.1:PORT, the same for the server's life; not of Kafka
+	Address string // 127.0.0.1:PORT
 
 	kind Kind
 	dir  string // of its data and log
@@ -51,7 +53,8 @@ func Start(ctx context.Context, kind Kind, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{URL: "http://127.0.0.1:" + strconv.Itoa(port), kind: kind, dir: dir, port: port}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	s := &Server{URL: "http://" + address, Address: address, kind: kind, dir: dir, port: port}
 	return s, s.Up(ctx)
 }
 
@@ -105,17 +108,21 @@ func (s *Server) run() error {
 func (s *Server) arguments(installed string) []string {
 	args := []string{"-Xms256m", "-Xmx768m", "-XX:+UseSerialGC"}
 	lib, out := filepath.Join(installed, "lib"), filepath.Join(installed, "out")
-	if s.kind == Elasticsearch {
+	classes := filepath.Join(lib, "*") + string(os.PathListSeparator) + out
+	switch s.kind {
+	case Elasticsearch:
 		args = append(args, "--module-path", lib, "--add-modules", "jdk.net,ALL-MODULE-PATH", "-cp", out, "Elasticsearch")
-	} else {
-		args = append(args, "-cp", filepath.Join(lib, "*")+string(os.PathListSeparator)+out, "OpenSearch")
+	case OpenSearch:
+		args = append(args, "-cp", classes, "OpenSearch")
+	case Kafka:
+		args = append(args, "-cp", classes, "Kafka")
 	}
 	return append(args, filepath.Join(installed, "home"), s.dir, strconv.Itoa(s.port))
 }
 
 func (s *Server) logPath() string { return filepath.Join(s.dir, "output.log") }
 
-// awaitHealth asks until the node answers that all its primary shards are there.
+// awaitHealth asks until the node answers that all its primary shards are there, or the broker takes connections.
 func (s *Server) awaitHealth(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -136,6 +143,9 @@ func (s *Server) awaitHealth(ctx context.Context) error {
 }
 
 func (s *Server) health(ctx context.Context) error {
+	if s.kind == Kafka {
+		return s.listens(ctx)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/_cluster/health?wait_for_status=yellow&timeout=60s", nil)
 	if err != nil {
 		return err
@@ -150,6 +160,15 @@ func (s *Server) health(ctx context.Context) error {
 		return fmt.Errorf("health answered %s", res.Status)
 	}
 	return nil
+}
+
+func (s *Server) listens(ctx context.Context) error {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", s.Address)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 // Stop ends the node in order and waits for it.

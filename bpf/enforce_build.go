@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build 386 || amd64
+
+package bpf
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// EnforceBuild stands for the programs that enforce, as they were compiled: what one build has loaded another one with the same
+// name can take over.
+func EnforceBuild() string {
+	sum := sha256.Sum256(_EnforceBytes)
+	return hex.EncodeToString(sum[:])
+}

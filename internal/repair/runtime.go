@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vedette-sec/vedette/internal/hostconf"
+)
+
+// readValue gives a setting of the kernel, with single blanks.
+func (r *Repairer) readValue(path string) (string, error) {
+	data, err := os.ReadFile(r.root.full(path))
+	if err != nil {
+		return "", fmt.Errorf("reading a setting of the kernel: %w", err)
+	}
+	return strings.Join(strings.Fields(string(data)), " "), nil
+}
+
+func (r *Repairer) writeValue(c Change) error {
+	full := r.root.full(c.Path)
+	if r.root != "/" && isProc(full) {
+		return fmt.Errorf("%s: found the kernel of this host, expected none of it below another root", c.Path)
+	}
+	f, err := os.OpenFile(full, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return fmt.Errorf("changing a setting of the kernel: %w", err)
+	}
+	_, err = f.WriteString(c.New + "\n")
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("changing a setting of the kernel: %s to %q: %w", c.Path, c.New, err)
+	}
+	return nil
+}
+
+// unitStates are what a unit does.
+const (
+	unitRuns  = "active"
+	unitStops = "inactive"
+)
+
+func (r *Repairer) unitState(name string) (string, error) {
+	u, err := hostconf.New(string(r.root)).Unit(name)
+	if err != nil {
+		return "", err
+	}
+	if u.Active {
+		return unitRuns, nil
+	}
+	return unitStops, nil
+}
+
+func (r *Repairer) setUnit(c Change) error {
+	verb := map[string]string{unitRuns: "start", unitStops: "stop"}[c.New]
+	if _, err := r.run("systemctl", "--no-ask-password", verb, c.Unit); err != nil {
+		return fmt.Errorf("%s: %w", c.Unit, err)
+	}
+	return nil
+}
+
+// hasSystemd reports whether services can be asked for: on this host, where systemd runs.
+func (r *Repairer) hasSystemd() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return r.root == "/" && err == nil
+}
+
+// longestProgram is how long a program may take that checks or reloads.
+const longestProgram = 30 * time.Second
+
+// programDirs are where the programs of a host are.
+var programDirs = []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// errNoProgram says that the host has no such program.
+var errNoProgram = errors.New("the program is not installed")
+
+// run runs a program of the host, in the host's root, and gives what it writes.
+func (r *Repairer) run(name string, args ...string) (string, error) {
+	i := slices.IndexFunc(programDirs, func(dir string) bool { return r.executable(filepath.Join(dir, name)) })
+	if i < 0 {
+		return "", fmt.Errorf("%s: %w", name, errNoProgram)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), longestProgram)
+	defer cancel()
+	command := exec.CommandContext(ctx, filepath.Join(programDirs[i], name), args...)
+	command.Dir, command.Env = "/", []string{"PATH=" + strings.Join(programDirs, ":"), "LC_ALL=C"}
+	command.WaitDelay = time.Second
+	if r.root != "/" {
+		command.SysProcAttr = &syscall.SysProcAttr{Chroot: string(r.root)}
+	}
+	output, err := command.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(output)))
+	}
+	return string(output), nil
+}
+
+func (r *Repairer) executable(path string) bool {
+	resolved, err := r.root.resolve(path)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(r.root.full(resolved))
+	return err == nil && info.Mode().IsRegular() && info.Mode()&fs.FileMode(0o111) != 0
+}
+
+// mountOptions gives the options of what is mounted on a path, in order.
+func (r *Repairer) mountOptions(path string) (string, error) {
+	mounts, err := hostconf.New(string(r.root)).Mounts()
+	if err != nil {
+		return "", err
+	}
+	for _, m := range mounts {
+		if m.Path == path && m.Mounted {
+			return joinOptions(m.Options), nil
+		}
+	}
+	return "", fmt.Errorf("%s: found nothing mounted there, expected a file system", path)
+}
+
+func joinOptions(options []string) string {
+	options = slices.Clone(options)
+	slices.Sort(options)
+	return strings.Join(slices.Compact(options), ",")
+}
