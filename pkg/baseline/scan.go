@@ -178,7 +178,7 @@ func (b *Baseline) selected(o Options) ([]*Rule, error) {
 func slowFirst(rules []*Rule) []int {
 	var slow, fast []int
 	for i, r := range rules {
-		if r.Check.uses("walk") {
+		if r.Check.Uses("walk") {
 			slow = append(slow, i)
 		} else {
 			fast = append(fast, i)
@@ -187,12 +187,13 @@ func slowFirst(rules []*Rule) []int {
 	return append(slow, fast...)
 }
 
-func (c *Check) uses(table string) bool {
+// Uses reports whether a part of the check asks a table.
+func (c *Check) Uses(table string) bool {
 	if c == nil {
 		return false
 	}
-	in := func(part *Check) bool { return part.uses(table) }
-	return c.Leaf != nil && c.Leaf.Table == table || c.Not.uses(table) || slices.ContainsFunc(c.All, in) || slices.ContainsFunc(c.Any, in)
+	in := func(part *Check) bool { return part.Uses(table) }
+	return c.Leaf != nil && c.Leaf.Table == table || c.Not.Uses(table) || slices.ContainsFunc(c.All, in) || slices.ContainsFunc(c.Any, in)
 }
 
 func (s *scanner) judge(r *Rule) *judgement {

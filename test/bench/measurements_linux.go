@@ -64,6 +64,13 @@ func measurements() []measurement {
 			{"correlation", "matches told to a correlation", "/CPU s", atLeast(1000000)},
 			{"correlation_groups", "memory of 100,000 groups", "MiB", atMost(64)},
 		}},
+		{"baseline", scanned, []declaration{
+			{"baseline_scan_wall", "scan by CIS level 1, time", "s", atMost(2)},
+			{"baseline_scan_cpu", "scan by CIS level 1, CPU time", "s", atMost(3)},
+			{"baseline_added", "  its memory beside the program's", "MiB", atMost(60)},
+			{"baseline_no_walk", "  without rules about files anywhere", "ms", atMost(200)},
+			{"baseline_again", "scan again when nothing has changed", "ms", atMost(100)},
+		}},
 		{"elastic", elastic, []declaration{
 			{"elastic_rate", "document rate, of that of a bare loop", "ratio", atLeast(0.8)},
 		}},

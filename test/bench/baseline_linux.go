@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/baselines"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+// What is scanned: as many files as a server with some software has, in directories of a hundred.
+const (
+	scannedTemplate = "cis-debian12"
+	scannedProfile  = "level1-server"
+	scannedFiles    = 145_000
+	inOneDirectory  = 100
+)
+
+// scanned measures scans of a host: one by the program as a user runs it, and again by what the receiver keeps.
+func scanned(ctx context.Context, b *bench) (results, error) {
+	program, err := b.agentProgram(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Join(b.dir, "scanned")
+	found := results{}
+	err = b.makeScannedHost(root)
+	if err == nil {
+		err = b.scanRounds(ctx, program, root, found)
+	}
+	found.note("baseline_scan_wall", "%s files", thousands(int64(b.scannedCount())))
+	return found, errors.Join(err, removeScannedHost(root))
+}
+
+func (b *bench) scannedCount() int {
+	if b.quick {
+		return scannedFiles / 50
+	}
+	return scannedFiles
+}
+
+// makeScannedHost makes the root directory of a host: this one's configuration and kernel, and many files.
+func (b *bench) makeScannedHost(root string) error {
+	for i := 0; i < b.scannedCount(); i += inOneDirectory {
+		dir := filepath.Join(root, "srv", strconv.Itoa(i/inOneDirectory))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		for j := range inOneDirectory {
+			if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(j)), nil, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.CopyFS(filepath.Join(root, "etc"), os.DirFS("/etc")); err != nil {
+		return fmt.Errorf("copying /etc: %w", err)
+	}
+	if err := copyFile("/var/lib/dpkg/status", filepath.Join(root, "var", "lib", "dpkg", "status")); err != nil {
+		return cannot("the host has no packages of Debian: %v", err)
+	}
+	proc := filepath.Join(root, "proc")
+	if err := os.MkdirAll(proc, 0o755); err != nil {
+		return err
+	}
+	if err := unix.Mount("/proc", proc, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("binding /proc: %w", err)
+	}
+	return nil
+}
+
+// removeScannedHost leaves alone what is mounted there.
+func removeScannedHost(root string) error {
+	if err := unix.Unmount(filepath.Join(root, "proc"), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("unmounting: %w", err)
+	}
+	return os.RemoveAll(root)
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o644)
+}
+
+func (b *bench) scanRounds(ctx context.Context, program, root string, found results) error {
+	base, fast, err := withoutWalk()
+	if err != nil {
+		return err
+	}
+	for range b.rounds {
+		idle, err := timedRun(ctx, program, "baseline", "list")
+		if err != nil {
+			return err
+		}
+		full, err := timedRun(ctx, program, "baseline", "scan", scannedTemplate, "--profile", scannedProfile, "--root", root, "--json")
+		if err != nil {
+			return err
+		}
+		found.add("baseline_scan_wall", full.wall.Seconds())
+		found.add("baseline_scan_cpu", full.cpu.Seconds())
+		found.add("baseline_added", max(0, float64(full.memory-idle.memory)/1024))
+		if err := scansAgain(ctx, base, fast, root, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timed is what a run of a program took; memory is its peak in KiB.
+type timed struct {
+	wall, cpu time.Duration
+	memory    int64
+}
+
+func timedRun(ctx context.Context, program string, args ...string) (timed, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	started := time.Now()
+	err := cmd.Run()
+	wall := time.Since(started)
+	var exit *exec.ExitError
+	// Rules that fail are told by the exit status too.
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+		return timed{}, fmt.Errorf("running %s: %w", program, err)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return timed{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss}, nil
+}
+
+// withoutWalk gives the baseline, and the ids of the rules that do not go through all files.
+func withoutWalk() (*baseline.Baseline, []string, error) {
+	set, err := baselines.Load(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	base, err := set.Resolve(scannedTemplate, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ids []string
+	for _, r := range base.Rules {
+		if !r.Check.Uses("walk") {
+			ids = append(ids, r.ID)
+		}
+	}
+	return base, ids, nil
+}
+
+// scansAgain measures a scan without the walk, and one of a host that was scanned before and has not changed.
+func scansAgain(ctx context.Context, base *baseline.Baseline, fast []string, root string, found results) (err error) {
+	started := time.Now()
+	if _, err := baseline.Scan(ctx, base, baseline.Options{Root: root, Rules: fast, Profile: scannedProfile}); err != nil {
+		return err
+	}
+	found.add("baseline_no_walk", milliseconds(time.Since(started)))
+	s := baseline.NewScanner(root, baseline.Effort{}, time.Hour)
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.Add(base, baseline.Options{Profile: scannedProfile}); err != nil {
+		return err
+	}
+	if _, err := s.Scan(ctx, nil, time.Now()); err != nil {
+		return err
+	}
+	if err := s.Unwatched(); err != nil {
+		found.note("baseline_again", "changes of files are not told here: %v", err)
+	}
+	started = time.Now()
+	if _, err := s.Scan(ctx, nil, time.Now()); err != nil {
+		return err
+	}
+	found.add("baseline_again", milliseconds(time.Since(started)))
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
