@@ -8,7 +8,7 @@ CLANG         ?= clang-19
 CONFIG        ?= config/vedette.yaml
 STATICCHECK   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The rings of tests that must run, as a comma list: plain, native, vm, reference, server. A test of such a ring
+# The rings of tests that must run, as a comma list: plain, native, vm, reference, server, debian. A test of such a ring
 # that cannot run is then a failure.
 VEDETTE_REQUIRE_RINGS ?=
 export VEDETTE_REQUIRE_RINGS
@@ -18,7 +18,7 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 
 # What the generators write.
-GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md \
+GENERATED := cmd/vedette/main.go cmd/vedette/components.go internal/event/zz_generated.go docs/events.md docs/baselines.md \
 	$(wildcard config/elasticsearch/*/*.json) config/kibana/vedette.ndjson
 GENERATED_BPF := $(wildcard bpf/*_bpfel.go bpf/*_bpfel.o)
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h bpf/include/*.h)
@@ -72,6 +72,12 @@ servers: build/servers/installed ## Install Elasticsearch, OpenSearch and Kafka 
 
 build/servers/installed: $(SERVERS)
 	test/server/install.sh build/servers
+
+.PHONY: debian
+debian: build/debian/installed ## Make a root of Debian 12 for tests of repairs (needs root, debootstrap and the network, once).
+
+build/debian/installed: test/debian/install.sh
+	test/debian/install.sh build/debian
 
 .PHONY: test-es
 test-es: servers ## Run the tests that need Elasticsearch, OpenSearch and Kafka.
@@ -154,7 +160,7 @@ generate-attack: ## Write the ATT&CK table from a list of techniques (LIST=file.
 
 .PHONY: docs
 docs: ## Write the generated references in docs/, and what Elasticsearch and Kibana are set up with.
-	$(GO) generate ./internal/event ./internal/elastic
+	$(GO) generate ./internal/event ./internal/elastic ./internal/baselines
 
 .PHONY: clean
 clean: ## Remove what was built.

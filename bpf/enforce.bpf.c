@@ -20,6 +20,7 @@ const struct {
 	struct verdict verdict;
 	struct automaton automaton;
 	struct place_key place_key;
+	struct own_key own_key;
 } enforce_abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -185,6 +185,15 @@ struct hashed {
 	struct rule_set rules; /* that list this content */
 };
 
+#define OWN_MAP 0
+#define OWN_PROGRAM 1
+
+/* A map or program of the agent's, by its id. */
+struct own_key {
+	u32 kind;
+	u32 id;
+};
+
 struct handover {
 	u32 length;
 	u8 text[(1 << 20) - 4];
@@ -248,6 +257,8 @@ enum hook {
 	HOOK_SOCKET_CONNECT,
 	HOOK_SOCKET_BIND,
 	HOOK_SOCKET_SENDMSG,
+	HOOK_BPF_MAP,
+	HOOK_BPF_PROG,
 	HOOKS,
 };
 

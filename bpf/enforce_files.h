@@ -39,6 +39,14 @@ static __always_inline int refuse(u32 judged)
 	return 0;
 }
 
+/* Where in a dentry the list of its inode's names goes through it. */
+static __always_inline u32 alias_offset(void)
+{
+	if (bpf_core_field_exists(((struct dentry___7 *)0)->d_alias))
+		return bpf_core_field_offset(struct dentry___7, d_alias);
+	return bpf_core_field_offset(struct dentry, d_u.d_alias);
+}
+
 /*
  * The name that an open file has on its own file system: an overlay opens the files below it under
  * its own names.
@@ -54,7 +62,7 @@ static __always_inline u64 dentry_of(struct file *file)
 	alias = BPF_CORE_READ(inode, i_dentry.first);
 	if (!alias)
 		return (u64)dentry;
-	return (u64)alias - bpf_core_field_offset(struct dentry, d_u.d_alias);
+	return (u64)alias - alias_offset();
 }
 
 static __always_inline bool is_regular(struct file *file)

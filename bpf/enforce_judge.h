@@ -31,6 +31,7 @@
 #define OP_KERNEL_PTRACE 21
 #define OP_RAW_DEVICES 22
 #define OP_TIME 23
+#define OP_AGENT_BPF 24
 
 /* These are also about the directories on the way to a path. */
 #define WAY_OPERATIONS (1 << OP_DELETE | 1 << OP_RENAME | 1 << OP_MOUNT)

@@ -20,6 +20,30 @@ int guard_bpf(void *ctx)
 	return judge_kernel(OP_BPF, HOOK_BPF);
 }
 
+/* Whoever gets hold of the agent's maps or programs, by their ids or by their pins. */
+static __always_inline int judge_own(u32 kind, u32 id, u32 hook)
+{
+	struct own_key key = {.kind = kind, .id = id};
+
+	return bpf_map_lookup_elem(&own, &key) ? judge_kernel(OP_AGENT_BPF, hook) : 0;
+}
+
+SEC("lsm/bpf_map")
+int guard_bpf_map(void *ctx)
+{
+	struct bpf_map *map = (void *)argument(ctx, 0);
+
+	return judge_own(OWN_MAP, BPF_CORE_READ(map, id), HOOK_BPF_MAP);
+}
+
+SEC("lsm/bpf_prog")
+int guard_bpf_prog(void *ctx)
+{
+	struct bpf_prog *prog = (void *)argument(ctx, 0);
+
+	return judge_own(OWN_PROGRAM, BPF_CORE_READ(prog, aux, id), HOOK_BPF_PROG);
+}
+
 /* Unloading a module and setting the clock have no hook of their own that all calls for it come by. */
 SEC("lsm/capable")
 int guard_capable(void *ctx)

@@ -173,6 +173,15 @@ struct {
 	__type(value, struct verdict);
 } told SEC(".maps");
 
+/* The agent's own maps and programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct own_key);
+	__type(value, u32);
+} own SEC(".maps");
+
 /* What an agent leaves to the next one in its own words. No program looks at it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -116,7 +116,9 @@ const (
 	EnforceHookHOOK_SOCKET_CONNECT      EnforceHook = 37
 	EnforceHookHOOK_SOCKET_BIND         EnforceHook = 38
 	EnforceHookHOOK_SOCKET_SENDMSG      EnforceHook = 39
-	EnforceHookHOOKS                    EnforceHook = 40
+	EnforceHookHOOK_BPF_MAP             EnforceHook = 40
+	EnforceHookHOOK_BPF_PROG            EnforceHook = 41
+	EnforceHookHOOKS                    EnforceHook = 42
 )
 
 type EnforceInodeKey struct {
@@ -178,6 +180,12 @@ const (
 	EnforceOriginORIGIN_NETWORK EnforceOrigin = 2
 	EnforceOriginORIGIN_NONE    EnforceOrigin = 3
 )
+
+type EnforceOwnKey struct {
+	_    structs.HostLayout
+	Kind uint32
+	Id   uint32
+}
 
 type EnforcePattern struct {
 	_      structs.HostLayout
@@ -297,6 +305,7 @@ const (
 	EnforceMapLost                         = "lost"
 	EnforceMapNames                        = "names"
 	EnforceMapNodes                        = "nodes"
+	EnforceMapOwn                          = "own"
 	EnforceMapPeers                        = "peers"
 	EnforceMapPlaces                       = "places"
 	EnforceMapRuleCounts                   = "rule_counts"
@@ -311,6 +320,8 @@ const (
 	EnforceProgFollowFork                  = "follow_fork"
 	EnforceProgForgetInode                 = "forget_inode"
 	EnforceProgGuardBpf                    = "guard_bpf"
+	EnforceProgGuardBpfMap                 = "guard_bpf_map"
+	EnforceProgGuardBpfProg                = "guard_bpf_prog"
 	EnforceProgGuardBprmCheck              = "guard_bprm_check"
 	EnforceProgGuardCapable                = "guard_capable"
 	EnforceProgGuardFileIoctl              = "guard_file_ioctl"
@@ -406,6 +417,8 @@ type EnforceProgramSpecs struct {
 	FollowFork                  *ebpf.ProgramSpec `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.ProgramSpec `ebpf:"forget_inode"`
 	GuardBpf                    *ebpf.ProgramSpec `ebpf:"guard_bpf"`
+	GuardBpfMap                 *ebpf.ProgramSpec `ebpf:"guard_bpf_map"`
+	GuardBpfProg                *ebpf.ProgramSpec `ebpf:"guard_bpf_prog"`
 	GuardBprmCheck              *ebpf.ProgramSpec `ebpf:"guard_bprm_check"`
 	GuardCapable                *ebpf.ProgramSpec `ebpf:"guard_capable"`
 	GuardFileIoctl              *ebpf.ProgramSpec `ebpf:"guard_file_ioctl"`
@@ -469,6 +482,7 @@ type EnforceMapSpecs struct {
 	Lost       *ebpf.MapSpec `ebpf:"lost"`
 	Names      *ebpf.MapSpec `ebpf:"names"`
 	Nodes      *ebpf.MapSpec `ebpf:"nodes"`
+	Own        *ebpf.MapSpec `ebpf:"own"`
 	Peers      *ebpf.MapSpec `ebpf:"peers"`
 	Places     *ebpf.MapSpec `ebpf:"places"`
 	RuleCounts *ebpf.MapSpec `ebpf:"rule_counts"`
@@ -521,6 +535,7 @@ type EnforceMaps struct {
 	Lost       *ebpf.Map `ebpf:"lost"`
 	Names      *ebpf.Map `ebpf:"names"`
 	Nodes      *ebpf.Map `ebpf:"nodes"`
+	Own        *ebpf.Map `ebpf:"own"`
 	Peers      *ebpf.Map `ebpf:"peers"`
 	Places     *ebpf.Map `ebpf:"places"`
 	RuleCounts *ebpf.Map `ebpf:"rule_counts"`
@@ -547,6 +562,7 @@ func (m *EnforceMaps) Close() error {
 		m.Lost,
 		m.Names,
 		m.Nodes,
+		m.Own,
 		m.Peers,
 		m.Places,
 		m.RuleCounts,
@@ -576,6 +592,8 @@ type EnforcePrograms struct {
 	FollowFork                  *ebpf.Program `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.Program `ebpf:"forget_inode"`
 	GuardBpf                    *ebpf.Program `ebpf:"guard_bpf"`
+	GuardBpfMap                 *ebpf.Program `ebpf:"guard_bpf_map"`
+	GuardBpfProg                *ebpf.Program `ebpf:"guard_bpf_prog"`
 	GuardBprmCheck              *ebpf.Program `ebpf:"guard_bprm_check"`
 	GuardCapable                *ebpf.Program `ebpf:"guard_capable"`
 	GuardFileIoctl              *ebpf.Program `ebpf:"guard_file_ioctl"`
@@ -629,6 +647,8 @@ func (p *EnforcePrograms) Close() error {
 		p.FollowFork,
 		p.ForgetInode,
 		p.GuardBpf,
+		p.GuardBpfMap,
+		p.GuardBpfProg,
 		p.GuardBprmCheck,
 		p.GuardCapable,
 		p.GuardFileIoctl,

@@ -33,13 +33,7 @@ func (f tree) become(t *testing.T, root, path string) {
 // TestScansAgainFindWhatFirstScansFind turns a good host into a bad one and back, one file at a time in any order, and compares a
 // scan that knows the ones before with one that knows nothing.
 func TestScansAgainFindWhatFirstScansFind(t *testing.T) {
-	set := readyBaselines(t)
-	var all []*baseline.Baseline
-	for _, id := range []string{"mlps-l3", "cis-debian12"} {
-		b, err := set.Resolve(id, nil)
-		require.NoError(t, err)
-		all = append(all, b)
-	}
+	all := resolved(t, "mlps-l3", "cis-debian12")
 	known := hosts(all)
 	good, bad := known["good"], known["bad"]
 	paths := slices.Sorted(maps.Keys(good.with(bad)))

@@ -138,15 +138,30 @@ func hosts(all []*baseline.Baseline) map[string]tree {
 
 // TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person, but those about the packet filter, a host on which it passes and one on which it fails.
 func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
+	all := resolved(t, "mlps-l3", "cis-debian12")
+	everyRulePassesAndFails(t, all, hosts(all), ofOtherHosts)
+}
+
+// TestEveryRuleForRHELPassesAndFails does the same for hosts with rpm.
+func TestEveryRuleForRHELPassesAndFails(t *testing.T) {
+	all := resolved(t, "cis-rhel8")
+	everyRulePassesAndFails(t, all, rhelHosts(all), nil)
+}
+
+func resolved(t *testing.T, ids ...string) []*baseline.Baseline {
 	set := readyBaselines(t)
 	var all []*baseline.Baseline
-	for _, id := range []string{"mlps-l3", "cis-debian12"} {
+	for _, id := range ids {
 		b, err := set.Resolve(id, nil)
 		require.NoError(t, err)
 		all = append(all, b)
 	}
+	return all
+}
+
+func everyRulePassesAndFails(t *testing.T, all []*baseline.Baseline, hosts map[string]tree, ofOthers []string) {
 	passed, failed := map[string]bool{}, map[string]bool{}
-	for name, host := range hosts(all) {
+	for name, host := range hosts {
 		root := host.write(t)
 		for _, b := range all {
 			report, err := baseline.Scan(t.Context(), b, baseline.Options{Root: root})
@@ -158,7 +173,7 @@ func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) {
 				assert.Equal(t, unknown && result.Verdict != baseline.NotApplicable, result.Verdict == baseline.Failure, "%s: %s: %s", name, id, result.Reason)
 				passed[id] = passed[id] || result.Verdict == baseline.Pass
 				failed[id] = failed[id] || result.Verdict == baseline.Fail
-				if name == "good" && result.Verdict == baseline.Fail && !slices.Contains(ofOtherHosts, id) {
+				if name == "good" && result.Verdict == baseline.Fail && !slices.Contains(ofOthers, id) {
 					assert.Fail(t, id+" fails on the good host", "%v", result.Evidence[0])
 				}
 			}

@@ -117,3 +117,17 @@ func TestCISHasTheRecommendationsOfDebian12(t *testing.T) {
 		assert.NotEmpty(t, r.Profiles, r.ID)
 	}
 }
+
+// TestCISHasTheRecommendationsOfRHEL8 counts those of version 4.0.0: 322, of which the benchmark calls 299 automated.
+func TestCISHasTheRecommendationsOfRHEL8(t *testing.T) {
+	clauses := clausesOf(t, "cis-rhel8", "cis-rhel8")
+	assert.Len(t, clauses, 321, "as the documentation says")
+	assert.Equal(t, 298, automated(clauses), "as the documentation says")
+	b, err := readyBaselines(t).Resolve("cis-rhel8", nil)
+	require.NoError(t, err)
+	for _, r := range b.Rules {
+		require.Len(t, r.Maps["cis-rhel8"], 1, r.ID)
+		assert.Equal(t, "cis-"+r.Maps["cis-rhel8"][0], r.ID)
+		assert.NotEmpty(t, r.Profiles, r.ID)
+	}
+}

@@ -79,6 +79,18 @@ struct super_block {
 	struct dentry *s_root;
 };
 
+struct bpf_map {
+	u32 id;
+};
+
+struct bpf_prog_aux {
+	u32 id;
+};
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+};
+
 struct timespec64 {
 	s64 tv_sec;
 	long tv_nsec;
@@ -123,6 +135,11 @@ struct dentry {
 	union {
 		struct hlist_node d_alias;
 	} d_u;
+};
+
+/* Of kernels where the union has no name. */
+struct dentry___7 {
+	struct hlist_node d_alias;
 };
 
 struct vfsmount {

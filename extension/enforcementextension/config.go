@@ -56,6 +56,10 @@ type PoliciesConfig struct {
 	// everything down. Default: keep.
 	OnStop string `mapstructure:"on_stop"`
 
+	// ProtectAgent protects the agent itself while any policy is enforced: its process, program, settings, policies, state, and what
+	// it has in the kernel. Default: true.
+	ProtectAgent bool `mapstructure:"protect_agent"`
+
 	// StatusFile is written for `vedette policy status`. Empty writes none. Default: /run/vedette/policies.json.
 	StatusFile string `mapstructure:"status_file"`
 
@@ -143,7 +147,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		StateDirectory: "/var/lib/vedette",
 		Policies: PoliciesConfig{
-			ReloadInterval: 5 * time.Second, Pins: "/sys/fs/bpf/vedette/enforce", OnStop: keepOnStop, StatusFile: "/run/vedette/policies.json", Socket: "/run/vedette/policies.sock",
+			ReloadInterval: 5 * time.Second, Pins: "/sys/fs/bpf/vedette/enforce", OnStop: keepOnStop, ProtectAgent: true, StatusFile: "/run/vedette/policies.json", Socket: "/run/vedette/policies.sock",
 		},
 		Response: ResponseConfig{
 			DryRun: true,

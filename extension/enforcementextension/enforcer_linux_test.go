@@ -36,8 +36,9 @@ func testConfig(t *testing.T) *Config {
 	cfg := createDefaultConfig().(*Config)
 	cfg.StateDirectory = filepath.Join(t.TempDir(), "state")
 	cfg.Response.QuarantineDirectory = filepath.Join(t.TempDir(), "vault")
+	cfg.Policies.ProtectAgent = false // of tests that write its files
 	cfg.Policies.Pins = filepath.Join(bpffs.Root, "vedette-test-"+rand.Text())
-	t.Cleanup(func() { assert.NoError(t, enforcers.Release(cfg.Policies.Pins)) })
+	t.Cleanup(func() { assert.NoError(t, enforcers.Release(cfg.Policies.Pins, started(), "")) })
 	return cfg
 }
 

@@ -6,6 +6,7 @@ package enforcementextension
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 
@@ -52,10 +53,10 @@ func newPolicies(cfg *Config, set extension.Settings, telemetry *metadata.Teleme
 		ReloadInterval: cfg.Policies.ReloadInterval, StatusFile: cfg.Policies.StatusFile, Socket: cfg.Policies.Socket,
 		StateFile: filepath.Join(cfg.StateDirectory, "policies.json"),
 		Open: func() (enforce.Enforcer, string, error) {
-			opened, how, err := enforcers.Open(enforcers.Options{Pins: cfg.Policies.Pins, Skipped: p.skipped})
+			opened, how, err := enforcers.Open(enforcers.Options{Pins: cfg.Policies.Pins, Started: started(), Skipped: p.skipped})
 			return opened, string(how), err
 		},
-		Release: p.release, ReleaseOnStop: cfg.Policies.OnStop == releaseOnStop,
+		Release: p.release, ReleaseOnStop: cfg.Policies.OnStop == releaseOnStop, Protection: protection(cfg),
 		Told: p.told, Loaded: p.loaded, Counts: p.counts, Logger: set.Logger,
 	})
 	return p
@@ -66,8 +67,19 @@ func (p *policies) skipped(mechanism enforcers.Mechanism, err error) {
 	p.logger.Info("This way to keep policies in force does not work here", zap.String("mechanism", string(mechanism)), zap.Error(err))
 }
 
-// release takes down what an earlier agent left in force, where this one has nothing to keep.
-func (p *policies) release() error { return enforcers.Release(p.pins) }
+// release takes down what an earlier agent left in force, where this one has nothing to keep. What another agent keeps is none of
+// its business.
+func (p *policies) release() error {
+	err := enforcers.Release(p.pins, started(), "")
+	switch {
+	case errors.Is(err, enforcers.ErrInUse):
+		return nil
+	case errors.Is(err, enforcers.ErrLocked):
+		p.logger.Error("What an earlier agent left in force stays, and nobody is told of it", zap.Error(err))
+		return nil
+	}
+	return err
+}
 
 // start begins to keep policies in force, unless responses made it begin already.
 func (p *policies) start() error {

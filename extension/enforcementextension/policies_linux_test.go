@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/bpffs"
 	enforcers "github.com/vedette-sec/vedette/internal/enforce/host"
 	"github.com/vedette-sec/vedette/internal/enforce/keeper"
 	"github.com/vedette-sec/vedette/internal/policystatus"
@@ -101,6 +103,95 @@ func (g *guarded) mode() policy.Mode {
 	return s.Policies[0].Rules[0].Mode
 }
 
+// protectsItself tries to get at the agent, which is this process, from a program that is not the agent's.
+func (g *guarded) protectsItself() {
+	intruder := filepath.Join(g.t.TempDir(), "intruder")
+	content, err := os.ReadFile("/proc/self/exe")
+	require.NoError(g.t, err)
+	require.NoError(g.t, os.WriteFile(intruder, content, 0o755))
+	program, err := os.Executable()
+	require.NoError(g.t, err)
+	file := filepath.Join(g.cfg.Policies.Directories[0], "p.yaml")
+	pid := strconv.Itoa(os.Getpid())
+	tries := [][]string{
+		{"kill", pid, "0"}, {"kill", pid, "9"}, {"kill", pid, "19"}, {"kill", pid, "6"}, {"trace", pid},
+		{"open", file}, {"remove", file}, {"open", filepath.Join(filepath.Dir(file), "new.yaml")}, {"remove", filepath.Dir(file)},
+		{"remove", program}, {"remove", g.cfg.Policies.Socket}, {"remove", g.cfg.Policies.Pins}, {"unmount", bpffs.Root},
+		{"open", "/proc/sys/kernel/ftrace_enabled"},
+	}
+	try := func(act []string) error {
+		c := exec.Command(intruder)
+		c.Env = append(os.Environ(), actVariable+"="+strings.Join(act, "|"))
+		text, err := c.CombinedOutput()
+		if strings.HasPrefix(string(text), unix.EPERM.Error()) {
+			return unix.EPERM
+		}
+		return err
+	}
+	for _, act := range tries {
+		require.ErrorIs(g.t, try(act), unix.EPERM, act)
+		select {
+		case v := <-g.verdicts:
+			assert.Equal(g.t, keeper.ProtectionPolicy, v.Policy, act)
+			assert.Equal(g.t, policy.Critical, v.Severity, act)
+		case <-time.After(time.Minute):
+			require.Fail(g.t, "no verdict came", act)
+		}
+		for len(g.verdicts) > 0 {
+			<-g.verdicts
+		}
+	}
+	token := g.ask(keeper.Command{Do: keeper.Lock})
+	for _, c := range []keeper.Command{{Do: keeper.Lock}, {Do: keeper.Unlock}, {Do: keeper.PanicOn, Token: "another"}} {
+		_, err := keeper.Ask(g.t.Context(), g.cfg.Policies.Socket, c)
+		require.ErrorContains(g.t, err, "the agent is locked")
+	}
+	g.ask(keeper.Command{Do: keeper.Unlock, Token: token})
+	require.NoError(g.t, try([]string{"open", file}), "the operator has unlocked it")
+	require.NoError(g.t, try([]string{"kill", pid, "0"}))
+}
+
+// actVariable makes the test binary an intruder, who does one thing.
+const actVariable = "VEDETTE_EXTENSION_TEST_ACT"
+
+func init() {
+	if act := os.Getenv(actVariable); act != "" {
+		os.Exit(intrude(act))
+	}
+}
+
+// intrude does it, and gives the exit status.
+func intrude(act string) int {
+	words := strings.Split(act, "|")
+	number := func(i int) int {
+		n, _ := strconv.Atoi(words[i]) // the tests write numbers
+		return n
+	}
+	var err error
+	switch words[0] {
+	case "kill":
+		err = unix.Kill(number(1), unix.Signal(number(2)))
+	case "trace":
+		err = unix.PtraceSeize(number(1))
+	case "open":
+		var fd int
+		if fd, err = unix.Open(words[1], unix.O_RDWR|unix.O_CREAT, 0o600); err == nil {
+			err = unix.Close(fd)
+		}
+	case "remove":
+		if err = unix.Rename(words[1], words[1]+"-away"); err == nil {
+			err = unix.Unlink(words[1] + "-away")
+		}
+	case "unmount":
+		err = unix.Unmount(words[1], unix.MNT_DETACH)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
 const protecting = `
 policy: file
 mode: enforce
@@ -164,6 +255,10 @@ func (g *guarded) outlivesTheAgent() {
 	g.start()
 	require.ErrorIs(g.t, os.Remove(g.file), unix.EPERM, "with another agent")
 	assert.Equal(g.t, before+1, g.status().Generation, "which goes on with what was there")
+	require.NoError(g.t, g.extension.Shutdown(g.t.Context()))
+	g.cfg.Policies.ProtectAgent = true
+	g.start()
+	g.protectsItself()
 	require.NoError(g.t, g.extension.Shutdown(g.t.Context()))
 	g.cfg.Policies.Directories = nil
 	g.start()

@@ -58,15 +58,17 @@ func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.W
 func (c *baselineCommand) scan() *cobra.Command {
 	o := baseline.Options{}
 	view := baselines.View{}
+	out := output{}
 	var set []string
 	command := &cobra.Command{
 		Use:   "scan TEMPLATE",
 		Short: "Judges this host by a template",
 		Long: "Judges this host by a template, or with --root another one by its files, and tells for each rule what was found where and what\n" +
-			"was expected. Nothing is changed and no program is started. The exit status is 1 where a rule fails or its facts could not be\n" +
+			"was expected. Nothing is changed, and no program is started but those of --allow-program. The exit status is 1 where a rule fails or its facts could not be\n" +
 			"read, and where a waiver has expired.",
 		Example: "  vedette baseline scan mlps-l3\n  vedette baseline scan cis-debian12 --profile level1-server --json\n" +
-			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines",
+			"  vedette baseline scan mlps-l2 --set password_max_days=60 --from /etc/vedette/baselines\n" +
+			"  vedette baseline scan mlps-l3 --language zh --output report.html",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, loaded, err := c.resolve(args[0], set)
@@ -74,12 +76,21 @@ func (c *baselineCommand) scan() *cobra.Command {
 				return err
 			}
 			o.Waivers, o.Now, o.Language, view.Language = loaded.Waivers, time.Now(), c.language, c.language
+			if c.asJSON {
+				out.format = "json"
+			}
+			if err := out.check(); err != nil {
+				return err
+			}
+			bar := newProgress(cmd.ErrOrStderr())
+			o.Progress = bar.tell
 			scanned, err := baseline.Scan(cmd.Context(), b, o)
+			bar.end()
 			if err != nil {
 				return err
 			}
-			report := baselines.NewReport(scanned)
-			if err := c.report(cmd, report, func(w io.Writer) error { return report.WriteText(w, view) }); err != nil {
+			report := baselines.NewReport(scanned, o.Profile, baselines.HostBelow(o.Root))
+			if err := out.write(cmd.OutOrStdout(), report, view); err != nil {
 				return err
 			}
 			return failedIf(report.Failed())
@@ -90,6 +101,9 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.StringVar(&o.Profile, "profile", "", "only the rules of a `profile` of the template")
 	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
 	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
+	flags.StringSliceVar(&o.Programs, "allow-program", nil, "let checks run the program with this `path`, or all; may be repeated")
+	flags.StringVar(&out.format, "format", "text", "write the report in this `format`: "+strings.Join(baselines.Formats(), ", "))
+	flags.StringVarP(&out.file, "output", "o", "", "write the report to this `file`, by whose name the format is known where --format is not given")
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
 	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
 	return command

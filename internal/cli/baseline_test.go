@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -63,7 +64,7 @@ func TestBaselineScan(t *testing.T) {
 	assert.Contains(t, stdout, "manual  medium    banner: Banner\n          Read it.\n")
 	assert.Contains(t, stdout, "STALE   "+template+":19:5: the waiver for mounts has expired")
 	assert.NotContains(t, stdout, "mounts: Mounts", "what passed is not shown")
-	assert.Regexp(t, `own: 3 rules in [0-9.]+ s: 1 fail, 0 error, 0 waived, 1 manual, 1 pass, 0 not applicable\n\z`, stdout)
+	assert.Regexp(t, `own: 3 rules in [0-9.]+ s, score 50 %: 1 fail, 0 error, 0 waived, 1 manual, 1 pass, 0 not applicable\n\z`, stdout)
 
 	stdout, _, err = execute(t, host(), append(scan, "--all", "--set", "longest=110", "--language", "zh")...)
 	require.Error(t, err, "the waiver is stale")
@@ -144,4 +145,23 @@ func TestBaselineApprove(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	_, _, err = execute(t, host(), append(approve[:len(approve)-1], "")...)
 	assert.ErrorContains(t, err, "--by: found nothing")
+}
+
+func TestBaselineScanWritesFiles(t *testing.T) {
+	root, template := baselineHost(t)
+	dir := t.TempDir()
+	for name, begins := range map[string]string{
+		"r.html": "<!doctype html>", "r.json": "{\n  \"version\": 1", "r.csv": "rule,title,", "r.sarif": "{\n  \"$schema\"", "r.xml": "<?xml", "r.jsonl": "{\"activity_id\":1",
+		"r.txt": "own 1.1\n",
+	} {
+		file := filepath.Join(dir, name)
+		stdout, stderr, err := execute(t, host(), "baseline", "scan", "own", "--root", root, "--from", template, "--output", file)
+		assert.Error(t, err, "a rule fails")
+		assert.Empty(t, stdout+stderr, "there is no bar where there is no terminal")
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(string(text), begins), "%s: %.40s", name, text)
+	}
+	_, _, err := execute(t, host(), "baseline", "scan", "own", "--root", root, "--from", template, "--format", "pdf")
+	assert.ErrorContains(t, err, `--format: found "pdf", expected one of csv, html, json, ocsf, sarif, text, xccdf`)
 }

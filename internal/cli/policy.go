@@ -32,7 +32,7 @@ func newPolicyCommand() *cobra.Command {
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain(), c.status(),
-		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyReleaseCommand(), newPolicyLearnCommand(), c.replay())
+		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyReleaseCommand(), newPolicyLockCommand(), newPolicyUnlockCommand(), newPolicyLearnCommand(), c.replay())
 	return command
 }
 
@@ -130,7 +130,7 @@ func (c *policyCommand) explain() *cobra.Command {
 			"  a path              write, create, delete, rename, link, attributes, mount, read, execute, run\n" +
 			"  a process id        signal, ptrace, memory, priority\n" +
 			"  an address          connect, bind, accept; such as 10.0.0.1:443/tcp\n" +
-			"  the word kernel     modules, bpf, kexec, mount, ptrace, raw_devices, time\n\n" +
+			"  the word kernel     modules, bpf, kexec, mount, ptrace, raw_devices, time, agent_bpf\n\n" +
 			"Who acts is the process that started this command, or another one by --pid, or with --as one that runs an executable.\n" +
 			"The exit status is 1 where it would be denied.",
 		Example: "  vedette policy explain /etc/ssh/sshd_config write\n" +

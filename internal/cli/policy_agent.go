@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,7 +59,7 @@ func (c *policyCommand) status() *cobra.Command {
 }
 
 func newPolicyReleaseCommand() *cobra.Command {
-	var pins string
+	var pins, tokenFile string
 	command := &cobra.Command{
 		Use:   "release",
 		Short: "Takes down what an agent left in force that is not running any more",
@@ -70,7 +71,11 @@ func newPolicyReleaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := releasePins(pins); err != nil {
+			token, err := readToken(cmd, tokenFile)
+			if err != nil {
+				return err
+			}
+			if err := releasePins(pins, token); err != nil {
 				return err
 			}
 			if held == nil {
@@ -86,6 +91,67 @@ func newPolicyReleaseCommand() *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&pins, "pins", defaultPins, "the agent's policies::`pins`")
+	addTokenFlag(command, &tokenFile)
+	return command
+}
+
+func addTokenFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVar(file, "token-file", "", "where the agent is locked, a `file` with the token; - for standard input")
+}
+
+// readToken gives the token of a file, or none.
+func readToken(cmd *cobra.Command, file string) (string, error) {
+	var text []byte
+	var err error
+	switch file {
+	case "":
+		return "", nil
+	case "-":
+		text, err = io.ReadAll(cmd.InOrStdin())
+	default:
+		text, err = os.ReadFile(file)
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+func newPolicyLockCommand() *cobra.Command {
+	var socket string
+	command := &cobra.Command{
+		Use:   "lock",
+		Short: "Gives a token without which the agent's protection cannot be weakened any more",
+		Long: "Gives a token, once: keep it elsewhere. From then on vedette policy unlock, panic on and release want it, and only an agent that is\n" +
+			"started with the same arguments takes over what is in force.",
+		Example: "  vedette policy lock | ssh admin@vault 'cat > tokens/db1'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask(cmd, socket, keeper.Command{Do: keeper.Lock})
+		},
+	}
+	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
+	return command
+}
+
+func newPolicyUnlockCommand() *cobra.Command {
+	var socket, tokenFile string
+	var long time.Duration
+	command := &cobra.Command{
+		Use:   "unlock",
+		Short: "Lets the agent itself be changed and stopped for a while",
+		Long: "Takes the policy by which the agent protects its process, program, settings and state out of force for a while. This is the way to\n" +
+			"change its configuration and its policies, and to stop it.",
+		Example: "  ssh admin@vault 'cat tokens/db1' | vedette policy unlock --token-file - --for 5m",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token, err := readToken(cmd, tokenFile)
+			if err != nil {
+				return err
+			}
+			return ask(cmd, socket, keeper.Command{Do: keeper.Unlock, Token: token, For: long})
+		},
+	}
+	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
+	command.Flags().DurationVar(&long, "for", 0, "how long; 0 is ten minutes")
+	addTokenFlag(command, &tokenFile)
 	return command
 }
 
@@ -105,7 +171,7 @@ func newPolicyConfirmCommand() *cobra.Command {
 }
 
 func newPolicyPanicCommand() *cobra.Command {
-	var socket string
+	var socket, tokenFile string
 	command := &cobra.Command{
 		Use:   "panic on|off",
 		Short: "Makes every policy only report, at once",
@@ -118,10 +184,15 @@ func newPolicyPanicCommand() *cobra.Command {
 			if args[0] == "on" {
 				do = keeper.PanicOn
 			}
-			return ask(cmd, socket, keeper.Command{Do: do})
+			token, err := readToken(cmd, tokenFile)
+			if err != nil {
+				return err
+			}
+			return ask(cmd, socket, keeper.Command{Do: do, Token: token})
 		},
 	}
 	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
+	addTokenFlag(command, &tokenFile)
 	return command
 }
 

@@ -13,4 +13,4 @@ const defaultPins = enforcers.DefaultPins
 
 func lookAtPins(pins string) (*enforce.Held, error) { return enforcers.Look(pins) }
 
-func releasePins(pins string) error { return enforcers.Release(pins) }
+func releasePins(pins, token string) error { return enforcers.Release(pins, "", token) }

@@ -202,3 +202,20 @@ func TestPolicyListAndShow(t *testing.T) {
 	assert.True(t, ok)
 	assert.Contains(t, stdout, "vedette policy [command]")
 }
+
+func TestPolicyReleaseWithoutPolicies(t *testing.T) {
+	out, _, err := execute(t, host(), "policy", "release", "--pins", filepath.Join(t.TempDir(), "none"))
+	require.NoError(t, err)
+	assert.Equal(t, "nothing was in force\n", out)
+}
+
+func TestPolicyLockNeedsAnAgent(t *testing.T) {
+	socket, token := filepath.Join(t.TempDir(), "socket"), filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(token, []byte("secret\n"), 0o600))
+	for _, args := range [][]string{{"lock"}, {"unlock", "--token-file", token}, {"panic", "on", "--token-file", token}} {
+		_, _, err := execute(t, host(), append(append([]string{"policy"}, args...), "--socket", socket)...)
+		require.ErrorContains(t, err, "nobody takes commands at "+socket)
+	}
+	_, _, err := execute(t, host(), "policy", "unlock", "--socket", socket, "--token-file", token+"-none")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

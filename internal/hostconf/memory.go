@@ -34,6 +34,7 @@ const (
 	linkOf                        // what a link says
 	namesOf                       // the names in a directory
 	incomparable                  // something that cannot be compared: it counts as changed each time
+	theDay                        // what day it is
 	changesAnywhere               // files anywhere, for the walk
 )
 
@@ -60,6 +61,7 @@ type memory struct {
 	racy     sync.Map // look: true where a change might not show in the times
 	walker   *Walker  // nil where each walk goes through everything
 	effort   Effort
+	programs []string // that may be run
 }
 
 // once is a fact that is read when it is first asked for, and what it was read from.
@@ -168,6 +170,7 @@ func (s stamp) isRacy(now time.Time) bool {
 // one of them has another answer now.
 func (h *Host) Next() (next *Host, changed func(looks []Look) bool) {
 	next = Kept(h.root, h.memory.effort, h.memory.walker)
+	next.Allow(h.memory.programs)
 	answers := map[Look]bool{}
 	h.memory.stamps.Range(func(key, value any) bool {
 		l := key.(Look)
@@ -229,6 +232,8 @@ func (h *Host) ask(l Look) stamp {
 	switch l.about {
 	case incomparable:
 		return stamp{}
+	case theDay:
+		return stamp{size: uint64(DayOf(time.Now()))}
 	case changesAnywhere:
 		return h.memory.walker.stamp(h)
 	case attributesOf:

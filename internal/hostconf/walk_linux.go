@@ -22,5 +22,11 @@ func isLocal(dir string) bool {
 	return unix.Statfs(dir, &fs) == nil && slices.Contains(localFileSystems, int64(fs.Type))
 }
 
+// isInMemory reports whether a directory is on a file system that the next start empties.
+func isInMemory(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && int64(fs.Type) == unix.TMPFS_MAGIC
+}
+
 // changeTime is when anything about a file was changed last.
 func changeTime(st *syscall.Stat_t) int64 { return st.Ctim.Nano() }

@@ -26,6 +26,7 @@ type Walker struct {
 	answer  uint64
 	walked  time.Time // the last walk through everything; zero before there was one
 	mounted []string  // file systems that were walked
+	untold  []string  // those in memory of which changes are not told: they are small and walked each time
 	found   map[string]Found
 	by      *walk // by whose owners it was judged
 }
@@ -56,7 +57,8 @@ func (w *Walker) Close() error {
 func (w *Walker) stamp(h *Host) stamp {
 	w.guard.Lock()
 	defer w.guard.Unlock()
-	if w.due() || w.why == nil && w.watch.Pending() || !slices.Equal(w.mounted, h.localMounts()) {
+	pending := w.why == nil && (len(w.untold) > 0 || w.watch.Pending() || !slices.Equal(w.mounted, h.localMounts()))
+	if w.due() || pending {
 		w.answer++
 	}
 	return stamp{bytes: w.answer}
@@ -71,9 +73,10 @@ func (w *Walker) walk(h *Host, by *walk) ([]Found, error) {
 	h.note(Look{changesAnywhere, ""}, stamp{bytes: w.answer})
 	mounted := h.localMounts()
 	added := slices.DeleteFunc(slices.Clone(mounted), func(m string) bool { return slices.Contains(w.mounted, m) })
-	if w.why == nil || w.watch != nil {
+	if w.why == nil {
 		w.why = w.cover(added)
 	}
+	w.untold = slices.DeleteFunc(w.untold, func(m string) bool { return !slices.Contains(mounted, m) })
 	changed, complete := w.changes()
 	if w.due() || !complete || w.by != nil && !w.by.sameOwners(by) {
 		return w.everything(h, by, mounted)
@@ -81,10 +84,14 @@ func (w *Walker) walk(h *Host, by *walk) ([]Found, error) {
 	return w.part(h, by, changed, added, mounted)
 }
 
-// cover watches file systems.
+// cover watches file systems. Those in memory cannot be watched before Linux 5.14.
 func (w *Walker) cover(mounts []string) error {
 	for _, m := range mounts {
-		if err := w.watch.Add(m); err != nil {
+		switch err := w.watch.Add(m); {
+		case err == nil:
+		case isInMemory(m):
+			w.untold = append(w.untold, m)
+		default:
 			return err
 		}
 	}
@@ -116,7 +123,7 @@ func (w *Walker) everything(h *Host, by *walk, mounted []string) ([]Found, error
 // part looks at what changed, at file systems that were added, and at what was found before, as that may be gone.
 func (w *Walker) part(h *Host, by *walk, changed []fschange.Change, added, mounted []string) ([]Found, error) {
 	look := map[string]bool{}
-	trees := added
+	trees := slices.Concat(added, w.untold)
 	for _, c := range changed {
 		if !within(h.root, c.Path) {
 			continue

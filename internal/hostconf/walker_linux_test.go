@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/vedette-sec/vedette/internal/fschange"
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
@@ -112,6 +113,33 @@ func TestWalksAgainFindWhatOneWalkFinds(t *testing.T) {
 			return assert.ObjectsAreEqual(len(want), len(have)) && (len(want) == 0 || assert.ObjectsAreEqual(want, have))
 		}, 10*time.Second, time.Millisecond, "step %d", step)
 	}
+}
+
+func TestWalkLooksEachTimeAtWhatIsNotWatched(t *testing.T) {
+	ring.RequireOnHost(t)
+	root := t.TempDir()
+	accountsOfThisUser(t, root)
+	write(t, root, "run/file", "", 0o644)
+	var read atomic.Int64
+	h := kept(t, root, counted(&read))
+	_, err := h.Walk()
+	require.NoError(t, err)
+	// From here on the kernel tells nothing, as of file systems in memory before 5.14.
+	w := h.memory.walker
+	require.NoError(t, w.watch.Close())
+	w.watch, err = fschange.New()
+	require.NoError(t, err)
+	w.untold, w.mounted = []string{filepath.Join(root, "run")}, append(w.mounted, filepath.Join(root, "run"))
+	write(t, root, "run/file", "", 0o666)
+	read.Store(0)
+	h, _ = h.Next()
+	by := newWalk(h, &Accounts{})
+	by.users, by.groups = w.by.users, w.by.groups
+	found, err := w.part(h, by, nil, nil, w.mounted)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	assert.Equal(t, "/run/file", found[0].Path)
+	assert.Equal(t, int64(1), read.Load())
 }
 
 func TestWalkEndsWhereItIsTold(t *testing.T) {

@@ -57,6 +57,9 @@ func (s *AgentStatus) WriteText(w io.Writer) error {
 	if s.Panic {
 		row("panic", "on: every rule only reports")
 	}
+	if s.Generation > 0 {
+		row("protection", "%s", s.protection())
+	}
 	if s.Lost > 0 {
 		row("lost", "%d verdicts took effect but could not be told", s.Lost)
 	}
@@ -99,6 +102,21 @@ func aloneAs(p enforce.HeldPolicy) string {
 		return fmt.Sprintf("in force (on_agent_loss: %s after %s)", p.OnAgentLoss, p.LossAfter)
 	}
 	return fmt.Sprintf("in force (on_agent_loss: %s)", p.OnAgentLoss)
+}
+
+// protection says whether the agent protects itself.
+func (s *AgentStatus) protection() string {
+	lock := "vedette policy lock makes that last"
+	if s.Locked {
+		lock = "locked"
+	}
+	switch {
+	case s.Protected:
+		return "the agent protects itself; " + lock
+	case !s.Unlocked.IsZero():
+		return "the agent does not protect itself until " + s.Unlocked.UTC().Format(timeForm)
+	}
+	return "the agent does not protect itself"
 }
 
 func lines(b *strings.Builder, name string, all []string) {

@@ -35,7 +35,7 @@ func golden(t *testing.T, name string, have []byte) {
 func TestStatus(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	s := &policystatus.Status{
-		Extension: "enforcement", PID: os.Getpid(), Written: at, Generation: 3, Since: at.Add(-time.Hour), Mechanism: "fallback", Panic: true, Lost: 2,
+		Extension: "enforcement", PID: os.Getpid(), Written: at, Generation: 3, Since: at.Add(-time.Hour), Mechanism: "fallback", Panic: true, Lost: 2, Protected: true,
 		Missing: []string{"The kernel has no BPF LSM."},
 		Policies: []policystatus.Policy{
 			{Name: "egress", File: "/etc/vedette/policies/egress.yaml", Line: 1, Rules: []policystatus.Rule{
@@ -56,6 +56,7 @@ func TestStatus(t *testing.T) {
 	require.NoError(t, status.WriteText(&out))
 	golden(t, "status.txt", out.Bytes())
 
+	status.Protected, status.Unlocked = false, at.Add(time.Minute)
 	status.Refused = []string{"a.yaml:1: broken"}
 	assert.False(t, status.OK())
 	status.Refused, status.Failure = nil, &policystatus.Failure{Time: at, Error: "these policies are refused now:\nb.yaml:2: broken"}

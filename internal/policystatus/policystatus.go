@@ -27,6 +27,12 @@ type Status struct {
 	Policies   []Policy  `json:"policies"`
 	Lost       uint64    `json:"lost"` // verdicts that took effect but could not be told
 	Missing    []string  `json:"missing,omitempty"`
+
+	// Protected says that the agent protects itself, Locked that nobody ends that without the token, Unlocked until when an operator
+	// has ended it.
+	Protected bool      `json:"protected"`
+	Locked    bool      `json:"locked"`
+	Unlocked  time.Time `json:"unlocked,omitzero"`
 }
 
 // Failure is an attempt to put policies in force after which the ones from before stayed.

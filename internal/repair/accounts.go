@@ -115,7 +115,7 @@ func withField(content []byte, c Change) ([]byte, error) {
 
 // writeField changes a field while the tools for accounts are kept out. The other fields are as they are now.
 func (r *Repairer) writeField(c Change) error {
-	if err := r.root.guardParents(c.Path); err != nil {
+	if err := guardParents(c.Path, r.root.look); err != nil {
 		return err
 	}
 	unlock, err := lockAccounts(r.root.full("/etc/.pwd.lock"))

@@ -141,7 +141,7 @@ func (r *Repairer) make(c Change) error {
 }
 
 func (r *Repairer) makePath(c Change) error {
-	if err := r.root.guardParents(c.Path); err != nil {
+	if err := guardParents(c.Path, r.root.look); err != nil {
 		return err
 	}
 	full := r.root.full(c.Path)
@@ -217,7 +217,11 @@ func writeFile(full string, content []byte, attributes State) error {
 	return errors.Join(err, f.Close())
 }
 
+// removeIfThere looks first, because a file system that is read-only refuses to remove even what is not there.
 func removeIfThere(full string) error {
+	if _, err := os.Lstat(full); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err := os.Remove(full); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

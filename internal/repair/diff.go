@@ -86,12 +86,39 @@ func (p *plan) images() [][]byte {
 // merge takes from a text what was changed from before to ours, and keeps what others changed since. ok is false where both changed the
 // same lines.
 func merge(before, ours, current string) (merged string, ok bool) {
+	if added, only := addedLines(before, ours); only {
+		return withoutEach(current, added)
+	}
 	edits, ok := udiff.Merge(udiff.Lines(ours, before), udiff.Lines(ours, current))
 	if !ok {
 		return "", false
 	}
 	merged, err := udiff.Apply(ours, edits)
 	return merged, err == nil
+}
+
+// addedLines gives the lines that were added; only is false where something else was changed too.
+func addedLines(before, ours string) (added []string, only bool) {
+	for _, edit := range udiff.Lines(before, ours) {
+		if edit.Start != edit.End {
+			return nil, false
+		}
+		added = append(added, linesOf(edit.New)...)
+	}
+	return added, true
+}
+
+// withoutEach takes lines away, wherever they are now. ok is false where one is not there exactly once.
+func withoutEach(text string, lines []string) (rest string, ok bool) {
+	have := linesOf(text)
+	for _, line := range lines {
+		i := slices.Index(have, line)
+		if i < 0 || slices.Contains(have[i+1:], line) {
+			return "", false
+		}
+		have = slices.Delete(have, i, i+1)
+	}
+	return strings.Join(have, ""), true
 }
 
 // threeWay shows where a file stands: what a transaction changed, and what was changed since.

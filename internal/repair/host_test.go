@@ -60,6 +60,11 @@ var weakLinks = map[string]string{
 // newHost makes the weak host.
 func newHost(t testing.TB) string {
 	root := t.TempDir()
+	fillHost(t, root)
+	return root
+}
+
+func fillHost(t testing.TB, root string) {
 	require.NoError(t, os.Chmod(root, 0o755))
 	for name, text := range weakHost {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
@@ -70,7 +75,6 @@ func newHost(t testing.TB) string {
 		require.NoError(t, os.Symlink(target, filepath.Join(root, name)))
 	}
 	require.NoError(t, os.Chmod(filepath.Join(root, "etc/shadow"), 0o640))
-	return root
 }
 
 func loadBaseline(t testing.TB, file, id string) *baseline.Baseline {
@@ -129,7 +133,8 @@ func assertSame(t testing.TB, before, after map[string]State, about string) {
 		}
 	}
 	for path := range after {
-		assert.Contains(t, before, path, "%s: %s is new", about, path)
+		_, there := before[path]
+		assert.True(t, there, "%s: %s is new", about, path)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // Directory is where transactions are kept, below the root of the host that is repaired.
-const Directory = "/var/lib/vedette/baseline"
+const Directory = "/var/lib/vedette/baseline/journal"
 
 // journal keeps what is intended, before it is done, and the images of files. Everything is on disk when a method returns.
 type journal struct {
@@ -26,8 +26,12 @@ type journal struct {
 	lock *os.File
 }
 
-// openJournal makes the directory where it is not there and keeps other processes out until close. It fails where one is in.
-func openJournal(dir string) (*journal, error) {
+// openJournal makes the directory where it is not there and keeps other processes out until close. It fails where one is in for longer than wait.
+func openJournal(dir string, wait time.Duration) (*journal, error) {
+	// Those above it are no secret.
+	if err := os.MkdirAll(filepath.Dir(dir), directoryMode); err != nil {
+		return nil, fmt.Errorf("making the journal: %w", err)
+	}
 	for _, d := range []string{dir, filepath.Join(dir, "images"), filepath.Join(dir, "transactions")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("making the journal: %w", err)
@@ -44,11 +48,22 @@ func openJournal(dir string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w: %w", dir, errBusy, err), lock.Close())
+	for until := time.Now().Add(wait); ; time.Sleep(busyPause) {
+		if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return &journal{dir: dir, lock: lock}, nil
+		}
+		if time.Now().After(until) {
+			break
+		}
 	}
-	return &journal{dir: dir, lock: lock}, nil
+	return nil, errors.Join(fmt.Errorf("%s: %w: %w", dir, errBusy, err), lock.Close())
 }
+
+// How long other processes are waited for, and how often it is tried: one that waits for a confirmation looks now and then.
+const (
+	longestBusy = 10 * time.Second
+	busyPause   = 50 * time.Millisecond
+)
 
 // errBusy says that another process has the journal.
 var errBusy = errors.New("another repair is at work")

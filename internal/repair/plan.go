@@ -77,6 +77,17 @@ func (p *plan) look(path string) (State, error) {
 	return have.state, nil
 }
 
+// expect gives what will be at a path, without making it a part of the plan.
+func (p *plan) expect(path string) (State, error) {
+	if have, ok := p.now[path]; ok {
+		return have.state, nil
+	}
+	if have, ok := p.ahead[path]; ok {
+		return have.state, nil
+	}
+	return p.repairer.root.look(path)
+}
+
 // read is look with the content of a file, none where there is no file.
 func (p *plan) read(path string) (State, []byte, error) {
 	state, err := p.look(path)

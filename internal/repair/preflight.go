@@ -31,7 +31,7 @@ type stage struct {
 func (r *Repairer) preflight(p *plan, changes []Change) error {
 	for _, c := range changes {
 		if c.About == ofPath || c.About == ofField {
-			if err := r.root.guardParents(c.Path); err != nil {
+			if err := guardParents(c.Path, p.expect); err != nil {
 				return err
 			}
 		}
@@ -189,8 +189,8 @@ func (s *stage) check(changes []Change) error {
 		args    []string
 	}{
 		{"/etc/ssh", "sshd", []string{"-t", "-f", staged(sshdConfig)}},
-		{"/etc/sudoers", "visudo", []string{"-c", "-q", "-f", staged("/etc/sudoers")}},
-		{"/etc/sudoers.d", "visudo", []string{"-c", "-q", "-f", staged("/etc/sudoers")}},
+		{"/etc/sudoers", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
+		{"/etc/sudoers.d", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
 		{"/etc/fstab", "findmnt", []string{"--verify", "--tab-file", staged("/etc/fstab")}},
 		{"/etc/nftables.conf", "nft", []string{"-c", "-f", staged("/etc/nftables.conf")}},
 	} {

@@ -37,7 +37,7 @@ func open(rootDir string, step func(string)) (*Repairer, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if r.journal, err = openJournal(r.root.full(dir)); err != nil {
+	if r.journal, err = openJournal(r.root.full(dir), longestBusy); err != nil {
 		return nil, nil, err
 	}
 	notes, err := r.recover()

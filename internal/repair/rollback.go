@@ -5,6 +5,8 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +86,8 @@ type backward struct {
 	*Repairer
 	merge bool
 	ahead map[string]planned // what paths will be like when what was planned so far is done
-	later map[string]bool    // hashes that own later repairs left, by path and hash
+	later map[string]bool    // what own repairs left, by path and hash
+	made  map[string]bool    // paths at which there was nothing before own repairs
 	diff  strings.Builder
 }
 
@@ -168,12 +171,13 @@ func (w *backward) findLater() error {
 	if err != nil {
 		return err
 	}
-	w.later = map[string]bool{}
+	w.later, w.made = map[string]bool{}, map[string]bool{}
 	for _, t := range all {
 		for _, d := range t.Rules {
 			for _, c := range d.Changes {
 				if c.About == ofPath && d.Outcome != OutcomeUndone {
 					w.later[c.Path+" "+c.After.Hash] = true
+					w.made[c.Path] = w.made[c.Path] || c.Before.Type == absent && t.Kind == KindFix
 				}
 			}
 		}
@@ -255,7 +259,35 @@ func (w *backward) path(p *part, back Change) error {
 	}
 	writePathDiff(&w.diff, change, now.content, then.content)
 	w.ahead[back.Path] = then
+	if then.state.Type == absent {
+		return w.emptied(p, filepath.Dir(back.Path))
+	}
 	return nil
+}
+
+// emptied takes back a directory that was made by a repair of another rule, when nothing is in it any more.
+func (w *backward) emptied(p *part, dir string) error {
+	if _, known := w.ahead[dir]; known || !w.made[dir] {
+		return nil
+	}
+	entries, err := os.ReadDir(w.root.full(dir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if below, ok := w.ahead[filepath.Join(dir, e.Name())]; !ok || below.state.Type != absent {
+			return nil
+		}
+	}
+	state, err := w.root.look(dir)
+	if err != nil {
+		return err
+	}
+	change := Change{About: ofPath, Path: dir, Before: &state, After: &State{Type: absent}}
+	p.changes = append(p.changes, change)
+	writePathDiff(&w.diff, change, nil, nil)
+	w.ahead[dir] = planned{state: *change.After}
+	return w.emptied(p, filepath.Dir(dir))
 }
 
 // merged takes back from a file only what the repair changed.
@@ -275,14 +307,15 @@ func (w *backward) merged(back Change, now planned) (planned, error) {
 	}
 	conflict := &Conflict{What: back.Path, Diff: threeWay(back.Path, string(before), string(ours), string(now.content))}
 	// What only own repairs have added to since is taken apart without being asked to.
-	if !w.merge && !w.later[back.Path+" "+now.state.Hash] {
+	byRepair := now.state.Hash != back.Before.Hash && w.later[back.Path+" "+now.state.Hash]
+	if !w.merge && !byRepair {
 		return planned{}, conflict
 	}
 	text, ok := merge(string(before), string(ours), string(now.content))
 	if !ok {
 		return planned{}, conflict
 	}
-	if text == "" && back.After.Type == absent {
+	if text == "" && (back.After.Type == absent || w.made[back.Path]) {
 		return planned{state: State{Type: absent}}, nil
 	}
 	state := mergedAttributes(now.state, *back.Before, *back.After)

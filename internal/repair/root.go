@@ -55,21 +55,19 @@ func owners(info fs.FileInfo) (uid, gid int) {
 	return -1, -1
 }
 
-// guardParents refuses paths at which somebody else than root could swap what is there between a look and a change.
-func (r root) guardParents(path string) error {
+// guardParents refuses paths at which somebody else than root could swap what is there between a look and a change. look gives what is,
+// or will be, at a directory.
+func guardParents(path string, look func(dir string) (State, error)) error {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		info, err := os.Lstat(r.full(dir))
+		s, err := look(dir)
 		switch {
-		case os.IsNotExist(err):
 		case err != nil:
 			return err
-		default:
-			if uid, _ := owners(info); uid != 0 && uid != os.Geteuid() {
-				return fmt.Errorf("%s: found the directory %s that belongs to the number %d, expected one of root's", path, dir, uid)
-			}
-			if info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
-				return fmt.Errorf("%s: found the directory %s that others may write (%o), expected one that only root may", path, dir, info.Mode().Perm())
-			}
+		case s.Type == absent:
+		case s.UID != 0 && s.UID != os.Geteuid():
+			return fmt.Errorf("%s: found the directory %s that belongs to the number %d, expected one of root's", path, dir, s.UID)
+		case s.Mode&0o022 != 0 && s.Mode&0o1000 == 0:
+			return fmt.Errorf("%s: found the directory %s that others may write (%04o), expected one that only root may", path, dir, s.Mode)
 		}
 		if dir == "/" {
 			return nil

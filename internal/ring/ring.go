@@ -6,7 +6,8 @@
 // the running kernel allows. The vm ring needs a kernel of its own and runs
 // only inside the guests that test/vm boots. The reference ring needs pySigma,
 // which the Sigma parser is compared with. The server ring needs Elasticsearch,
-// OpenSearch and Kafka, which it starts itself.
+// OpenSearch and Kafka, which it starts itself. The debian ring needs a root of
+// Debian 12, a copy of which it changes.
 //
 // A test says which ring it belongs to in its first line:
 //
@@ -27,7 +28,7 @@ import (
 	"testing"
 )
 
-// Ring is one of the five rings of tests.
+// Ring is one of the six rings of tests.
 type Ring string
 
 const (
@@ -41,6 +42,8 @@ const (
 	Reference Ring = "reference"
 	// Server tests talk to Elasticsearch, OpenSearch and Kafka, which `make servers` installs.
 	Server Ring = "server"
+	// Debian tests change a copy of a root of Debian 12, which `make debian` makes.
+	Debian Ring = "debian"
 )
 
 const (
@@ -118,10 +121,10 @@ func ParseRings(list string) ([]Ring, error) {
 		name = strings.TrimSpace(name)
 		switch r := Ring(name); {
 		case name == "":
-		case r == Plain, r == Native, r == VM, r == Reference, r == Server:
+		case r == Plain, r == Native, r == VM, r == Reference, r == Server, r == Debian:
 			rings = append(rings, r)
 		default:
-			return nil, fmt.Errorf("found ring %q, expected plain, native, vm, reference or server", name)
+			return nil, fmt.Errorf("found ring %q, expected plain, native, vm, reference, server or debian", name)
 		}
 	}
 	return rings, nil
@@ -140,6 +143,8 @@ func machineReason(r Ring) string {
 		return probeReference()
 	case Server:
 		return ServersReason()
+	case Debian:
+		return probeDebian()
 	default:
 		return ""
 	}

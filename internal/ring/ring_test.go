@@ -75,7 +75,7 @@ func TestRequire(t *testing.T) {
 		},
 		"fails for an unknown ring": {
 			ring: Plain, required: "plain,metal", reason: func(Ring) string { return "" },
-			failed: `VEDETTE_REQUIRE_RINGS: found ring "metal", expected plain, native, vm, reference or server`,
+			failed: `VEDETTE_REQUIRE_RINGS: found ring "metal", expected plain, native, vm, reference, server or debian`,
 			attrs:  map[string]string{"ring": "plain"},
 		},
 	}
@@ -116,7 +116,7 @@ func TestParseRings(t *testing.T) {
 	testify.NoError(t, err)
 	assert.Empty(t, rings)
 	_, err = ParseRings("plain,Native")
-	assert.EqualError(t, err, `found ring "Native", expected plain, native, vm, reference or server`)
+	assert.EqualError(t, err, `found ring "Native", expected plain, native, vm, reference, server or debian`)
 }
 
 func TestVMRingRunsOnlyInGuests(t *testing.T) {

@@ -36,6 +36,13 @@ func Parse(name string, data []byte) (*File, error) {
 			}
 			continue
 		}
+		if isWazuh(doc) {
+			// A check that cannot be read is told and left out; the others are good without it.
+			if template := p.wazuh(doc); template != nil {
+				file.Templates = append(file.Templates, template)
+			}
+			continue
+		}
 		if template := p.template(doc); len(p.errs) == before {
 			file.Templates = append(file.Templates, template)
 		}

@@ -24,6 +24,7 @@ type Options struct {
 	Waivers  []*Waiver
 	Now      time.Time // by which waivers expire
 	Language string    // of what people read in evidence
+	Programs []string  // that checks may run, by their paths; "all" for any. The rest of a scan starts none
 	Effort   Effort
 	Progress func(done, all int) // told after each rule, by several goroutines at a time; nil for nobody
 }
@@ -85,6 +86,7 @@ func Scan(ctx context.Context, b *Baseline, o Options) (*Report, error) {
 		return nil, err
 	}
 	s := &scanner{host: hostconf.With(o.Root, hostconf.Effort(o.Effort)), options: o, baseline: b, rules: rules}
+	s.host.Allow(o.Programs)
 	return s.scan(ctx, make([]*judgement, len(rules)))
 }
 

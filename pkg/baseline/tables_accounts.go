@@ -4,7 +4,6 @@ package baseline
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
 )
@@ -67,7 +66,7 @@ func accountRow(h *hostconf.Host, all *hostconf.Accounts, a hostconf.Account, fi
 	for field, days := range map[string]int64{"min_days": a.MinDays, "max_days": a.MaxDays, "warn_days": a.WarnDays, "inactive_days": a.InactiveDays} {
 		r = r.optional(field, strconv.FormatInt(days, 10), days >= 0)
 	}
-	today := time.Now().Unix() / int64(24*time.Hour/time.Second)
+	today := h.Today()
 	r = r.optional("changed_days_ago", strconv.FormatInt(today-a.LastChange, 10), a.LastChange >= 0)
 	r = r.flag("expired", a.Expires >= 0 && a.Expires <= today)
 	names, uids, group := 0, 0, false

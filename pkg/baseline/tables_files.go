@@ -35,7 +35,7 @@ func regular(item string) error {
 var fileTable = &table{
 	about:  "attributes of files and directories; a path without a pattern has a row even if it is not there",
 	params: map[string]param{"paths": {list: true, required: true, check: absolute}},
-	fields: map[string]kind{"exists": kindFlag, "type": kindWord, "mode": kindMode, "owner": kindText, "group": kindText, "size": kindNumber, "target": kindText},
+	fields: map[string]kind{"exists": kindFlag, "name": kindText, "type": kindWord, "mode": kindMode, "owner": kindText, "group": kindText, "size": kindNumber, "target": kindText},
 	ifNone: Pass,
 	rows: func(h *hostconf.Host, args arguments) ([]row, error) {
 		var rows []row
@@ -80,7 +80,7 @@ func fileRow(h *hostconf.Host, path string) (row, error) {
 			return r, fmt.Errorf("reading the attributes of a file: %w", err)
 		}
 	}
-	r = r.flag("exists", true).text("type", typeName(info.Mode())).number("size", info.Size()).mode("mode", permissions(info.Mode()))
+	r = r.flag("exists", true).text("name", filepath.Base(path)).text("type", typeName(info.Mode())).number("size", info.Size()).mode("mode", permissions(info.Mode()))
 	owner, group, err := h.Owners(ownersOf(info))
 	if err != nil {
 		return r, fmt.Errorf("naming the owner of a file: %w", err)
@@ -161,7 +161,7 @@ var lineTable = &table{
 	params: map[string]param{
 		"files": {list: true, required: true, check: absolute}, "pattern": {required: true, check: regular},
 	},
-	fields: map[string]kind{"text": kindText, "group": kindText},
+	fields: map[string]kind{"text": kindText, "group": kindText, "file": kindText},
 	ifNone: Fail,
 	rows: func(h *hostconf.Host, args arguments) ([]row, error) {
 		files, err := h.Files(args.list("files"))
@@ -180,7 +180,7 @@ var lineTable = &table{
 				if m == nil {
 					continue
 				}
-				r := newRow(file, line.Place).text("text", line.Text)
+				r := newRow(file, line.Place).text("text", line.Text).text("file", filepath.Base(file))
 				rows = append(rows, r.optional("group", slices.Concat(m, []string{""})[1], len(m) > 1))
 			}
 		}

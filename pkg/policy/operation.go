@@ -47,6 +47,7 @@ const (
 	KernelPtrace                              // trace any process
 	RawDevices                                // open memory, ports and block devices
 	Time                                      // set the clock
+	AgentBPF                                  // get hold of the agent's own BPF maps and programs
 )
 
 // The operations that each part of a rule can name.
@@ -54,7 +55,7 @@ const (
 	FileOperations    = Write | Create | Delete | Rename | Link | Attributes | Mount | Read | Execute
 	ProcessOperations = Signal | Ptrace | Memory | Priority
 	NetworkOperations = Connect | Bind | Accept
-	KernelOperations  = Modules | BPF | Kexec | KernelMount | KernelPtrace | RawDevices | Time
+	KernelOperations  = Modules | BPF | Kexec | KernelMount | KernelPtrace | RawDevices | Time | AgentBPF
 
 	Tamper = Write | Create | Delete | Rename | Link | Attributes | Mount // preset "tamper": whatever changes
 	Secret = Tamper | Read                                                // preset "secret"
@@ -71,7 +72,7 @@ var names = map[Operation][]struct {
 	Run:               {{"run", Run}},
 	NetworkOperations: {{"connect", Connect}, {"bind", Bind}, {"accept", Accept}},
 	KernelOperations: {{"modules", Modules}, {"bpf", BPF}, {"kexec", Kexec}, {"mount", KernelMount},
-		{"ptrace", KernelPtrace}, {"raw_devices", RawDevices}, {"time", Time}},
+		{"ptrace", KernelPtrace}, {"raw_devices", RawDevices}, {"time", Time}, {"agent_bpf", AgentBPF}},
 }
 
 // kinds are the keys of names in the order of their bits.

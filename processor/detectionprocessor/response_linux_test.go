@@ -38,6 +38,7 @@ func respondingHost(t *testing.T, allow ...string) component.Host {
 	factory := enforcementextension.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*enforcementextension.Config)
 	cfg.StateDirectory = t.TempDir()
+	cfg.Policies.Pins = "" // nothing outlives the test
 	cfg.Response.Enabled, cfg.Response.DryRun, cfg.Response.Allow = true, false, allow
 	cfg.Response.QuarantineDirectory = filepath.Join(cfg.StateDirectory, "quarantine")
 	ext, err := factory.Create(context.Background(), extensiontest.NewNopSettings(factory.Type()), cfg)

@@ -49,7 +49,8 @@ func keeping(t *testing.T, text string) withPolicies {
 	cfg := factory.CreateDefaultConfig().(*enforcementextension.Config)
 	cfg.StateDirectory = filepath.Join(dir, "state")
 	cfg.Policies.Directories = []string{dir}
-	cfg.Policies.StatusFile, cfg.Policies.Socket = "", ""
+	cfg.Policies.StatusFile, cfg.Policies.Socket, cfg.Policies.Pins = "", "", ""
+	cfg.Policies.ProtectAgent = false
 	ext, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), cfg)
 	require.NoError(t, err)
 	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))

@@ -15,9 +15,10 @@ import (
 	"github.com/vedette-sec/vedette/test/internal/debian"
 )
 
-// debianPackage is a downloaded package.
+// debianPackage is a downloaded package, with those that newer kernels keep their files in.
 type debianPackage struct {
-	name, version, file string
+	name, version string
+	files         []string
 }
 
 const kernelMetaPackage = "linux-image-cloud-amd64"
@@ -50,10 +51,19 @@ func downloadKernel(ctx context.Context, dir, line, release string) (debianPacka
 	if err != nil {
 		return debianPackage{}, errors.Join(updateErr, err)
 	}
-	if _, err := a.run(ctx, "apt-get", "download", name); err != nil {
+	if depends, err = a.run(ctx, "apt-cache", "depends", "--important", name); err != nil {
 		return debianPackage{}, err
 	}
-	return a.downloaded(ctx, name)
+	pkg := debianPackage{name: name}
+	for _, one := range append([]string{name}, kernelParts(depends)...) {
+		if _, err := a.run(ctx, "apt-get", "download", one); err != nil {
+			return debianPackage{}, err
+		}
+		if err := a.addTo(ctx, &pkg, one); err != nil {
+			return debianPackage{}, err
+		}
+	}
+	return pkg, nil
 }
 
 // newApt makes the private directories. They are open to all, because apt
@@ -99,21 +109,37 @@ func (a apt) run(ctx context.Context, command string, args ...string) (string, e
 func kernelPackage(depends, line string) (string, error) {
 	for entry := range strings.Lines(depends) {
 		name, ok := strings.CutPrefix(strings.TrimSpace(entry), "Depends: ")
-		if ok && strings.HasPrefix(name, "linux-image-"+line+".") {
+		of, isKernel := strings.CutPrefix(name, "linux-image-")
+		if ok && isKernel && (line == newest || strings.HasPrefix(of, line+".")) {
 			return name, nil
 		}
 	}
 	return "", fmt.Errorf("%s depends on no kernel %s, but says: %s", kernelMetaPackage, line, strings.TrimSpace(depends))
 }
 
-func (a apt) downloaded(ctx context.Context, name string) (debianPackage, error) {
+// kernelParts are the packages with the files of a kernel, since they are not in its own.
+func kernelParts(depends string) []string {
+	var parts []string
+	for entry := range strings.Lines(depends) {
+		name, ok := strings.CutPrefix(strings.TrimSpace(entry), "Depends: ")
+		if ok && (strings.HasPrefix(name, "linux-binary-") || strings.HasPrefix(name, "linux-modules-")) {
+			parts = append(parts, name)
+		}
+	}
+	return parts
+}
+
+// addTo adds a downloaded package to the files of another.
+func (a apt) addTo(ctx context.Context, pkg *debianPackage, name string) error {
 	files, err := filepath.Glob(filepath.Join(a.dir, name+"_*.deb"))
 	if err != nil || len(files) != 1 {
-		return debianPackage{}, fmt.Errorf("found %d files for %s in %s, expected 1", len(files), name, a.dir)
+		return fmt.Errorf("found %d files for %s in %s, expected 1", len(files), name, a.dir)
 	}
 	version, err := exec.CommandContext(ctx, "dpkg-deb", "-f", files[0], "Version").Output()
 	if err != nil {
-		return debianPackage{}, fmt.Errorf("read the version of %s: %w", files[0], err)
+		return fmt.Errorf("read the version of %s: %w", files[0], err)
 	}
-	return debianPackage{name: name, version: strings.TrimSpace(string(version)), file: files[0]}, nil
+	pkg.version = strings.TrimSpace(string(version))
+	pkg.files = append(pkg.files, files[0])
+	return nil
 }

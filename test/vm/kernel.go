@@ -47,7 +47,18 @@ var debianRelease = map[string]string{
 	"5.10": "bullseye",
 	"6.1":  "bookworm",
 	"6.12": "trixie",
+	newest: "sid",
 }
+
+// newest is the line of whatever kernel Debian has last. It is booted when it is asked for: another one comes every few weeks, and
+// what it breaks is no fault of a change of ours.
+const newest = "newest"
+
+// What is booted unless asked otherwise, and all that can be.
+const (
+	usualLines = "5.10,6.1,6.12"
+	allLines   = usualLines + "," + newest
+)
 
 // cachedKernel returns fs.ErrNotExist when the cache lacks the kernel or one
 // of the modules.
@@ -78,7 +89,7 @@ func getKernel(ctx context.Context, cache, line string, update bool) (kernel, er
 	}
 	release, ok := debianRelease[line]
 	if !ok {
-		return kernel{}, fmt.Errorf("found kernel %q, expected one of 5.10, 6.1, 6.12", line)
+		return kernel{}, fmt.Errorf("found kernel %q, expected one of %s", line, allLines)
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return kernel{}, err
@@ -116,8 +127,10 @@ func replaceDir(from, to string) error {
 // unpackKernel makes work/kernel from the package.
 func unpackKernel(ctx context.Context, pkg debianPackage, work, line string) error {
 	full := filepath.Join(work, "full")
-	if err := output(exec.CommandContext(ctx, "dpkg-deb", "-x", pkg.file, full)); err != nil {
-		return err
+	for _, file := range pkg.files {
+		if err := output(exec.CommandContext(ctx, "dpkg-deb", "-x", file, full)); err != nil {
+			return err
+		}
 	}
 	release := strings.TrimPrefix(pkg.name, "linux-image-")
 	to := filepath.Join(work, "kernel")
@@ -125,7 +138,11 @@ func unpackKernel(ctx context.Context, pkg debianPackage, work, line string) err
 	if err := os.MkdirAll(k.root(), 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(full, "boot", "vmlinuz-"+release), k.vmlinuz()); err != nil {
+	err := os.Rename(filepath.Join(full, "boot", "vmlinuz-"+release), k.vmlinuz())
+	if errors.Is(err, fs.ErrNotExist) { // newer ones are beside their modules
+		err = os.Rename(filepath.Join(full, "usr", "lib", "modules", release, "vmlinuz"), k.vmlinuz())
+	}
+	if err != nil {
 		return err
 	}
 	if err := unpackModules(ctx, full, k); err != nil {

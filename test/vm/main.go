@@ -73,7 +73,7 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	var kernels, packages, programs string
 	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
-	flags.StringVar(&kernels, "kernels", "5.10,6.1,6.12", "boot these kernel `lines`")
+	flags.StringVar(&kernels, "kernels", usualLines, "boot these kernel `lines`; newest is the last that Debian has")
 	flags.StringVar(&packages, "pkg", "", "test these `packages`, as ./dir or ./dir/..., separated by commas; default: all with tests of the native or vm ring")
 	flags.StringVar(&programs, "with", "", "put these static `programs` into the guests' /usr/bin, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
@@ -99,11 +99,11 @@ func parseOptions(args []string) (options, error) {
 	}
 	o.kernels, o.packages, o.programs = splitList(kernels), splitList(packages), splitList(programs)
 	if len(o.kernels) == 0 {
-		return o, errors.New("-kernels: found an empty list, expected some of 5.10,6.1,6.12")
+		return o, fmt.Errorf("-kernels: found an empty list, expected some of %s", allLines)
 	}
 	for _, line := range o.kernels {
 		if _, ok := debianRelease[line]; !ok {
-			return o, fmt.Errorf("-kernels: found %q, expected some of 5.10,6.1,6.12", line)
+			return o, fmt.Errorf("-kernels: found %q, expected some of %s", line, allLines)
 		}
 	}
 	if o.shell {

@@ -23,10 +23,10 @@ func TestParseOptions(t *testing.T) {
 	assert.Equal(t, []string{"./a", "./b/..."}, o.packages)
 
 	for want, args := range map[string][]string{
-		`-kernels: found "4.19", expected some of 5.10,6.1,6.12`:        {"-kernels", "6.1,4.19"},
-		"-kernels: found an empty list, expected some of 5.10,6.1,6.12": {"-kernels", ","},
-		`found argument "./internal/ring", expected flags only`:         {"./internal/ring"},
-		`invalid value "soon" for flag -timeout: parse error`:           {"-timeout", "soon"},
+		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:        {"-kernels", "6.1,4.19"},
+		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest": {"-kernels", ","},
+		`found argument "./internal/ring", expected flags only`:                {"./internal/ring"},
+		`invalid value "soon" for flag -timeout: parse error`:                  {"-timeout", "soon"},
 	} {
 		_, err := parseOptions(args)
 		assert.EqualError(t, err, want)
@@ -81,6 +81,12 @@ func TestKernelPackage(t *testing.T) {
 	assert.Equal(t, "linux-image-6.12.117+deb13-cloud-amd64", name)
 	_, err = kernelPackage(depends, "6.1")
 	assert.ErrorContains(t, err, "linux-image-cloud-amd64 depends on no kernel 6.1")
+	name, err = kernelPackage(depends, newest)
+	require.NoError(t, err)
+	assert.Equal(t, "linux-image-6.12.117+deb13-cloud-amd64", name)
+	parts := kernelParts("linux-image-7.2.13-cloud-amd64\n  Depends: linux-base-7.2.13-cloud-amd64\n  Depends: linux-binary-7.2.13-cloud-amd64\n" +
+		"  Depends: linux-modules-7.2.13-cloud-amd64\n")
+	assert.Equal(t, []string{"linux-binary-7.2.13-cloud-amd64", "linux-modules-7.2.13-cloud-amd64"}, parts)
 }
 
 func TestCachedKernel(t *testing.T) {

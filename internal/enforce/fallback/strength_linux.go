@@ -39,6 +39,7 @@ var weaknesses = []enforce.Weak{
 	{Operation: policy.KernelMount, Strength: enforce.Killed, Reason: killedCaller},
 	{Operation: policy.KernelPtrace, Strength: enforce.Killed, Reason: killedCaller},
 	{Operation: policy.Time, Strength: enforce.Killed, Reason: killedCaller},
+	{Operation: policy.AgentBPF, Strength: enforce.Unseen, Reason: "Nothing tells whose maps and programs are opened" + remedy + "."},
 	{Operation: policy.RawDevices, Strength: enforce.Unseen, Reason: "Opening the devices in /dev is refused, but not other nodes for them" + remedy + "."},
 }
 

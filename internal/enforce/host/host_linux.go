@@ -22,6 +22,9 @@ type Options struct {
 	// Pins is a directory in a BPF file system where what is in force outlives the agent; "" for nowhere.
 	Pins string
 
+	// Started says how this agent was started: what is locked yields only to one that was started in the same way.
+	Started string
+
 	// Skipped is told of each better way that does not work, and why; nil for nobody.
 	Skipped func(Mechanism, error)
 }
@@ -40,12 +43,14 @@ var ways = []struct {
 	mechanism Mechanism
 	open      func(Options) (enforce.Enforcer, error)
 }{
-	{LSM, func(o Options) (enforce.Enforcer, error) { return lsm.Open(lsm.Options{Pins: o.Pins}) }},
+	{LSM, func(o Options) (enforce.Enforcer, error) {
+		return lsm.Open(lsm.Options{Pins: o.Pins, Started: o.Started})
+	}},
 	{Fallback, func(Options) (enforce.Enforcer, error) { return fallback.Open() }},
 }
 
-// Release takes down what an earlier agent left in force.
-func Release(pins string) error { return lsm.Release(pins) }
+// Release takes down what an earlier agent left in force, for an agent that was started in this way or somebody with this token.
+func Release(pins, started, token string) error { return lsm.Release(pins, started, token) }
 
 // Look tells what agents put in force and does not need them; nil where there is nothing.
 func Look(pins string) (*enforce.Held, error) { return lsm.Look(pins) }
@@ -53,8 +58,14 @@ func Look(pins string) (*enforce.Held, error) { return lsm.Look(pins) }
 // DefaultPins is where agents keep what is in force.
 const DefaultPins = lsm.DefaultPins
 
+// What Open and Release give where another agent is at work, and where what it left is locked.
+var (
+	ErrInUse  = lsm.ErrInUse
+	ErrLocked = lsm.ErrLocked
+)
+
 // Open gives the best enforcer that works, and which one that is. The error says why each way does not work. Where another agent
-// is at work no other way is tried.
+// is at work, or what it left is locked, no other way is tried.
 func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 	var failed error
 	for _, way := range ways {
@@ -65,7 +76,7 @@ func Open(options Options) (enforce.Enforcer, Mechanism, error) {
 		if err == nil {
 			return opened, way.mechanism, nil
 		}
-		if errors.Is(err, lsm.ErrInUse) {
+		if errors.Is(err, ErrInUse) || errors.Is(err, ErrLocked) {
 			return nil, "", err
 		}
 		failed = join(failed, way.mechanism, err)

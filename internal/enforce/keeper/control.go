@@ -24,8 +24,10 @@ import (
 
 // Command is what an operator asks of a running agent, one for each connection to its socket.
 type Command struct {
-	Do       string   `json:"do"` // confirm, panic_on or panic_off
-	Policies []string `json:"policies,omitempty"`
+	Do       string        `json:"do"`
+	Policies []string      `json:"policies,omitempty"` // that are confirmed
+	Token    string        `json:"token,omitempty"`    // where the agent is locked, for what weakens protection
+	For      time.Duration `json:"for,omitempty"`      // how long to unlock; 0 for the usual time
 }
 
 // The commands.
@@ -33,6 +35,8 @@ const (
 	Confirm  = "confirm"
 	PanicOn  = "panic_on"
 	PanicOff = "panic_off"
+	Lock     = "lock"   // gives a token, once
+	Unlock   = "unlock" // lets the agent itself be changed for a while
 )
 
 // Reply is the answer to a command.
@@ -164,9 +168,16 @@ func (k *Keeper) do(c Command) (string, error) {
 	case Confirm:
 		return k.confirm(c.Policies)
 	case PanicOn, PanicOff:
+		if err := k.admits(c); c.Do == PanicOn && err != nil {
+			return "", err
+		}
 		return k.panicSwitch(c.Do == PanicOn)
+	case Lock:
+		return k.setLock()
+	case Unlock:
+		return k.unlock(c)
 	}
-	return "", fmt.Errorf("found the command %q, expected %s, %s or %s", c.Do, Confirm, PanicOn, PanicOff)
+	return "", fmt.Errorf("found the command %q, expected %s, %s, %s, %s or %s", c.Do, Confirm, PanicOn, PanicOff, Lock, Unlock)
 }
 
 func (k *Keeper) confirm(names []string) (string, error) {

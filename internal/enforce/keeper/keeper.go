@@ -38,6 +38,7 @@ type Config struct {
 	Open          func() (enforce.Enforcer, string, error)
 	Release       func() error
 	ReleaseOnStop bool
+	Protection    *Protection // of the agent itself, while anything is enforced; nil for none
 
 	Told   func(Verdict)           // takes each verdict; it must not wait
 	Loaded func(Loaded)            // takes what became of the policies whenever they were read
@@ -87,8 +88,12 @@ type Keeper struct {
 	failure  *policystatus.Failure
 	unheard  bool // that the status could not be written was said
 	blocked  []Blocked
-	told     uint64 // what the last status counted
-	closed   bool   // or not yet started
+	unlocked time.Time // until when the agent does not protect itself
+	told     uint64    // what the last status counted
+
+	protection *policy.Policy // of the agent itself, as it is in force; nil for none
+
+	closed bool // or not yet started
 }
 
 // generation is a set of policies in force.
@@ -187,6 +192,7 @@ func (k *Keeper) run(ctx context.Context) {
 			return
 		case now := <-every.C:
 			k.endTrials(now)
+			k.endUnlocking(now)
 			k.tellChanges()
 		case <-changed:
 			k.reload(false)
@@ -331,6 +337,9 @@ func (k *Keeper) enforce(next *generation, at time.Time) error {
 	if len(k.blocked) > 0 {
 		set.Policies = append(set.Policies, blocking(k.blocked))
 	}
+	if err := k.protect(set, at); err != nil {
+		return err
+	}
 	if err := k.enforcer.Load(set); err != nil {
 		return err
 	}
@@ -348,6 +357,9 @@ func (k *Keeper) open() error {
 		return errors.Join(err, opened.Close())
 	}
 	k.enforcer, k.how = opened, how
+	if err := k.passLock(); err != nil {
+		return err
+	}
 	k.work.Go(func() { k.hand(opened) })
 	return nil
 }
@@ -375,6 +387,9 @@ func (k *Keeper) explain(v enforce.Verdict) Verdict {
 	p := k.current.byName[v.Policy]
 	if v.Policy == BlockedPolicy {
 		p = blocking(k.blocked)
+	}
+	if v.Policy == ProtectionPolicy {
+		p = k.protection
 	}
 	if p == nil {
 		return out

@@ -22,6 +22,7 @@ import (
 type state struct {
 	Panic  bool             `json:"panic"`
 	Trials map[string]trial `json:"trials,omitempty"` // by policy
+	Lock   string           `json:"lock,omitempty"`   // the SHA-256 of the token that unlocks the agent
 }
 
 // trial is the time for which a policy enforces unless it is confirmed.
@@ -47,7 +48,7 @@ func (s *state) read(file string) error {
 
 // write leaves no trace on a host where nothing is to be remembered.
 func (s *state) write(file string) error {
-	if !s.Panic && len(s.Trials) == 0 {
+	if !s.Panic && len(s.Trials) == 0 && s.Lock == "" {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -88,6 +88,10 @@ func (k *Keeper) status(now time.Time) *policystatus.Status {
 	}
 	inForce := k.enforcer.Status()
 	s.Lost, s.Missing = inForce.Lost, inForce.Missing
+	s.Protected, s.Locked, s.Unlocked = k.protection != nil, k.state.Lock != "", k.unlocked.UTC()
+	if k.unlocked.IsZero() {
+		s.Unlocked = time.Time{}
+	}
 	rules := map[[2]string]enforce.RuleStatus{}
 	for _, r := range inForce.Rules {
 		rules[[2]string{r.Policy, r.Rule}] = r

@@ -5,7 +5,9 @@
 package lsm
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +36,34 @@ type handover struct {
 	Programs []handedProgram `json:"programs"` // by their bits in lineages
 	Told     int             `json:"told"`     // of these the kernel knows who descends from them
 	Missing  []string        `json:"missing"`
+	Lacking  []string        `json:"lacking"` // hooks of the kernel
 	Sets     []handedSet     `json:"sets"`
+	Lock     string          `json:"lock,omitempty"` // the SHA-256 of a token
+	Started  string          `json:"started,omitempty"`
+}
+
+// ErrLocked is the error where only the agent that is locked, or who knows the token, may take down or change what is in force.
+var ErrLocked = errors.New("what is in force is locked")
+
+// Lock keeps all agents that were not started as this one, and whoever does not know the token with this SHA-256, from taking what
+// is in force down, or over.
+func (e *Enforcer) Lock(sha256 string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed.Load() {
+		return enforce.ErrClosed
+	}
+	e.lock = sha256
+	return e.leave(e.before.Load(), e.now.Load())
+}
+
+// yieldsTo tells whether an agent that was started in this way, or somebody with this token, may take it down or over.
+func (h *handover) yieldsTo(started, token string) error {
+	sum := sha256.Sum256([]byte(token))
+	if h.Lock == "" || h.Lock == hex.EncodeToString(sum[:]) || started != "" && h.Started == started {
+		return nil
+	}
+	return fmt.Errorf("%w; expected an agent that is started as the one before, or the token: vedette policy release --token-file", ErrLocked)
 }
 
 type handedProgram struct {
@@ -64,7 +93,10 @@ func (e *Enforcer) leave(sets ...*loaded) error {
 	}
 	h := handover{
 		Build: bpf.EnforceBuild(), Key: e.numbers.key, Since: e.since, Told: e.told, Missing: e.missing,
-		Programs: make([]handedProgram, len(e.numbers.bits)),
+		Programs: make([]handedProgram, len(e.numbers.bits)), Lock: e.lock, Started: e.options.Started,
+	}
+	for _, g := range e.lacking {
+		h.Lacking = append(h.Lacking, g.hook)
 	}
 	for p, bit := range e.numbers.bits {
 		h.Programs[bit] = handedProgram{p.path, p.sha256}
@@ -159,13 +191,13 @@ func parseHandover(raw []byte) (*handover, error) {
 
 // takeOver takes the programs and maps of the agent before, where they are the same as this one's. Where that is not possible it
 // says so: what was left stays in force until this agent's policies are, beside it.
-func (e *Enforcer) takeOver(spec *ebpf.CollectionSpec) *handover {
+func (e *Enforcer) takeOver(spec *ebpf.CollectionSpec) (*handover, error) {
 	if e.options.Pins == "" {
-		return nil
+		return nil, nil
 	}
 	entries, err := os.ReadDir(e.options.Pins)
 	if err != nil {
-		return nil // there is none
+		return nil, err
 	}
 	for _, entry := range entries {
 		dir := filepath.Join(e.options.Pins, entry.Name())
@@ -173,18 +205,25 @@ func (e *Enforcer) takeOver(spec *ebpf.CollectionSpec) *handover {
 		if err == nil && h != nil {
 			err = e.take(dir, h, spec)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrLocked):
+			return nil, err
+		case err != nil:
 			e.missing = append(e.missing, fmt.Sprintf("what an earlier agent knew of processes and programs is not known any more: %s", err))
-		} else if h != nil {
-			return h
+		case h != nil:
+			return h, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 var errOtherBuild = errors.New("it was of another version")
 
 func (e *Enforcer) take(dir string, h *handover, spec *ebpf.CollectionSpec) error {
+	if err := h.yieldsTo(e.options.Started, ""); err != nil {
+		return err
+	}
+	e.lock = h.Lock
 	if e.since.IsZero() || h.Since.Before(e.since) {
 		e.since = h.Since // what was written in its time was not trusted, and is not now
 	}
@@ -201,6 +240,7 @@ func (e *Enforcer) take(dir string, h *handover, spec *ebpf.CollectionSpec) erro
 	}
 	e.maps, e.links, e.pins = maps, links, dir
 	e.numbers.key, e.told, e.missing = h.Key, h.Told, h.Missing
+	e.lacking = named(h.Lacking)
 	for bit, p := range h.Programs {
 		e.numbers.bits[program{p.Path, p.SHA256}] = bit
 	}

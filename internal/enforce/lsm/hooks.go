@@ -7,10 +7,12 @@ package lsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
 // guard is a program for a security hook.
@@ -21,64 +23,71 @@ type guard struct {
 	parameters int
 	// lost is what is not held where the kernel lacks the hook; empty where nothing is.
 	lost string
+	// operations are those that are not held then.
+	operations policy.Operation
 }
+
+// everyOperation hangs on the programs that follow lineages.
+const everyOperation = policy.FileOperations | policy.ProcessOperations | policy.Run | policy.NetworkOperations | policy.KernelOperations
 
 // guards are all programs for security hooks. Those that follow lineages come first.
 var guards = []guard{
-	{bpf.EnforceProgBeginExec, "bprm_creds_for_exec", 0, "what programs a process descends from"},
-	{bpf.EnforceProgEndExec, "bprm_committed_creds", 0, "what programs a process descends from"},
-	{bpf.EnforceProgForgetInode, "inode_free_security", 0, "that a file's number is another file's later"},
-	{bpf.EnforceProgGuardFileOpen, "file_open", 0, "opening files"},
-	{bpf.EnforceProgGuardFileReceive, "file_receive", 0, "taking over open files from other processes"},
-	{bpf.EnforceProgGuardFilePermission, "file_permission", 0, "using files that are open already"},
-	{bpf.EnforceProgGuardFileIoctl, "file_ioctl", 0, "flags of files"},
-	{bpf.EnforceProgGuardFileIoctlCompat, "file_ioctl_compat", 0, ""}, // before 6.8 the other one is called
-	{bpf.EnforceProgGuardInodeCreate, "inode_create", 0, "making files"},
-	{bpf.EnforceProgGuardInodeMkdir, "inode_mkdir", 0, "making directories"},
-	{bpf.EnforceProgGuardInodeMknod, "inode_mknod", 0, "making devices, pipes and sockets"},
-	{bpf.EnforceProgGuardInodeSymlink, "inode_symlink", 0, "making symbolic links"},
-	{bpf.EnforceProgGuardInodeLink, "inode_link", 0, "making hard links"},
-	{bpf.EnforceProgGuardInodeUnlink, "inode_unlink", 0, "removing files"},
-	{bpf.EnforceProgGuardInodeRmdir, "inode_rmdir", 0, "removing directories"},
-	{bpf.EnforceProgGuardInodeRename, "inode_rename", 0, "renaming"},
-	{bpf.EnforceProgGuardInodeSetattr, "inode_setattr", 2, "truncating, and changing mode, owner and times"},
-	{bpf.EnforceProgGuardInodeSetattrMapped, "inode_setattr", 3, "truncating, and changing mode, owner and times"},
-	{bpf.EnforceProgGuardInodeSetxattr, "inode_setxattr", 5, "setting extended attributes"},
-	{bpf.EnforceProgGuardInodeSetxattrMapped, "inode_setxattr", 6, "setting extended attributes"},
-	{bpf.EnforceProgGuardInodeRemovexattr, "inode_removexattr", 2, "removing extended attributes"},
-	{bpf.EnforceProgGuardInodeRemovexattrMapped, "inode_removexattr", 3, "removing extended attributes"},
-	{bpf.EnforceProgGuardInodeSetAcl, "inode_set_acl", 0, ""}, // before 6.2 access lists are extended attributes
-	{bpf.EnforceProgGuardInodeRemoveAcl, "inode_remove_acl", 0, ""},
-	{bpf.EnforceProgGuardSbMount, "sb_mount", 0, "mounting"},
-	{bpf.EnforceProgGuardSbUmount, "sb_umount", 0, "unmounting"},
-	{bpf.EnforceProgGuardSbRemount, "sb_remount", 0, "mounting with other options"},
-	{bpf.EnforceProgGuardSbPivotroot, "sb_pivotroot", 0, "changing the root directory's mount"},
-	{bpf.EnforceProgGuardMoveMount, "move_mount", 0, "moving mounts"},
-	{bpf.EnforceProgGuardBprmCheck, "bprm_check_security", 0, "running programs"},
-	{bpf.EnforceProgGuardMmapFile, "mmap_file", 0, "mapping files as code, and writable"},
-	{bpf.EnforceProgGuardFileMprotect, "file_mprotect", 0, "making mapped files code, or writable"},
-	{bpf.EnforceProgGuardTaskKill, "task_kill", 0, "signals"},
-	{bpf.EnforceProgGuardTaskSetnice, "task_setnice", 0, "nice values"},
-	{bpf.EnforceProgGuardTaskSetioprio, "task_setioprio", 0, "priorities of input and output"},
-	{bpf.EnforceProgGuardTaskSetscheduler, "task_setscheduler", 0, "schedulers and processors"},
-	{bpf.EnforceProgGuardTaskSetrlimit, "task_setrlimit", 0, "limits"},
-	{bpf.EnforceProgGuardPtraceAccessCheck, "ptrace_access_check", 0, "tracing, and the memory of processes"},
-	{bpf.EnforceProgGuardPtraceTraceme, "ptrace_traceme", 0, "letting oneself be traced"},
-	{bpf.EnforceProgGuardBpf, "bpf", 0, "the bpf system call"},
-	{bpf.EnforceProgGuardCapable, "capable", 0, "unloading modules, and the clock"},
-	{bpf.EnforceProgGuardKernelReadFile, "kernel_read_file", 0, "modules and kernels from files"},
-	{bpf.EnforceProgGuardKernelLoadData, "kernel_load_data", 0, "modules and kernels from memory"},
-	{bpf.EnforceProgGuardLockedDown, "locked_down", 0, "ports"},
-	{bpf.EnforceProgGuardSocketConnect, "socket_connect", 0, "connecting"},
-	{bpf.EnforceProgGuardSocketBind, "socket_bind", 0, "binding"},
-	{bpf.EnforceProgGuardSocketSendmsg, "socket_sendmsg", 0, "datagrams with an address of their own"},
+	{bpf.EnforceProgBeginExec, "bprm_creds_for_exec", 0, "what programs a process descends from", everyOperation},
+	{bpf.EnforceProgEndExec, "bprm_committed_creds", 0, "what programs a process descends from", everyOperation},
+	{bpf.EnforceProgForgetInode, "inode_free_security", 0, "that a file's number is another file's later", everyOperation},
+	{bpf.EnforceProgGuardFileOpen, "file_open", 0, "opening files", policy.Write | policy.Read},
+	{bpf.EnforceProgGuardFileReceive, "file_receive", 0, "taking over open files from other processes", policy.Write | policy.Read},
+	{bpf.EnforceProgGuardFilePermission, "file_permission", 0, "using files that are open already", policy.Write | policy.Read},
+	{bpf.EnforceProgGuardFileIoctl, "file_ioctl", 0, "flags of files", policy.Attributes},
+	{bpf.EnforceProgGuardFileIoctlCompat, "file_ioctl_compat", 0, "", 0}, // before 6.8 the other one is called
+	{bpf.EnforceProgGuardInodeCreate, "inode_create", 0, "making files", policy.Create},
+	{bpf.EnforceProgGuardInodeMkdir, "inode_mkdir", 0, "making directories", policy.Create},
+	{bpf.EnforceProgGuardInodeMknod, "inode_mknod", 0, "making devices, pipes and sockets", policy.Create},
+	{bpf.EnforceProgGuardInodeSymlink, "inode_symlink", 0, "making symbolic links", policy.Create},
+	{bpf.EnforceProgGuardInodeLink, "inode_link", 0, "making hard links", policy.Link | policy.Create},
+	{bpf.EnforceProgGuardInodeUnlink, "inode_unlink", 0, "removing files", policy.Delete},
+	{bpf.EnforceProgGuardInodeRmdir, "inode_rmdir", 0, "removing directories", policy.Delete},
+	{bpf.EnforceProgGuardInodeRename, "inode_rename", 0, "renaming", policy.Rename | policy.Delete | policy.Create},
+	{bpf.EnforceProgGuardInodeSetattr, "inode_setattr", 2, "truncating, and changing mode, owner and times", policy.Write | policy.Attributes},
+	{bpf.EnforceProgGuardInodeSetattrMapped, "inode_setattr", 3, "truncating, and changing mode, owner and times", policy.Write | policy.Attributes},
+	{bpf.EnforceProgGuardInodeSetxattr, "inode_setxattr", 5, "setting extended attributes", policy.Attributes},
+	{bpf.EnforceProgGuardInodeSetxattrMapped, "inode_setxattr", 6, "setting extended attributes", policy.Attributes},
+	{bpf.EnforceProgGuardInodeRemovexattr, "inode_removexattr", 2, "removing extended attributes", policy.Attributes},
+	{bpf.EnforceProgGuardInodeRemovexattrMapped, "inode_removexattr", 3, "removing extended attributes", policy.Attributes},
+	{bpf.EnforceProgGuardInodeSetAcl, "inode_set_acl", 0, "", 0}, // before 6.2 access lists are extended attributes
+	{bpf.EnforceProgGuardInodeRemoveAcl, "inode_remove_acl", 0, "", 0},
+	{bpf.EnforceProgGuardSbMount, "sb_mount", 0, "mounting", policy.Mount | policy.KernelMount},
+	{bpf.EnforceProgGuardSbUmount, "sb_umount", 0, "unmounting", policy.Mount | policy.KernelMount},
+	{bpf.EnforceProgGuardSbRemount, "sb_remount", 0, "mounting with other options", policy.Mount},
+	{bpf.EnforceProgGuardSbPivotroot, "sb_pivotroot", 0, "changing the root directory's mount", policy.Mount | policy.KernelMount},
+	{bpf.EnforceProgGuardMoveMount, "move_mount", 0, "moving mounts", policy.Mount | policy.KernelMount},
+	{bpf.EnforceProgGuardBprmCheck, "bprm_check_security", 0, "running programs", policy.Execute | policy.Run},
+	{bpf.EnforceProgGuardMmapFile, "mmap_file", 0, "mapping files as code, and writable", policy.Write | policy.Execute | policy.Run},
+	{bpf.EnforceProgGuardFileMprotect, "file_mprotect", 0, "making mapped files code, or writable", policy.Write | policy.Execute | policy.Run},
+	{bpf.EnforceProgGuardTaskKill, "task_kill", 0, "signals", policy.Signal},
+	{bpf.EnforceProgGuardTaskSetnice, "task_setnice", 0, "nice values", policy.Priority},
+	{bpf.EnforceProgGuardTaskSetioprio, "task_setioprio", 0, "priorities of input and output", policy.Priority},
+	{bpf.EnforceProgGuardTaskSetscheduler, "task_setscheduler", 0, "schedulers and processors", policy.Priority},
+	{bpf.EnforceProgGuardTaskSetrlimit, "task_setrlimit", 0, "limits", policy.Priority},
+	{bpf.EnforceProgGuardPtraceAccessCheck, "ptrace_access_check", 0, "tracing, and the memory of processes", policy.Ptrace | policy.Memory | policy.KernelPtrace},
+	{bpf.EnforceProgGuardPtraceTraceme, "ptrace_traceme", 0, "letting oneself be traced", policy.Ptrace | policy.KernelPtrace},
+	{bpf.EnforceProgGuardBpf, "bpf", 0, "the bpf system call", policy.BPF},
+	{bpf.EnforceProgGuardBpfMap, "bpf_map", 0, "the agent's own BPF maps", policy.AgentBPF},
+	{bpf.EnforceProgGuardBpfProg, "bpf_prog", 0, "the agent's own BPF programs", policy.AgentBPF},
+	{bpf.EnforceProgGuardCapable, "capable", 0, "unloading modules, and the clock", policy.Modules | policy.Time},
+	{bpf.EnforceProgGuardKernelReadFile, "kernel_read_file", 0, "modules and kernels from files", policy.Modules | policy.Kexec},
+	{bpf.EnforceProgGuardKernelLoadData, "kernel_load_data", 0, "modules and kernels from memory", policy.Modules | policy.Kexec},
+	{bpf.EnforceProgGuardLockedDown, "locked_down", 0, "ports", policy.RawDevices},
+	{bpf.EnforceProgGuardSocketConnect, "socket_connect", 0, "connecting", policy.Connect},
+	{bpf.EnforceProgGuardSocketBind, "socket_bind", 0, "binding", policy.Bind},
+	{bpf.EnforceProgGuardSocketSendmsg, "socket_sendmsg", 0, "datagrams with an address of their own", policy.Connect},
 }
 
 // followers are programs for tracepoints, without which no lineage is right.
 var followers = []string{bpf.EnforceProgFollowFork, bpf.EnforceProgFollowExit}
 
-// present sorts the guards by what the kernel has, and says what is lost by what it lacks.
-func present(types *btf.Spec) (there []guard, missing []string, err error) {
+// present sorts the guards by what the kernel has, and gives those that it lacks and misses.
+func present(types *btf.Spec) (there, lacking []guard, err error) {
 	parameters := map[string]int{}
 	for _, g := range guards {
 		n, ok := parameters[g.hook]
@@ -91,11 +100,21 @@ func present(types *btf.Spec) (there []guard, missing []string, err error) {
 		switch {
 		case n >= 0 && (g.parameters == 0 || g.parameters == n):
 			there = append(there, g)
-		case n < 0 && g.lost != "":
-			missing = append(missing, fmt.Sprintf("the kernel has no hook %s: %s is not held", g.hook, g.lost))
+		case n < 0 && g.lost != "" && !slices.ContainsFunc(lacking, func(o guard) bool { return o.hook == g.hook }):
+			lacking = append(lacking, g)
 		}
 	}
-	return there, missing, nil
+	return there, lacking, nil
+}
+
+// without says what it means that the kernel lacks the hook.
+func (g guard) without() string {
+	return fmt.Sprintf("the kernel has no hook %s: %s is not held", g.hook, g.lost)
+}
+
+// named are the guards of these hooks.
+func named(hooks []string) []guard {
+	return slices.DeleteFunc(slices.Clone(guards), func(g guard) bool { return !slices.Contains(hooks, g.hook) })
 }
 
 // parametersOf counts the parameters of a security hook; -1 where the kernel does not have it.
@@ -157,4 +176,6 @@ var hookNames = map[uint8]string{
 	uint8(bpf.EnforceHookHOOK_SOCKET_CONNECT):      "socket_connect",
 	uint8(bpf.EnforceHookHOOK_SOCKET_BIND):         "socket_bind",
 	uint8(bpf.EnforceHookHOOK_SOCKET_SENDMSG):      "socket_sendmsg",
+	uint8(bpf.EnforceHookHOOK_BPF_MAP):             "bpf_map",
+	uint8(bpf.EnforceHookHOOK_BPF_PROG):            "bpf_prog",
 }

@@ -53,6 +53,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+const sharedPins = "/sys/fs/bpf/vedette-shared"
+
 // opened is the one enforcer of all tests: opening one takes a guest's kernel long.
 var opened struct {
 	once     sync.Once
@@ -107,7 +109,7 @@ func shared(t *testing.T) *Enforcer {
 			opened.stranger, opened.err = wait(stranger)
 		}
 		if opened.err == nil {
-			opened.enforcer, opened.err = Open(Options{Host: policy.NewHost("/")})
+			opened.enforcer, opened.err = Open(Options{Host: policy.NewHost("/"), Pins: sharedPins})
 		}
 	})
 	var ve *ebpf.VerifierError

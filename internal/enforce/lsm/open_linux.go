@@ -40,6 +40,10 @@ type Options struct {
 	// Pins is a directory in a BPF file system where what is in force is kept beyond the end of the agent: until another one has
 	// loaded its policies, or for as long as a policy says. Empty: nothing is kept.
 	Pins string
+
+	// Started says how this agent was started. Where what an earlier one left is locked, only one that was started in the same way
+	// takes it over.
+	Started string
 }
 
 // Enforcer keeps policies in force by BPF LSM.
@@ -49,7 +53,8 @@ type Enforcer struct {
 	links   map[string]link.Link // by the programs' names
 	active  []byte               // the map of that name, in memory
 	reader  *ringbuf.Reader
-	missing []string
+	missing []string // what is not as it should be, a sentence each
+	lacking []guard  // for which the kernel has no hook
 	numbers *numbers
 	since   time.Time // files that were changed before are taken as they are
 	boot    time.Time
@@ -57,6 +62,7 @@ type Enforcer struct {
 	claimed *os.File // the directory of pins, which is this enforcer's alone
 	pins    string   // its own directory in that
 	alone   bool     // what other agents left is taken down
+	lock    string   // the SHA-256 of a token without which nobody else takes it down; "" for none
 	beats   sync.WaitGroup
 	ended   chan struct{}
 
@@ -115,7 +121,10 @@ func (e *Enforcer) open() error {
 	if err != nil {
 		return fmt.Errorf("read the compiled programs: %w", err)
 	}
-	left := e.takeOver(spec)
+	left, err := e.takeOver(spec)
+	if err != nil {
+		return err
+	}
 	if left == nil {
 		if err := e.attachAnew(spec); err != nil {
 			return err
@@ -147,11 +156,11 @@ func (e *Enforcer) attachAnew(spec *ebpf.CollectionSpec) error {
 	if err != nil {
 		return fmt.Errorf("read the kernel's type information: %w", err)
 	}
-	there, missing, err := present(kernel)
+	there, lacking, err := present(kernel)
 	if err != nil {
 		return err
 	}
-	e.missing = append(e.missing, missing...)
+	e.lacking = lacking
 	keep := slices.Clone(followers)
 	for _, g := range there {
 		keep = append(keep, g.program)
@@ -276,7 +285,7 @@ func (e *Enforcer) Close() error {
 
 // Release takes everything down, of earlier agents too, and closes. The kernel detaches a moment later.
 func (e *Enforcer) Release() error {
-	return errors.Join(e.Close(), Release(e.options.Pins))
+	return errors.Join(e.Close(), takeDown(e.options.Pins, func(string) error { return nil }))
 }
 
 // atOnce bounds how many programs are detached at the same time: the kernel waits for each until no processor runs it.
@@ -288,8 +297,9 @@ func closeAll(links map[string]link.Link) []error {
 	for _, l := range links {
 		slots <- struct{}{}
 		go func() {
-			errs <- l.Close()
+			err := l.Close()
 			<-slots
+			errs <- err
 		}()
 	}
 	var all []error

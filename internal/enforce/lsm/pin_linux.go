@@ -147,23 +147,45 @@ func (e *Enforcer) dropOthers() error {
 	return nil
 }
 
-// Release takes down all that agents left in force with this directory of pins. It is no error where there is nothing, but
-// ErrInUse where an agent is at work.
-func Release(pins string) error {
+// Release takes down all that agents left in force with this directory of pins, for an agent that was started in this way or
+// somebody with this token. It is no error where there is nothing, but ErrInUse where an agent is at work, and ErrLocked.
+func Release(pins, started, token string) error {
+	return takeDown(pins, func(dir string) error {
+		h, err := readHandover(dir)
+		if errors.Is(err, unix.EPERM) {
+			return err
+		}
+		if err != nil || h == nil {
+			return nil // it is not complete
+		}
+		return h.yieldsTo(started, token)
+	})
+}
+
+// takeDown removes a directory of pins where all that is in it may be.
+func takeDown(pins string, may func(dir string) error) error {
 	if pins == "" {
 		return nil
 	}
-	if _, err := os.Stat(pins); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if _, err := os.Stat(pins); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil // who may not look has put nothing there
 	}
-	dir, err := claim(pins, 0)
+	claimed, err := claim(pins, 0)
 	if err != nil {
 		return fmt.Errorf("take down what is in force: %w", err)
 	}
-	defer dir.Close()
-	if err := os.RemoveAll(pins); err != nil {
+	defer claimed.Close()
+	entries, err := os.ReadDir(pins)
+	for _, entry := range entries {
+		err = errors.Join(err, may(filepath.Join(pins, entry.Name())))
+	}
+	if err == nil {
+		err = os.RemoveAll(pins)
+	}
+	if err != nil {
 		return fmt.Errorf("take down what is in force: %w", err)
 	}
+	_ = os.Remove(filepath.Dir(pins)) // where nothing else is in it
 	return nil
 }
 
@@ -183,16 +205,22 @@ func sinceStart() (uint64, error) {
 	return uint64(now.Nano()), err
 }
 
+// claimEvery is after how many beats it is looked for maps and programs that the agent has made meanwhile.
+const claimEvery = 20
+
 // keepBeating returns when the enforcer is closed.
 func (e *Enforcer) keepBeating() {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-e.ended:
 			return
 		case <-ticker.C:
 			e.beat()
+		}
+		if n%claimEvery == 0 {
+			_ = e.claimOwn() // what is there already stays the agent's
 		}
 	}
 }

@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/pkg/policy"
@@ -121,6 +123,25 @@ func attack(file string) (stop func() (tried, passed int)) {
 	}
 }
 
+// openUpdate opens an enforcer to which what is there is of another version.
+func openUpdate(t *testing.T, options Options) *Enforcer {
+	t.Helper()
+	entries, err := os.ReadDir(options.Pins)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	dir := filepath.Join(options.Pins, entries[0].Name())
+	h, err := readHandover(dir)
+	require.NoError(t, err)
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapPin+bpf.EnforceMapHandover), nil)
+	require.NoError(t, err)
+	defer m.Close()
+	h.Build = "other"
+	require.NoError(t, h.write(m))
+	e, err := Open(options)
+	require.NoError(t, err)
+	return e
+}
+
 const testPins = "/sys/fs/bpf/vedette-test"
 
 // What an agent that was killed kept in force stays, and the next one goes on with it, with all that is known of processes.
@@ -152,7 +173,7 @@ rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 	_, err = fmt.Fscan(out, &word)
 	require.NoError(t, err)
 	require.ErrorIs(t, opens(s.file), unix.EPERM)
-	require.ErrorIs(t, Release(testPins), ErrInUse)
+	require.ErrorIs(t, Release(testPins, "", ""), ErrInUse)
 	early := newOrphan(t, trusted, stranger, s.single)
 	attacked := attack(s.single)
 
@@ -167,7 +188,7 @@ rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 	assert.Equal(t, []string{"kept", "timed"}, []string{left.Policies[0].Name, left.Policies[1].Name})
 	assert.Equal(t, []bool{false, true}, []bool{left.Policies[0].Over, left.Policies[1].Over})
 
-	second, err := Open(Options{Pins: testPins})
+	second, err := Open(Options{Pins: testPins, Started: "so"})
 	require.NoError(t, err)
 	v := next(t, second, func(v enforce.Verdict) bool { return v.Policy == "kept" && v.Rule == "all" })
 	assert.Equal(t, enforce.Prevented, v.Strength, "what happened without an agent is told")
@@ -187,7 +208,21 @@ rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 	assert.Equal(t, "done", late.tell(t), "the lineage from meanwhile")
 	assert.NotEqual(t, "done", foreign.tell(t))
 
-	require.NoError(t, second.Release())
+	require.NoError(t, second.Lock("0123"))
+	require.NoError(t, second.Close())
+	require.ErrorIs(t, Release(testPins, "", "token"), ErrLocked)
+	_, err = Open(Options{Pins: testPins, Started: "otherwise"})
+	require.ErrorIs(t, err, ErrLocked)
+	attacked = attack(s.single)
+	third := openUpdate(t, Options{Pins: testPins, Started: "so"})
+	require.NoError(t, third.Load(set))
+	tried, passed = attacked()
+	assert.Zero(t, passed, "of %d tries while the agent was updated", tried)
+	assert.Contains(t, third.Status().Missing[0], "another version")
+	entries, err := os.ReadDir(testPins)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "what was left is gone")
+	require.NoError(t, third.Release())
 	assert.NoDirExists(t, testPins)
 	// Each program is detached by itself, a moment after it is told to be.
 	require.Eventually(t, func() bool {

@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -49,7 +50,10 @@ func (e *Enforcer) lost() (n uint64) {
 func (e *Enforcer) Status() enforce.Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	status := enforce.Status{Missing: e.missing}
+	status := enforce.Status{Missing: slices.Clone(e.missing)}
+	for _, g := range e.lacking {
+		status.Missing = append(status.Missing, g.without())
+	}
 	l := e.now.Load()
 	if e.closed.Load() || l == nil {
 		return status
@@ -61,7 +65,7 @@ func (e *Enforcer) Status() enforce.Status {
 		c, sum := e.count(l, r), e.counts[r.name()]
 		s := enforce.RuleStatus{Policy: r.policy.Name, Rule: r.Name, Strength: enforce.Prevented,
 			Denied: sum.denied + c.denied, Audited: sum.audited + c.audited}
-		for _, w := range weaknesses(r.Rule) {
+		for _, w := range weaknesses(r.Rule.Operations(), e.lacking) {
 			s.Weaker = append(s.Weaker, w)
 			s.Strength = w.Strength
 		}
@@ -70,13 +74,15 @@ func (e *Enforcer) Status() enforce.Status {
 	return status
 }
 
-// weaknesses are the operations of a rule that are not held yet.
-func weaknesses(r *policy.Rule) []enforce.Weak {
-	held := policy.FileOperations | policy.ProcessOperations | policy.Run | policy.KernelOperations | policy.Connect | policy.Bind
+// weaknesses are the operations of a rule that are not held, or not in every way, where the kernel lacks hooks.
+func weaknesses(operations policy.Operation, lacking []guard) []enforce.Weak {
 	var weak []enforce.Weak
-	for o := policy.Operation(1); o <= r.Operations(); o <<= 1 {
-		if o&r.Operations() != 0 && o&held == 0 {
-			weak = append(weak, enforce.Weak{Operation: o, Strength: enforce.Unseen, Reason: "The hook that accepts a connection does not know the peer yet. Refuse its packets by a firewall."})
+	if operations&policy.Accept != 0 {
+		weak = append(weak, enforce.Weak{Operation: policy.Accept, Strength: enforce.Unseen, Reason: "The hook that accepts a connection does not know the peer yet. Refuse its packets by a firewall."})
+	}
+	for _, g := range lacking {
+		if lost := operations & g.operations; lost != 0 {
+			weak = append(weak, enforce.Weak{Operation: lost, Strength: enforce.Unseen, Reason: "This way is not seen, as " + g.without() + ". Use a kernel that has it."})
 		}
 	}
 	return weak

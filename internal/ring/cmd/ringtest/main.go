@@ -3,7 +3,7 @@
 // Command ringtest runs the tests of all five rings as far as this machine
 // allows and ends with what could not run, and why.
 //
-// The plain, native, reference and server rings are `go test`; the vm ring is test/vm. The
+// The plain, native, reference, server and debian rings are `go test`; the vm ring is test/vm. The
 // exit status is 1 when a test failed or when a ring that VEDETTE_REQUIRE_RINGS
 // names did not run.
 package main

@@ -30,45 +30,45 @@ func TestVerdict(t *testing.T) {
 	}{
 		"all passed": {
 			verdict{summary: waiting, required: all, vm: vmResult{status: vmPassed, took: 5 * time.Second}, took: 9 * time.Second}, true,
-			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm passed in 5.0s\n" +
+			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm passed in 5.0s\n" +
 				"PASS  3 passed, 0 failed, 1 skipped on this host, 9.0s\n",
 		},
 		"vm not asked for": {
 			verdict{summary: waiting}, true,
 			"\nCould not run on this host:\n  1 test: only in guests: p.TestGuest\n" +
-				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm not asked for\n" +
+				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm not asked for\n" +
 				"PASS  3 passed, 0 failed, 1 skipped on this host, 0.0s\n",
 		},
 		"vm cannot run": {
 			verdict{summary: passed, vm: vmResult{status: vmCannotRun, reason: "no qemu"}}, true,
 			"\nCould not run on this host:\n  no qemu\n" +
-				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm could not run\n" +
+				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm could not run\n" +
 				"PASS  3 passed, 0 failed, 0 skipped on this host, 0.0s\n",
 		},
 		"vm cannot run and is required": {
 			verdict{summary: passed, required: all, vm: vmResult{status: vmCannotRun, reason: "no qemu"}}, false,
 			"\nCould not run on this host:\n  no qemu\n" +
-				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm could not run\n" +
+				"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm could not run\n" +
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring is required and did not run\n",
 		},
 		"vm failed": {
 			verdict{summary: passed, required: all, vm: vmResult{status: vmFailed}}, false,
-			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm FAILED\n" +
+			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm FAILED\n" +
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring failed\n",
 		},
 		"a required ring without tests": {
 			verdict{summary: report.Summary{Passed: 1, Ran: map[ring.Ring]int{ring.Plain: 1}}, required: []ring.Ring{ring.Native}}, false,
-			"\nRings: plain 1 ran, native 0 ran, reference 0 ran, server 0 ran, vm not asked for\n" +
+			"\nRings: plain 1 ran, native 0 ran, reference 0 ran, server 0 ran, debian 0 ran, vm not asked for\n" +
 				"FAIL  1 passed, 0 failed, 0 skipped on this host, 0.0s: the native ring is required and did not run\n",
 		},
 		"go test failed without a test": {
 			verdict{summary: passed, goTestExit: 1}, false,
-			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm not asked for\n" +
+			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm not asked for\n" +
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: go test ended with status 1\n",
 		},
 		"tests failed": {
 			verdict{summary: report.Summary{Failed: 2, Ran: ran, FailedPackages: []string{"m/p", "m/q"}}, goTestExit: 1}, false,
-			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, vm not asked for\n" +
+			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm not asked for\n" +
 				"FAIL  0 passed, 2 failed, 0 skipped on this host, 0.0s: 2 failed; failed packages: m/p, m/q\n",
 		},
 	}
@@ -103,7 +103,7 @@ func TestParseOptions(t *testing.T) {
 	_, err = parseOptions([]string{"-vm", "maybe"}, "")
 	assert.EqualError(t, err, `-vm: found "maybe", expected auto, always or never`)
 	_, err = parseOptions(nil, "bare")
-	assert.EqualError(t, err, `VEDETTE_REQUIRE_RINGS: found ring "bare", expected plain, native, vm, reference or server`)
+	assert.EqualError(t, err, `VEDETTE_REQUIRE_RINGS: found ring "bare", expected plain, native, vm, reference, server or debian`)
 }
 
 func TestNewVMResult(t *testing.T) {

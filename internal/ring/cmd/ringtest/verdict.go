@@ -95,6 +95,6 @@ func (v verdict) writeRings(w io.Writer) {
 		vmCannotRun: "could not run",
 	}[v.vm.status]
 	ran := v.summary.Ran
-	fmt.Fprintf(w, "\nRings: plain %d ran, native %d ran, reference %d ran, server %d ran, vm %s\n",
-		ran[ring.Plain], ran[ring.Native], ran[ring.Reference], ran[ring.Server], vm)
+	fmt.Fprintf(w, "\nRings: plain %d ran, native %d ran, reference %d ran, server %d ran, debian %d ran, vm %s\n",
+		ran[ring.Plain], ran[ring.Native], ran[ring.Reference], ran[ring.Server], ran[ring.Debian], vm)
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package repair
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+// insideSystemd is set where the test runs as a service of the container that it has booted.
+const insideSystemd = "VEDETTE_TEST_INSIDE_SYSTEMD"
+
+// testUnit runs the test in the container, and ends the container.
+const testUnit = `[Unit]
+After=cron.service ssh.service rsyslog.service
+Wants=cron.service ssh.service
+SuccessAction=poweroff
+FailureAction=poweroff
+[Service]
+Type=oneshot
+WorkingDirectory=/opt
+Environment=` + insideSystemd + `=1
+ExecStart=/opt/repair.test -test.v -test.run ^TestUnderSystemd$
+StandardOutput=file:/opt/output
+StandardError=inherit
+TimeoutStartSec=240
+[Install]
+WantedBy=multi-user.target
+`
+
+const longestContainer = 5 * time.Minute
+
+// TestUnderSystemd boots Debian with systemd in a container and repairs that.
+func TestUnderSystemd(t *testing.T) {
+	if os.Getenv(insideSystemd) != "" {
+		underSystemd(t)
+		return
+	}
+	ring.Require(t, ring.Debian)
+	root := filepath.Join(t.TempDir(), "root")
+	for _, command := range [][]string{
+		{"cp", "-a", ring.DebianRoot(t), root}, {"cp", os.Args[0], root + "/opt/repair.test"}, {"cp", "-r", "testdata", root + "/opt/testdata"},
+	} {
+		output, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+	writeText(t, root, "etc/systemd/system/vedette-test.service", testUnit)
+	wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants")
+	require.NoError(t, os.Symlink("/etc/systemd/system/vedette-test.service", filepath.Join(wants, "vedette-test.service")))
+	require.NoError(t, os.Remove(filepath.Join(wants, "rsyslog.service")))
+	ctx, cancel := context.WithTimeout(t.Context(), longestContainer)
+	defer cancel()
+	container := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--directory="+root, "--boot")
+	container.Cancel = func() error { return container.Process.Signal(os.Interrupt) }
+	container.WaitDelay = time.Minute
+	console, err := container.CombinedOutput()
+	output, readErr := os.ReadFile(filepath.Join(root, "opt/output"))
+	require.NoError(t, readErr, "%v: %s", err, console)
+	assert.Contains(t, string(output), "--- PASS: TestUnderSystemd", "%s", output)
+}
+
+// service tells whether a unit runs, and whether it is enabled.
+func service(t *testing.T, name string) string {
+	var words []string
+	for _, question := range []string{"is-active", "is-enabled"} {
+		output, _ := exec.Command("systemctl", question, name).CombinedOutput() // The exit status says the same.
+		words = append(words, strings.TrimSpace(string(output)))
+	}
+	return strings.Join(words, " ")
+}
+
+func underSystemd(t *testing.T) {
+	b := loadBaseline(t, "testdata/systemd.yaml", "systemd")
+	for _, tt := range []struct{ rule, unit, before, after, step string }{
+		{"masked", "cron.service", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
+		{"enabled", "rsyslog.service", "inactive disabled", "active enabled", "activated systemctl daemon-reload"},
+		{"sshd", "ssh.service", "active enabled", "active enabled", "activated systemctl reload ssh.service"},
+		{"journald", "systemd-journald.service", "active static", "active static", "activated systemctl restart systemd-journald.service"},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			require.Equal(t, tt.before, service(t, tt.unit))
+			require.Equal(t, baseline.Fail, verdict(t, "/", b, tt.rule))
+			var steps []string
+			r, _, err := open("/", func(what string) { steps = append(steps, what) })
+			require.NoError(t, err)
+			report, err := r.Fix(t.Context(), b, Options{Rules: []string{tt.rule}})
+			require.NoError(t, err)
+			require.Equal(t, Fixed, report.Rules[0].Result, report.Rules[0].Reason)
+			assert.Contains(t, steps, tt.step)
+			assert.Equal(t, tt.after, service(t, tt.unit))
+			_, err = r.Rollback(Back{Transaction: report.Transaction})
+			require.NoError(t, err)
+			require.NoError(t, r.Close())
+			assert.Equal(t, tt.before, service(t, tt.unit))
+			require.Equal(t, baseline.Fail, verdict(t, "/", b, tt.rule))
+		})
+	}
+}
