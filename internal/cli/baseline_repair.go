@@ -20,6 +20,8 @@ import (
 // confirmWithin is how long what could lock people out waits to be confirmed.
 const confirmWithin = 10 * time.Minute
 
+const confirmFlag = "confirm-within"
+
 // rootFlag adds the flag for another host than this one.
 func rootFlag(command *cobra.Command, root *string) {
 	command.Flags().StringVar(root, "root", "/", "work on the host whose root `directory` this is, such as an image")
@@ -72,6 +74,10 @@ func (c *baselineCommand) fix() *cobra.Command {
 				return err
 			}
 			o.Waivers, o.Now, o.Language = loaded.Waivers, time.Now(), c.language
+			// Nobody is locked out of a host that does not run, and an image is gone when the time is over.
+			if root != "/" && !cmd.Flags().Changed(confirmFlag) {
+				o.Confirm = 0
+			}
 			var report *repair.Report
 			err = c.with(cmd, root, func(r *repair.Repairer) error {
 				report, err = r.Fix(cmd.Context(), b, o)
@@ -95,7 +101,7 @@ func (c *baselineCommand) fix() *cobra.Command {
 	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
 	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "show what would be changed, and change nothing")
-	flags.DurationVar(&o.Confirm, "confirm-within", confirmWithin, "take back what could lock people out unless it is confirmed in this `time`; 0 for no need to")
+	flags.DurationVar(&o.Confirm, confirmFlag, confirmWithin, "take back what could lock people out unless it is confirmed in this `time`; 0 for no need to, as with --root")
 	return command
 }
 

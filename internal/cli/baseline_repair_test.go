@@ -115,7 +115,7 @@ func maxDays(t *testing.T, root string) string {
 
 func TestBaselineFixIsConfirmed(t *testing.T) {
 	root, line := fixHost(t)
-	stdout, _, err := execute(t, host(), line("fix", "own", "--rule", "age")...)
+	stdout, _, err := execute(t, host(), line("fix", "own", "--rule", "age", "--confirm-within", "10m")...)
 	require.NoError(t, err)
 	assert.Contains(t, stdout, "It could lock people out and is taken back at ")
 	_, _, err = execute(t, host(), line("confirm")...)
@@ -136,6 +136,18 @@ func TestBaselineFixIsTakenBackByItself(t *testing.T) {
 	stdout, _, err := execute(t, host(), line("transactions")...)
 	require.NoError(t, err)
 	assert.Contains(t, stdout, "age   rolled back by")
+}
+
+// TestBaselineFixOfAnImageWaitsForNobody has accounts changed of a host that does not run.
+func TestBaselineFixOfAnImageWaitsForNobody(t *testing.T) {
+	root, line := fixHost(t)
+	stdout, _, err := execute(t, host(), line("fix", "own", "--rule", "age")...)
+	require.NoError(t, err)
+	assert.NotContains(t, stdout, "taken back at")
+	stdout, _, err = execute(t, host(), line("transactions")...)
+	require.NoError(t, err)
+	assert.Contains(t, stdout, "committed")
+	assert.Equal(t, "90", maxDays(t, root))
 }
 
 func TestBaselineRepairCommandsRefuse(t *testing.T) {

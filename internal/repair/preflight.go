@@ -198,7 +198,7 @@ func (s *stage) check(changes []Change) error {
 			continue
 		}
 		// Where the program is not installed nobody reads the file.
-		if _, err := s.repairer.run(check.program, check.args...); err != nil && !errors.Is(err, errNoProgram) {
+		if err := s.ask(check.program, check.args); err != nil && !errors.Is(err, errNoProgram) {
 			return fmt.Errorf("the host would not take it: %w", err)
 		}
 	}
@@ -208,6 +208,22 @@ func (s *stage) check(changes []Change) error {
 		}
 	}
 	return s.checkAccess()
+}
+
+// sshdRuntime is a directory that sshd wants to have even for a check, and that the service makes when it starts.
+const sshdRuntime = "/run/sshd"
+
+// ask runs a program that checks. What it needs for that is there meanwhile.
+func (s *stage) ask(program string, args []string) error {
+	r := s.repairer
+	if program == "sshd" {
+		full := r.root.full(sshdRuntime)
+		if err := os.Mkdir(full, directoryMode); err == nil {
+			defer func() { _ = os.Remove(full) }() // The service may have started meanwhile and use it.
+		}
+	}
+	_, err := r.run(program, args...)
+	return err
 }
 
 // moduleDirs are where PAM's modules are.
