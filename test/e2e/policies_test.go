@@ -81,6 +81,7 @@ func TestPolicyKeepsAnIntruderOut(t *testing.T) {
 	p := newPlace(t)
 	p.write("audit")
 	a := startAgent(t, "--set=extensions.enforcement.policies.directories=["+p.policies+"]",
+		"--set=extensions.enforcement.policies.protect_agent=false", // which would refuse the signal that ends it here
 		"--set=extensions.enforcement.policies.on_stop=release", "--set=extensions.enforcement.policies.reload_interval=1s", "--set=extensions.enforcement.state_directory="+p.state)
 	intrude := func() error { return exec.Command("sh", "-c", "echo evil >> "+p.file).Run() }
 

@@ -147,8 +147,11 @@ func (c *compiler) paths() []string {
 		paths, except := files(r.Rule)
 		for _, p := range slices.Concat(paths, except) {
 			all[p.Base] = true
-			if p.Kind == policy.Tree {
-				for _, place := range c.mounts.below(p.Base) {
+			if p.Kind == policy.Exact {
+				continue
+			}
+			for _, place := range c.mounts.below(p.Base) {
+				if p.Matches(place) {
 					all[place] = true
 				}
 			}
