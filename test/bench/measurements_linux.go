@@ -74,6 +74,22 @@ func measurements() []measurement {
 		{"elastic", elastic, []declaration{
 			{"elastic_rate", "document rate, of that of a bare loop", "ratio", atLeast(0.8)},
 		}},
+		{"enforcement", enforcement, []declaration{
+			{"enforce_exec", "policies: fork+exec, ten and none", "ratio", atMost(1.03)},
+			{"enforce_open", "policies: open+close for reading, the same", "ratio", atMost(1.03)},
+			{"enforce_open_write", "policies: open+close for writing, the same", "ratio", atMost(1.03)},
+			{"enforce_exec_policies", "ten policies and an empty set: fork+exec", "ratio", atMost(1.03)},
+			{"enforce_open_policies", "  open+close for reading", "ratio", atMost(1.03)},
+			{"enforce_open_write_policies", "  open+close for writing", "ratio", atMost(1.03)},
+			{"enforce_exec_many", "10,000 paths and ten: fork+exec", "ratio", atMost(1.1)},
+			{"enforce_open_many", "  open+close for reading", "ratio", atMost(1.1)},
+			{"enforce_open_write_many", "  open+close for writing", "ratio", atMost(1.1)},
+			{"enforce_hook", "a security hook, median of all", "ns", goal{}},
+			{"enforce_hook_open", "  opening a file", "ns", goal{}},
+			{"enforce_hook_exec", "  running a program", "ns", goal{}},
+			{"enforce_hook_rename", "  renaming", "ns", goal{}},
+			{"enforce_maps", "memory for 1,000 protected files", "KiB", goal{}},
+		}},
 		{"resident", resident, []declaration{
 			{"memory_idle", "resident memory after the start", "MiB", atMost(128)},
 			{"memory_busy", "resident memory after 10,000 processes", "MiB", atMost(128)},

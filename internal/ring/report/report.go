@@ -217,7 +217,7 @@ func (rec *Recorder) finish(t *Test) {
 }
 
 func (rec *Recorder) endPackage(e Event) {
-	rec.failUnfinished(e.Package)
+	rec.endUnfinished(e.Package, Outcome(e.Action))
 	p := Package{Name: e.Package, Outcome: Outcome(e.Action), Output: rec.output[e.Package]}
 	delete(rec.output, e.Package)
 	rec.Packages = append(rec.Packages, p)
@@ -236,8 +236,9 @@ func (rec *Recorder) Close(pkg string) {
 	}
 }
 
-// failUnfinished ends the tests that a dead test binary left running.
-func (rec *Recorder) failUnfinished(pkg string) {
+// endUnfinished ends what is still running in a package that has ended: tests that a dead test binary left, and benchmarks, which
+// say nothing more than their figures when all is well.
+func (rec *Recorder) endUnfinished(pkg string, ended Outcome) {
 	var rest []string
 	for _, key := range rec.order {
 		t, ok := rec.running[key]
@@ -245,6 +246,9 @@ func (rec *Recorder) failUnfinished(pkg string) {
 		case !ok:
 		case t.Package != pkg:
 			rest = append(rest, key)
+		case ended == Pass && strings.HasPrefix(t.Name, "Benchmark"):
+			t.Outcome = Pass
+			rec.finish(t)
 		default:
 			t.Outcome, t.Reason = Fail, "did not finish"
 			rec.finish(t)

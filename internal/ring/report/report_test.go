@@ -73,6 +73,18 @@ func TestDeadPackageFailsItsUnfinishedTests(t *testing.T) {
 	assert.Equal(t, Test{Package: "p", Name: "TestB", Outcome: Fail, Ring: ring.Plain, Reason: "did not finish"}, rec.Tests[1])
 }
 
+func TestBenchmarksEndWithTheirPackage(t *testing.T) {
+	rec := &Recorder{}
+	for _, pkg := range []string{"p", "dead"} {
+		rec.Add(Event{Action: "run", Package: pkg, Test: "BenchmarkA"})
+	}
+	rec.Add(Event{Action: "run", Package: "p", Test: "TestB"})
+	rec.Add(Event{Action: "pass", Package: "p"})
+	rec.Add(Event{Action: "fail", Package: "dead"})
+	assert.Equal(t, []Outcome{Pass, Fail, Fail}, []Outcome{rec.Tests[0].Outcome, rec.Tests[1].Outcome, rec.Tests[2].Outcome})
+	assert.Equal(t, "TestB", rec.Tests[1].Name)
+}
+
 func TestCloseFailsAPackageThatHasNotEnded(t *testing.T) {
 	rec := &Recorder{}
 	rec.Add(Event{Action: "run", Package: "dead", Test: "TestA"})
