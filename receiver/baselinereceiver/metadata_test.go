@@ -11,12 +11,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componenttest"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vedette-sec/vedette/internal/baselines"
 	"github.com/vedette-sec/vedette/internal/hostid"
+	"github.com/vedette-sec/vedette/internal/metadatatest"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 	"github.com/vedette-sec/vedette/receiver/baselinereceiver/internal/metadata"
 )
@@ -27,41 +26,16 @@ type described struct {
 	Attributes                   []string
 }
 
-// TestMetadata compares metadata.yaml with what the component says and measures.
 func TestMetadata(t *testing.T) {
+	metadatatest.Check(t, "receiver", NewFactory(), metadata.NewTelemetryBuilder)
+}
+
+// TestMetrics compares metadata.yaml with the metrics that are made.
+func TestMetrics(t *testing.T) {
 	text, err := os.ReadFile("metadata.yaml")
 	require.NoError(t, err)
-	var want struct {
-		Type   string
-		Status struct {
-			Class     string
-			Stability map[string][]string
-		}
-		Metrics   map[string]described
-		Telemetry struct{ Metrics map[string]described }
-	}
+	var want struct{ Metrics map[string]described }
 	require.NoError(t, yaml.Unmarshal(text, &want))
-	factory := NewFactory()
-	assert.Equal(t, want.Type, factory.Type().String())
-	assert.Equal(t, "receiver", want.Status.Class)
-	assert.Equal(t, map[string][]string{"alpha": {"logs", "metrics"}}, want.Status.Stability)
-	assert.Equal(t, component.StabilityLevelAlpha, factory.LogsStability())
-	assert.Equal(t, component.StabilityLevelAlpha, factory.MetricsStability())
-	assert.Equal(t, component.StabilityLevelUndefined, factory.TracesStability())
-
-	tel := componenttest.NewTelemetry()
-	defer func() { require.NoError(t, tel.Shutdown(t.Context())) }()
-	b, err := metadata.NewTelemetryBuilder(tel.NewTelemetrySettings())
-	require.NoError(t, err)
-	b.ReceiverBaselineScans.Add(t.Context(), 1)
-	assert.Len(t, want.Telemetry.Metrics, 1)
-	for name, m := range want.Telemetry.Metrics {
-		have, err := tel.GetMetric("otelcol_" + name)
-		require.NoError(t, err)
-		assert.Equal(t, m.Description+" [Alpha]", have.Description)
-		assert.Equal(t, m.Unit, have.Unit)
-	}
-
 	rule := &baseline.Rule{ID: "a", Severity: baseline.High}
 	report := &baseline.Report{Baseline: &baseline.Baseline{ID: "x"}, Results: []*baseline.Result{{Rule: rule, Verdict: baseline.Pass}}}
 	f := &finding{subject: &subject{}, report: report, approval: &baselines.Approval{}}

@@ -148,7 +148,8 @@ func (e *Enforcer) dropOthers() error {
 }
 
 // Release takes down all that agents left in force with this directory of pins, for an agent that was started in this way or
-// somebody with this token. It is no error where there is nothing, but ErrInUse where an agent is at work, and ErrLocked.
+// somebody with this token. It is no error where there is nothing, but ErrInUse where an agent is at work, after as long as the
+// kernel may take to end one that was killed, and ErrLocked.
 func Release(pins, started, token string) error {
 	return takeDown(pins, func(dir string) error {
 		h, err := readHandover(dir)
@@ -170,7 +171,7 @@ func takeDown(pins string, may func(dir string) error) error {
 	if _, err := os.Stat(pins); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil // who may not look has put nothing there
 	}
-	claimed, err := claim(pins, 0)
+	claimed, err := claim(pins, claimTime)
 	if err != nil {
 		return fmt.Errorf("take down what is in force: %w", err)
 	}
