@@ -6,7 +6,7 @@
 #ifndef VEDETTE_ENFORCE_FILES_H
 #define VEDETTE_ENFORCE_FILES_H
 
-#include "enforce_judge.h"
+#include "enforce_sockets.h"
 #include "enforce_lineage.h"
 
 #define EPERM 1
@@ -168,6 +168,8 @@ int guard_file_permission(void *ctx)
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
 
+	if (type == S_IFSOCK)
+		return is_cut((u64)inode) ? -EPERM : 0;
 	if ((type != S_IFREG && type != S_IFDIR) || is_kernel())
 		return 0;
 	if (mask & MAY_WRITE)
@@ -378,6 +380,7 @@ int forget_inode(void *ctx)
 	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
 	struct label_key key = {.generation = current_generation()};
 
+	forget_socket(inode);
 	if (BPF_CORE_READ(inode, i_nlink) || !sb || !key.generation)
 		return 0;
 	key.device = BPF_CORE_READ(sb, s_dev);

@@ -24,6 +24,7 @@
 #define OP_RUN 13
 #define OP_CONNECT 14
 #define OP_BIND 15
+#define OP_ACCEPT 16
 #define OP_MODULES 17
 #define OP_BPF 18
 #define OP_KEXEC 19

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Connecting, binding and sending, with addresses of the internet protocols. */
+/* Connecting, binding, sending and accepting, with addresses of the internet protocols. */
 #ifndef VEDETTE_ENFORCE_NETWORK_H
 #define VEDETTE_ENFORCE_NETWORK_H
 
@@ -113,22 +113,28 @@ static __always_inline struct peer read_address(struct socket *socket, void *add
 	return peer;
 }
 
-static __always_inline int judge_socket(void *ctx, u64 address, u32 operation, u32 hook)
+static __always_inline u32 judge_peer(struct peer *peer, u64 act)
 {
 	u64 who = bpf_get_current_task();
-	struct peer peer;
 	u32 judged;
+
+	if (!peer->family)
+		return 0;
+	if (bpf_map_update_elem(&peers, &who, peer, BPF_ANY))
+		return JUDGED_REFUSED; /* what cannot be judged is not allowed */
+	judged = judge_address(act);
+	bpf_map_delete_elem(&peers, &who);
+	return judged;
+}
+
+static __always_inline int judge_socket(void *ctx, u64 address, u32 operation, u32 hook)
+{
+	struct peer peer;
 
 	if (!address || !current_generation() || is_kernel())
 		return 0;
 	peer = read_address((void *)argument(ctx, 0), (void *)address);
-	if (!peer.family)
-		return 0;
-	if (bpf_map_update_elem(&peers, &who, &peer, BPF_ANY))
-		return -EPERM; /* what cannot be judged is not allowed */
-	judged = judge_address(ACT(operation, hook));
-	bpf_map_delete_elem(&peers, &who);
-	return refuse(judged);
+	return refuse(judge_peer(&peer, ACT(operation, hook)));
 }
 
 SEC("lsm/socket_connect")
@@ -143,14 +149,71 @@ int guard_socket_bind(void *ctx)
 	return judge_socket(ctx, argument(ctx, 1), OP_BIND, HOOK_SOCKET_BIND);
 }
 
+static __always_inline u64 inode_of_socket(struct socket *socket)
+{
+	return (u64)BPF_CORE_READ(socket, file, f_inode);
+}
+
 /* A datagram may have an address of its own. */
 SEC("lsm/socket_sendmsg")
 int guard_socket_sendmsg(void *ctx)
 {
 	struct msghdr *message = (void *)argument(ctx, 1);
 
+	if (is_cut(inode_of_socket((void *)argument(ctx, 0))))
+		return -EPERM;
 	return judge_socket(ctx, (u64)BPF_CORE_READ(message, msg_name), OP_CONNECT,
 			    HOOK_SOCKET_SENDMSG);
+}
+
+/* Where the connection comes from; the family is 0 where it is none of the internet protocols. */
+static __always_inline struct peer read_peer(struct sock *sk)
+{
+	struct peer peer = {.protocol = BPF_CORE_READ(sk, sk_protocol)};
+	u32 words[4] = {0, 0, MAPPED_PREFIX, BPF_CORE_READ(sk, __sk_common.skc_daddr)};
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+
+	if (family == AF_INET6)
+		BPF_CORE_READ_INTO(&words, sk, __sk_common.skc_v6_daddr);
+	else if (family != AF_INET)
+		return peer;
+	__builtin_memcpy(peer.address, words, sizeof(words));
+	peer.family = words[0] || words[1] || words[2] != MAPPED_PREFIX ? AF_INET6 : AF_INET;
+	peer.port = port >> 8 | port << 8;
+	return peer;
+}
+
+/*
+ * Who accepts a connection from whom is known when the call can no more be refused: not before the
+ * connection is taken from those that wait, and another thread may take it first. The caller gets a
+ * socket that is good for nothing.
+ */
+SEC("lsm/sock_graft")
+int guard_sock_graft(void *ctx)
+{
+	u64 inode = inode_of_socket((void *)argument(ctx, 1));
+	struct peer peer;
+
+	if (!inode || !current_generation() || is_kernel() || !is_judged(OP_ACCEPT, NO_OPERATION))
+		return 0;
+	peer = read_peer((void *)argument(ctx, 0));
+	if (judge_peer(&peer, ACT(OP_ACCEPT, HOOK_SOCK_GRAFT)) & JUDGED_REFUSED)
+		cut_socket(inode);
+	return 0;
+}
+
+SEC("lsm/socket_recvmsg")
+int guard_socket_recvmsg(void *ctx)
+{
+	return is_cut(inode_of_socket((void *)argument(ctx, 0))) ? -EPERM : 0;
+}
+
+/* What has arrived can be mapped by an option. */
+SEC("lsm/socket_getsockopt")
+int guard_socket_getsockopt(void *ctx)
+{
+	return is_cut(inode_of_socket((void *)argument(ctx, 0))) ? -EPERM : 0;
 }
 
 #endif

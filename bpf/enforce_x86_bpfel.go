@@ -121,7 +121,8 @@ const (
 	EnforceHookHOOK_SOCKET_SENDMSG      EnforceHook = 39
 	EnforceHookHOOK_BPF_MAP             EnforceHook = 40
 	EnforceHookHOOK_BPF_PROG            EnforceHook = 41
-	EnforceHookHOOKS                    EnforceHook = 42
+	EnforceHookHOOK_SOCK_GRAFT          EnforceHook = 42
+	EnforceHookHOOKS                    EnforceHook = 43
 )
 
 type EnforceInodeKey struct {
@@ -296,6 +297,7 @@ type EnforceVerdict struct {
 const (
 	EnforceMapActive                       = "active"
 	EnforceMapAutomata                     = "automata"
+	EnforceMapCutSockets                   = "cut_sockets"
 	EnforceMapEndpoints                    = "endpoints"
 	EnforceMapExecs                        = "execs"
 	EnforceMapGivens                       = "givens"
@@ -360,8 +362,11 @@ const (
 	EnforceProgGuardSbPivotroot            = "guard_sb_pivotroot"
 	EnforceProgGuardSbRemount              = "guard_sb_remount"
 	EnforceProgGuardSbUmount               = "guard_sb_umount"
+	EnforceProgGuardSockGraft              = "guard_sock_graft"
 	EnforceProgGuardSocketBind             = "guard_socket_bind"
 	EnforceProgGuardSocketConnect          = "guard_socket_connect"
+	EnforceProgGuardSocketGetsockopt       = "guard_socket_getsockopt"
+	EnforceProgGuardSocketRecvmsg          = "guard_socket_recvmsg"
 	EnforceProgGuardSocketSendmsg          = "guard_socket_sendmsg"
 	EnforceProgGuardTaskKill               = "guard_task_kill"
 	EnforceProgGuardTaskSetioprio          = "guard_task_setioprio"
@@ -457,8 +462,11 @@ type EnforceProgramSpecs struct {
 	GuardSbPivotroot            *ebpf.ProgramSpec `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.ProgramSpec `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.ProgramSpec `ebpf:"guard_sb_umount"`
+	GuardSockGraft              *ebpf.ProgramSpec `ebpf:"guard_sock_graft"`
 	GuardSocketBind             *ebpf.ProgramSpec `ebpf:"guard_socket_bind"`
 	GuardSocketConnect          *ebpf.ProgramSpec `ebpf:"guard_socket_connect"`
+	GuardSocketGetsockopt       *ebpf.ProgramSpec `ebpf:"guard_socket_getsockopt"`
+	GuardSocketRecvmsg          *ebpf.ProgramSpec `ebpf:"guard_socket_recvmsg"`
 	GuardSocketSendmsg          *ebpf.ProgramSpec `ebpf:"guard_socket_sendmsg"`
 	GuardTaskKill               *ebpf.ProgramSpec `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio          *ebpf.ProgramSpec `ebpf:"guard_task_setioprio"`
@@ -473,6 +481,7 @@ type EnforceProgramSpecs struct {
 type EnforceMapSpecs struct {
 	Active     *ebpf.MapSpec `ebpf:"active"`
 	Automata   *ebpf.MapSpec `ebpf:"automata"`
+	CutSockets *ebpf.MapSpec `ebpf:"cut_sockets"`
 	Endpoints  *ebpf.MapSpec `ebpf:"endpoints"`
 	Execs      *ebpf.MapSpec `ebpf:"execs"`
 	Givens     *ebpf.MapSpec `ebpf:"givens"`
@@ -526,6 +535,7 @@ func (o *EnforceObjects) Close() error {
 type EnforceMaps struct {
 	Active     *ebpf.Map `ebpf:"active"`
 	Automata   *ebpf.Map `ebpf:"automata"`
+	CutSockets *ebpf.Map `ebpf:"cut_sockets"`
 	Endpoints  *ebpf.Map `ebpf:"endpoints"`
 	Execs      *ebpf.Map `ebpf:"execs"`
 	Givens     *ebpf.Map `ebpf:"givens"`
@@ -553,6 +563,7 @@ func (m *EnforceMaps) Close() error {
 	return _EnforceClose(
 		m.Active,
 		m.Automata,
+		m.CutSockets,
 		m.Endpoints,
 		m.Execs,
 		m.Givens,
@@ -632,8 +643,11 @@ type EnforcePrograms struct {
 	GuardSbPivotroot            *ebpf.Program `ebpf:"guard_sb_pivotroot"`
 	GuardSbRemount              *ebpf.Program `ebpf:"guard_sb_remount"`
 	GuardSbUmount               *ebpf.Program `ebpf:"guard_sb_umount"`
+	GuardSockGraft              *ebpf.Program `ebpf:"guard_sock_graft"`
 	GuardSocketBind             *ebpf.Program `ebpf:"guard_socket_bind"`
 	GuardSocketConnect          *ebpf.Program `ebpf:"guard_socket_connect"`
+	GuardSocketGetsockopt       *ebpf.Program `ebpf:"guard_socket_getsockopt"`
+	GuardSocketRecvmsg          *ebpf.Program `ebpf:"guard_socket_recvmsg"`
 	GuardSocketSendmsg          *ebpf.Program `ebpf:"guard_socket_sendmsg"`
 	GuardTaskKill               *ebpf.Program `ebpf:"guard_task_kill"`
 	GuardTaskSetioprio          *ebpf.Program `ebpf:"guard_task_setioprio"`
@@ -687,8 +701,11 @@ func (p *EnforcePrograms) Close() error {
 		p.GuardSbPivotroot,
 		p.GuardSbRemount,
 		p.GuardSbUmount,
+		p.GuardSockGraft,
 		p.GuardSocketBind,
 		p.GuardSocketConnect,
+		p.GuardSocketGetsockopt,
+		p.GuardSocketRecvmsg,
 		p.GuardSocketSendmsg,
 		p.GuardTaskKill,
 		p.GuardTaskSetioprio,

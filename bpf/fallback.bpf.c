@@ -6,7 +6,7 @@
  * on a protected process or on the kernel, or runs what exists in memory only, is killed at the
  * earliest hook there is. Files are judged in user space, by what is kept here of every process.
  */
-#include "fallback.h"
+#include "fallback_network.h"
 
 /* What the object's type information would not have otherwise: a map only points to its type. */
 const struct tables *layout_of_tables __attribute__((unused));
@@ -19,121 +19,6 @@ const struct {
 	enum task_flags task_flags;
 	enum program_value program_value;
 } abi __attribute__((unused));
-
-/* Addresses. */
-
-/* 1 or 0, without branches, as all that is done for many entries. */
-static __always_inline u64 contains(const struct endpoint *e, const struct verdict *v)
-{
-	u64 differ = (v->address[0] & e->mask[0]) ^ e->address[0];
-
-	differ |= (v->address[1] & e->mask[1]) ^ e->address[1];
-	differ |= (v->family ^ e->family) & e->family_mask;
-	differ |= (v->protocol ^ e->protocol) & e->protocol_mask;
-	/* Below the first port, or above the last, the difference has its highest bit set. */
-	differ |= ((u64)v->port - e->first_port) >> 63;
-	differ |= ((u64)e->last_port - v->port) >> 63;
-	return 1 & ~any(differ);
-}
-
-static __always_inline u64 rules_naming(struct tables *t, const struct verdict *v)
-{
-	u64 rules = 0;
-
-	for (u32 i = 0; i < ENDPOINTS; i++) {
-		const struct endpoint *e = &t->endpoints[i];
-
-		if (i >= t->endpoint_count)
-			break;
-		rules |= contains(e, v) << (e->rule & (RULES - 1));
-	}
-	return rules;
-}
-
-static __always_inline int judge_address(struct verdict *v)
-{
-	struct tables *t = tables_in_force();
-	struct actor actor;
-	u64 about, named;
-
-	if (!t)
-		return 1;
-	about = t->by_operation[v->operation];
-	if (!about)
-		return 1;
-	named = rules_naming(t, v);
-	find_actor(&actor);
-	return !tell(t, v, forbidding(t, about & (named | t->only), named & t->only, &actor));
-}
-
-static __always_inline u8 protocol_of(struct bpf_sock_addr *ctx)
-{
-	return ctx->type == SOCK_STREAM ? IPPROTO_TCP : ctx->protocol;
-}
-
-static __always_inline int judge_ip4(struct bpf_sock_addr *ctx, u8 operation, u8 hook)
-{
-	struct verdict v = {.operation = operation, .hook = hook, .family = AF_INET};
-	u32 address = ctx->user_ip4;
-
-	v.port = bpf_ntohs(ctx->user_port);
-	v.protocol = protocol_of(ctx);
-	__builtin_memcpy(v.address, &address, sizeof(address));
-	return judge_address(&v);
-}
-
-/* An IPv4 address that is mapped into IPv6 counts as what it is. */
-static __always_inline int judge_ip6(struct bpf_sock_addr *ctx, u8 operation, u8 hook)
-{
-	u32 words[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
-	struct verdict v = {.operation = operation, .hook = hook, .family = AF_INET6};
-
-	v.port = bpf_ntohs(ctx->user_port);
-	v.protocol = protocol_of(ctx);
-	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff)) {
-		v.family = AF_INET;
-		__builtin_memcpy(v.address, &words[3], sizeof(words[3]));
-	} else {
-		__builtin_memcpy(v.address, words, sizeof(words));
-	}
-	return judge_address(&v);
-}
-
-SEC("cgroup/connect4")
-int judge_connect4(struct bpf_sock_addr *ctx)
-{
-	return judge_ip4(ctx, OPERATION_CONNECT, HOOK_SOCKET_CONNECT);
-}
-
-SEC("cgroup/connect6")
-int judge_connect6(struct bpf_sock_addr *ctx)
-{
-	return judge_ip6(ctx, OPERATION_CONNECT, HOOK_SOCKET_CONNECT);
-}
-
-SEC("cgroup/sendmsg4")
-int judge_sendmsg4(struct bpf_sock_addr *ctx)
-{
-	return judge_ip4(ctx, OPERATION_CONNECT, HOOK_SOCKET_SENDMSG);
-}
-
-SEC("cgroup/sendmsg6")
-int judge_sendmsg6(struct bpf_sock_addr *ctx)
-{
-	return judge_ip6(ctx, OPERATION_CONNECT, HOOK_SOCKET_SENDMSG);
-}
-
-SEC("cgroup/bind4")
-int judge_bind4(struct bpf_sock_addr *ctx)
-{
-	return judge_ip4(ctx, OPERATION_BIND, HOOK_SOCKET_BIND);
-}
-
-SEC("cgroup/bind6")
-int judge_bind6(struct bpf_sock_addr *ctx)
-{
-	return judge_ip6(ctx, OPERATION_BIND, HOOK_SOCKET_BIND);
-}
 
 /* What processes are. */
 

@@ -52,6 +52,7 @@ enum operation {
 	OPERATION_RUN = 13,
 	OPERATION_CONNECT = 14,
 	OPERATION_BIND = 15,
+	OPERATION_ACCEPT = 16,
 	OPERATION_MODULES = 17,
 	OPERATION_BPF = 18,
 	OPERATION_KEXEC = 19,
@@ -68,6 +69,7 @@ enum hook {
 	HOOK_EXEC = 4,
 	HOOK_SIGNAL = 5,
 	HOOK_CALL = 6, /* a system call, whose operation says the rest */
+	HOOK_INGRESS = 7, /* a packet to a socket that listens */
 };
 
 struct endpoint {
@@ -126,6 +128,14 @@ struct task_state {
 	u64 cgroup; /* these three as they were at the end */
 	u32 euid;
 	u32 flags;
+	u8 comm[COMM];
+};
+
+/* Who called listen(2), as it was then. */
+struct listener {
+	u64 cgroup;
+	u32 tgid;
+	u32 euid;
 	u8 comm[COMM];
 };
 
@@ -296,13 +306,9 @@ static __always_inline u32 effective_uid(void)
 	return BPF_CORE_READ(task, cred, euid.val);
 }
 
-static __always_inline void find_actor(struct actor *actor)
+static __always_inline void fill_actor(struct actor *actor, const struct task_state *state,
+				       const struct cgroup_place *place)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	u64 cgroup = bpf_get_current_cgroup_id();
-	struct task_state *state = bpf_map_lookup_elem(&tasks, &tgid);
-	struct cgroup_place *place = bpf_map_lookup_elem(&cgroups, &cgroup);
-
 	__builtin_memset(actor, 0, sizeof(*actor));
 	if (state) {
 		actor->flags = state->flags;
@@ -315,6 +321,15 @@ static __always_inline void find_actor(struct actor *actor)
 		actor->units = place->units;
 		actor->containers = place->containers;
 	}
+}
+
+static __always_inline void find_actor(struct actor *actor)
+{
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u64 cgroup = bpf_get_current_cgroup_id();
+
+	fill_actor(actor, bpf_map_lookup_elem(&tasks, &tgid),
+		   bpf_map_lookup_elem(&cgroups, &cgroup));
 	actor->euid = effective_uid();
 }
 
@@ -402,12 +417,10 @@ static __always_inline struct switches *the_switches(void)
 	return bpf_map_lookup_elem(&switched, &zero);
 }
 
-/* Completes and sends a verdict. True where the act is to be refused: whether it could be told or not. */
-static __always_inline bool tell(struct tables *t, struct verdict *v, u64 denying)
+/* Sends a verdict that says who acted. True where the act is to be refused: whether it could be told or not. */
+static __always_inline bool send(struct tables *t, struct verdict *v, u64 denying)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct switches *switches = the_switches();
-	u64 id = bpf_get_current_pid_tgid();
 	u64 enforced = t->enforce;
 
 	if (!denying || !switches)
@@ -418,15 +431,26 @@ static __always_inline bool tell(struct tables *t, struct verdict *v, u64 denyin
 	v->audited = denying & ~enforced;
 	v->generation = t->generation;
 	v->time = bpf_ktime_get_boot_ns();
+	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
+		__sync_fetch_and_add(&switches->lost, 1);
+	return v->denied != 0;
+}
+
+/* The same of an act of the current task. */
+static __always_inline bool tell(struct tables *t, struct verdict *v, u64 denying)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 id = bpf_get_current_pid_tgid();
+
+	if (!denying)
+		return false;
 	v->tgid = id >> 32;
 	v->tid = id;
 	v->start_time = BPF_CORE_READ(task, group_leader, start_boottime);
 	v->euid = effective_uid();
 	v->cgroup = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(v->comm, sizeof(v->comm));
-	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
-		__sync_fetch_and_add(&switches->lost, 1);
-	return v->denied != 0;
+	return send(t, v, denying);
 }
 
 #endif

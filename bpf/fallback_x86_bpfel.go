@@ -49,7 +49,16 @@ const (
 	FallbackHookHOOK_EXEC           FallbackHook = 4
 	FallbackHookHOOK_SIGNAL         FallbackHook = 5
 	FallbackHookHOOK_CALL           FallbackHook = 6
+	FallbackHookHOOK_INGRESS        FallbackHook = 7
 )
+
+type FallbackListener struct {
+	_      structs.HostLayout
+	Cgroup uint64
+	Tgid   uint32
+	Euid   uint32
+	Comm   [16]uint8
+}
 
 type FallbackOperation uint32
 
@@ -61,6 +70,7 @@ const (
 	FallbackOperationOPERATION_RUN           FallbackOperation = 13
 	FallbackOperationOPERATION_CONNECT       FallbackOperation = 14
 	FallbackOperationOPERATION_BIND          FallbackOperation = 15
+	FallbackOperationOPERATION_ACCEPT        FallbackOperation = 16
 	FallbackOperationOPERATION_MODULES       FallbackOperation = 17
 	FallbackOperationOPERATION_BPF           FallbackOperation = 18
 	FallbackOperationOPERATION_KEXEC         FallbackOperation = 19
@@ -200,6 +210,7 @@ const (
 	FallbackMapContainers            = "containers"
 	FallbackMapEnded                 = "ended"
 	FallbackMapInForce               = "in_force"
+	FallbackMapListeners             = "listeners"
 	FallbackMapPrograms              = "programs"
 	FallbackMapScripts               = "scripts"
 	FallbackMapSwitched              = "switched"
@@ -234,11 +245,14 @@ const (
 	FallbackProgJudgeBind6           = "judge_bind6"
 	FallbackProgJudgeConnect4        = "judge_connect4"
 	FallbackProgJudgeConnect6        = "judge_connect6"
+	FallbackProgJudgeIngress         = "judge_ingress"
 	FallbackProgJudgeSendmsg4        = "judge_sendmsg4"
 	FallbackProgJudgeSendmsg6        = "judge_sendmsg6"
+	FallbackProgNameSocket           = "name_socket"
 	FallbackProgScriptExitExecve     = "script_exit_execve"
 	FallbackProgScriptExitExecveat   = "script_exit_execveat"
 	FallbackProgSignalSent           = "signal_sent"
+	FallbackProgSocketListens        = "socket_listens"
 	FallbackProgTaskEnded            = "task_ended"
 	FallbackProgTaskForked           = "task_forked"
 	FallbackProgTaskRan              = "task_ran"
@@ -317,11 +331,14 @@ type FallbackProgramSpecs struct {
 	JudgeBind6           *ebpf.ProgramSpec `ebpf:"judge_bind6"`
 	JudgeConnect4        *ebpf.ProgramSpec `ebpf:"judge_connect4"`
 	JudgeConnect6        *ebpf.ProgramSpec `ebpf:"judge_connect6"`
+	JudgeIngress         *ebpf.ProgramSpec `ebpf:"judge_ingress"`
 	JudgeSendmsg4        *ebpf.ProgramSpec `ebpf:"judge_sendmsg4"`
 	JudgeSendmsg6        *ebpf.ProgramSpec `ebpf:"judge_sendmsg6"`
+	NameSocket           *ebpf.ProgramSpec `ebpf:"name_socket"`
 	ScriptExitExecve     *ebpf.ProgramSpec `ebpf:"script_exit_execve"`
 	ScriptExitExecveat   *ebpf.ProgramSpec `ebpf:"script_exit_execveat"`
 	SignalSent           *ebpf.ProgramSpec `ebpf:"signal_sent"`
+	SocketListens        *ebpf.ProgramSpec `ebpf:"socket_listens"`
 	TaskEnded            *ebpf.ProgramSpec `ebpf:"task_ended"`
 	TaskForked           *ebpf.ProgramSpec `ebpf:"task_forked"`
 	TaskRan              *ebpf.ProgramSpec `ebpf:"task_ran"`
@@ -335,6 +352,7 @@ type FallbackMapSpecs struct {
 	Containers *ebpf.MapSpec `ebpf:"containers"`
 	Ended      *ebpf.MapSpec `ebpf:"ended"`
 	InForce    *ebpf.MapSpec `ebpf:"in_force"`
+	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
 	Programs   *ebpf.MapSpec `ebpf:"programs"`
 	Scripts    *ebpf.MapSpec `ebpf:"scripts"`
 	Switched   *ebpf.MapSpec `ebpf:"switched"`
@@ -376,6 +394,7 @@ type FallbackMaps struct {
 	Containers *ebpf.Map `ebpf:"containers"`
 	Ended      *ebpf.Map `ebpf:"ended"`
 	InForce    *ebpf.Map `ebpf:"in_force"`
+	Listeners  *ebpf.Map `ebpf:"listeners"`
 	Programs   *ebpf.Map `ebpf:"programs"`
 	Scripts    *ebpf.Map `ebpf:"scripts"`
 	Switched   *ebpf.Map `ebpf:"switched"`
@@ -390,6 +409,7 @@ func (m *FallbackMaps) Close() error {
 		m.Containers,
 		m.Ended,
 		m.InForce,
+		m.Listeners,
 		m.Programs,
 		m.Scripts,
 		m.Switched,
@@ -440,11 +460,14 @@ type FallbackPrograms struct {
 	JudgeBind6           *ebpf.Program `ebpf:"judge_bind6"`
 	JudgeConnect4        *ebpf.Program `ebpf:"judge_connect4"`
 	JudgeConnect6        *ebpf.Program `ebpf:"judge_connect6"`
+	JudgeIngress         *ebpf.Program `ebpf:"judge_ingress"`
 	JudgeSendmsg4        *ebpf.Program `ebpf:"judge_sendmsg4"`
 	JudgeSendmsg6        *ebpf.Program `ebpf:"judge_sendmsg6"`
+	NameSocket           *ebpf.Program `ebpf:"name_socket"`
 	ScriptExitExecve     *ebpf.Program `ebpf:"script_exit_execve"`
 	ScriptExitExecveat   *ebpf.Program `ebpf:"script_exit_execveat"`
 	SignalSent           *ebpf.Program `ebpf:"signal_sent"`
+	SocketListens        *ebpf.Program `ebpf:"socket_listens"`
 	TaskEnded            *ebpf.Program `ebpf:"task_ended"`
 	TaskForked           *ebpf.Program `ebpf:"task_forked"`
 	TaskRan              *ebpf.Program `ebpf:"task_ran"`
@@ -480,11 +503,14 @@ func (p *FallbackPrograms) Close() error {
 		p.JudgeBind6,
 		p.JudgeConnect4,
 		p.JudgeConnect6,
+		p.JudgeIngress,
 		p.JudgeSendmsg4,
 		p.JudgeSendmsg6,
+		p.NameSocket,
 		p.ScriptExitExecve,
 		p.ScriptExitExecveat,
 		p.SignalSent,
+		p.SocketListens,
 		p.TaskEnded,
 		p.TaskForked,
 		p.TaskRan,

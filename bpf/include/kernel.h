@@ -49,6 +49,10 @@ typedef struct {
 } atomic_t;
 
 typedef struct {
+	s64 counter;
+} atomic64_t;
+
+typedef struct {
 	unsigned int val;
 } kuid_t;
 
@@ -350,6 +354,7 @@ struct sock_common {
 	u16 skc_num; /* host byte order */
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
 };
 
 struct sock {
@@ -360,6 +365,7 @@ struct sock {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 

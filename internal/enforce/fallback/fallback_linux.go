@@ -85,7 +85,11 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	}
 	e.kernel.need(next.tables.operations)
 	next.tables.bpf.Generation = next.generation
-	for _, tell := range []func(*registry) error{e.kernel.tellPrograms, e.kernel.findCgroups, e.kernel.backfill} {
+	tells := []func(*registry) error{e.kernel.tellPrograms, e.kernel.findCgroups, e.kernel.backfill}
+	if next.tables.operations&policy.Accept != 0 {
+		tells = append(tells, e.kernel.findListeners)
+	}
+	for _, tell := range tells {
 		if err := tell(e.programs); err != nil {
 			return err
 		}
@@ -236,6 +240,7 @@ var hookNames = map[bpf.FallbackHook]string{
 	bpf.FallbackHookHOOK_EXEC:           "sched_process_exec",
 	bpf.FallbackHookHOOK_SIGNAL:         "signal_generate",
 	bpf.FallbackHookHOOK_CALL:           "sys_enter",
+	bpf.FallbackHookHOOK_INGRESS:        "cgroup_skb_ingress",
 }
 
 func verdictOf(v *bpf.FallbackVerdict, mode policy.Mode, boot time.Time) enforce.Verdict {

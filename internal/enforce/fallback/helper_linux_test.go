@@ -107,6 +107,7 @@ var acts = map[string]func([]string) error{
 	"rmmod":    raw(unix.SYS_DELETE_MODULE),
 	"umount":   raw(unix.SYS_UMOUNT2),
 	"send":     send,
+	"serve":    serve,
 	"connect6": connect6,
 	"unshare": func(args []string) error {
 		c := exec.Command(args[0], args[1:]...)

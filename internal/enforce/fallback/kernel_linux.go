@@ -38,6 +38,7 @@ var parts = []part{
 	{policy.Connect, []string{bpf.FallbackProgJudgeConnect6, bpf.FallbackProgJudgeSendmsg6}},
 	{policy.Bind, []string{bpf.FallbackProgJudgeBind4}},
 	{policy.Bind, []string{bpf.FallbackProgJudgeBind6}},
+	{policy.Accept, []string{bpf.FallbackProgNameSocket, bpf.FallbackProgSocketListens, bpf.FallbackProgJudgeIngress}},
 	{policy.Signal, []string{bpf.FallbackProgSignalSent}},
 	{policy.Ptrace | policy.KernelPtrace, []string{bpf.FallbackProgActPtrace, bpf.FallbackProgActPidfdGetfd}},
 	{policy.Memory | policy.KernelPtrace, []string{bpf.FallbackProgActProcessVmReadv, bpf.FallbackProgActProcessVmWritev}},
@@ -60,6 +61,8 @@ type kernelSide struct {
 	links      []link.Link
 	attached   map[int]error // by place in parts; nil where it is attached
 	backfilled int           // programs of the registry that processes were looked at for
+	unknown    int           // sockets that listen of which it cannot be told whose they are
+	found      bool          // sockets that listened before were looked for
 }
 
 // openKernel loads and attaches what follows processes.

@@ -32,7 +32,6 @@ var weaknesses = []enforce.Weak{
 	{Operation: policy.Ptrace, Strength: enforce.Killed, Reason: "The tracer is killed when the call begins" + remedy + "."},
 	{Operation: policy.Memory, Strength: enforce.Killed, Reason: "Who calls process_vm_readv or process_vm_writev is killed when the call begins; opening /proc/PID/mem is not seen" + remedy + "."},
 	{Operation: policy.Priority, Strength: enforce.Killed, Reason: "The caller is killed when the call begins; calls about groups and users are not seen" + remedy + "."},
-	{Operation: policy.Accept, Strength: enforce.Unseen, Reason: "Nothing tells of accepted connections" + remedy + "."},
 	{Operation: policy.Modules, Strength: enforce.Killed, Reason: killedCaller},
 	{Operation: policy.BPF, Strength: enforce.Killed, Reason: killedCaller},
 	{Operation: policy.Kexec, Strength: enforce.Killed, Reason: killedCaller},
@@ -77,6 +76,10 @@ func (e *Enforcer) weaker(r *policy.Rule, w *watch) []enforce.Weak {
 		if err := e.kernel.failure(one); err != nil {
 			all = append(all, enforce.Weak{Operation: one, Strength: enforce.Unseen, Reason: fmt.Sprintf("The kernel does not let it be seen: %v.", err)})
 		}
+	}
+	if r.Operations()&policy.Accept != 0 && e.kernel.unknown > 0 && len(r.Who)+len(r.Allow) > 0 {
+		all = append(all, enforce.Weak{Operation: policy.Accept, Strength: enforce.Unseen,
+			Reason: fmt.Sprintf("%d sockets have listened over MPTCP since before the policies were loaded, and whose they are is not known to such rules; start those services again.", e.kernel.unknown)})
 	}
 	if r.Files == nil {
 		return all

@@ -26,7 +26,7 @@ type tables struct {
 }
 
 // judgedInKernel are the operations that the kernel side decides about by itself.
-const judgedInKernel = policy.ProcessOperations | policy.Connect | policy.Bind | policy.KernelOperations&^(policy.RawDevices|policy.AgentBPF)
+const judgedInKernel = policy.ProcessOperations | policy.NetworkOperations | policy.KernelOperations&^(policy.RawDevices|policy.AgentBPF)
 
 // inKernel are the operations of a rule that the kernel side judges.
 func inKernel(r *policy.Rule) policy.Operation {

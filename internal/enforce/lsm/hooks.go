@@ -81,6 +81,9 @@ var guards = []guard{
 	{bpf.EnforceProgGuardSocketConnect, "socket_connect", 0, "connecting", policy.Connect},
 	{bpf.EnforceProgGuardSocketBind, "socket_bind", 0, "binding", policy.Bind},
 	{bpf.EnforceProgGuardSocketSendmsg, "socket_sendmsg", 0, "datagrams with an address of their own", policy.Connect},
+	{bpf.EnforceProgGuardSockGraft, "sock_graft", 0, "accepting connections", policy.Accept},
+	{bpf.EnforceProgGuardSocketRecvmsg, "socket_recvmsg", 0, "receiving by connections that must not have been accepted", policy.Accept},
+	{bpf.EnforceProgGuardSocketGetsockopt, "socket_getsockopt", 0, "mapping what arrives by such connections", policy.Accept},
 }
 
 // followers are programs for tracepoints, without which no lineage is right.
@@ -176,6 +179,7 @@ var hookNames = map[uint8]string{
 	uint8(bpf.EnforceHookHOOK_SOCKET_CONNECT):      "socket_connect",
 	uint8(bpf.EnforceHookHOOK_SOCKET_BIND):         "socket_bind",
 	uint8(bpf.EnforceHookHOOK_SOCKET_SENDMSG):      "socket_sendmsg",
+	uint8(bpf.EnforceHookHOOK_SOCK_GRAFT):          "sock_graft",
 	uint8(bpf.EnforceHookHOOK_BPF_MAP):             "bpf_map",
 	uint8(bpf.EnforceHookHOOK_BPF_PROG):            "bpf_prog",
 }

@@ -100,9 +100,6 @@ func (e *Enforcer) Status() enforce.Status {
 // weaknesses are the operations of a rule that are not held, or not in every way, where the kernel lacks hooks.
 func weaknesses(operations policy.Operation, lacking []guard) []enforce.Weak {
 	var weak []enforce.Weak
-	if operations&policy.Accept != 0 {
-		weak = append(weak, enforce.Weak{Operation: policy.Accept, Strength: enforce.Unseen, Reason: "The hook that accepts a connection does not know the peer yet. Refuse its packets by a firewall."})
-	}
 	for _, g := range lacking {
 		if lost := operations & g.operations; lost != 0 {
 			weak = append(weak, enforce.Weak{Operation: lost, Strength: enforce.Unseen, Reason: "This way is not seen, as " + g.without() + ". Use a kernel that has it."})
