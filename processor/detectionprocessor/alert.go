@@ -15,6 +15,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
@@ -60,17 +61,17 @@ func (f *finding) write(out plog.LogRecord) {
 // describe writes what the rule is and why it matched.
 func (f *finding) describe(attrs pcommon.Map) {
 	r := f.rule
-	putText(attrs, event.AttrSecurityRuleUUID, r.ID)
-	putText(attrs, event.AttrSecurityRuleName, r.Title)
-	putText(attrs, event.AttrSecurityRuleDescription, r.Description)
-	putText(attrs, event.AttrSecurityRuleLicense, r.License)
+	optional.PutStr(attrs, event.AttrSecurityRuleUUID, r.ID)
+	optional.PutStr(attrs, event.AttrSecurityRuleName, r.Title)
+	optional.PutStr(attrs, event.AttrSecurityRuleDescription, r.Description)
+	optional.PutStr(attrs, event.AttrSecurityRuleLicense, r.License)
 	if len(r.References) > 0 {
-		putText(attrs, event.AttrSecurityRuleReference, r.References[0])
+		optional.PutStr(attrs, event.AttrSecurityRuleReference, r.References[0])
 	}
-	putText(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
-	putText(attrs, event.AttrSecurityRuleVersion, r.version())
-	putText(attrs, event.AttrSecurityRuleCategory, r.category)
-	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
+	optional.PutStr(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
+	optional.PutStr(attrs, event.AttrSecurityRuleVersion, r.version())
+	optional.PutStr(attrs, event.AttrSecurityRuleCategory, r.category)
+	optional.PutStr(attrs, event.AttrSecurityRuleLevel, r.level.name)
 	putThreat(attrs, r.tags)
 	if f.ofPolicy {
 		return // the event says which policies judged, and why
@@ -169,12 +170,6 @@ func putAny(out pcommon.Map, name string, value any) {
 		out.PutBool(name, v)
 	default:
 		out.PutStr(name, alertmessage.Text(v))
-	}
-}
-
-func putText(attrs pcommon.Map, name, value string) {
-	if value != "" {
-		attrs.PutStr(name, value)
 	}
 }
 
