@@ -29,6 +29,9 @@ func (c *baselineCommand) approve() *cobra.Command {
 			if by == "" {
 				return errors.New("--by: found nothing, expected the name of who approves")
 			}
+			if err := isRoot(o.Root); err != nil {
+				return err
+			}
 			b, loaded, err := c.resolve(args[0], set)
 			if err != nil {
 				return err

@@ -146,6 +146,8 @@ func TestBaselineApprove(t *testing.T) {
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	_, _, err = execute(t, host(), "baseline", "approve", "own", "--root", root+"/none", "--from", template, "--file", file, "--by", "ana")
+	assert.ErrorContains(t, err, "--root: stat")
 	_, _, err = execute(t, host(), append(approve[:len(approve)-1], "")...)
 	assert.ErrorContains(t, err, "--by: found nothing")
 }

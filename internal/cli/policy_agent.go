@@ -4,6 +4,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -202,9 +203,17 @@ func (c *policyCommand) panicSwitch() *cobra.Command {
 	return command
 }
 
+// answerTime is how long an agent may take: it may be putting policies in force.
+const answerTime = 2 * time.Minute
+
 // ask gives a command to the running agent and writes what it answers.
 func (c *policyCommand) ask(cmd *cobra.Command, socket string, what keeper.Command) error {
-	answer, err := keeper.Ask(cmd.Context(), socket, what)
+	ctx, cancel := context.WithTimeout(cmd.Context(), answerTime)
+	defer cancel()
+	answer, err := keeper.Ask(ctx, socket, what)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("the agent did not answer in %s: it is stopped, or busy with its policies", answerTime)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/response"
 	"github.com/vedette-sec/vedette/internal/response/firewall"
 	"github.com/vedette-sec/vedette/internal/response/journal"
+	"github.com/vedette-sec/vedette/internal/rules"
 )
 
 // responseFlags are what all commands about responses take.
@@ -106,7 +106,7 @@ func newEndCommand(flags *responseFlags, use, short string, end func(*response.E
 				return err
 			}
 			if flags.asJSON {
-				return writeJSON(entry, cmd.OutOrStdout())
+				return rules.WriteJSON(cmd.OutOrStdout(), entry)
 			}
 			text := fmt.Sprintf("Ended: %s %s", entry.Request.Action, targetOf(entry.Request))
 			if entry.End.Reason != "" {
@@ -118,15 +118,9 @@ func newEndCommand(flags *responseFlags, use, short string, end func(*response.E
 	}
 }
 
-func writeJSON(value any, w io.Writer) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
-}
-
 func writeEntries(entries []journal.Entry, w io.Writer, asJSON bool) error {
 	if asJSON {
-		return writeJSON(entries, w)
+		return rules.WriteJSON(w, entries)
 	}
 	if len(entries) == 0 {
 		_, err := fmt.Fprintln(w, "Nothing is recorded.")

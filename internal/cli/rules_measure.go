@@ -15,7 +15,6 @@ import (
 	"github.com/vedette-sec/vedette/internal/ruleset"
 	"github.com/vedette-sec/vedette/internal/rulestatus"
 	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
-	"github.com/vedette-sec/vedette/processor/detectionprocessor"
 )
 
 func (c *rulesCommand) bench() *cobra.Command {
@@ -140,7 +139,7 @@ func (c *rulesCommand) status() *cobra.Command {
 			return failedIf(!status.OK())
 		},
 	}
-	command.Flags().StringVar(&file, "file", "", "the status `file`; without it, that of the configuration, or else the default one")
+	command.Flags().StringVar(&file, "file", "", "the status `file`; without it, that of the configuration, or else of the shipped one")
 	return command
 }
 
@@ -149,12 +148,12 @@ func (c *rulesCommand) statusFile(cmd *cobra.Command, given string) (string, err
 	if given != "" {
 		return given, nil
 	}
-	detection := detectionprocessor.NewFactory().CreateDefaultConfig().(*detectionprocessor.Config)
-	if len(c.config) > 0 {
-		var err error
-		if detection, err = c.detection(cmd.Context()); err != nil {
-			return "", err
-		}
+	if len(c.config) == 0 {
+		return inRunDirectory("rules.json"), nil
+	}
+	detection, err := c.detection(cmd.Context())
+	if err != nil {
+		return "", err
 	}
 	if detection.StatusFile == "" {
 		return "", errors.New("the configuration has an empty status_file, expected a path")

@@ -201,6 +201,11 @@ func TestRulesStatus(t *testing.T) {
 	assert.Contains(t, stdout, "3, in force since")
 	assert.Contains(t, stdout, "5  low            Port scanner")
 
+	t.Setenv("VEDETTE_RUN_DIR", filepath.Dir(file))
+	stdout, stderr, ok = runRules(t, "status")
+	assert.True(t, ok, stderr)
+	assert.Contains(t, stdout, "3, in force since")
+
 	configured := config(t, "processors: {detection: {status_file: "+file+"}}\n")
 	stdout, _, ok = runRules(t, "status", "--config", configured, "--json")
 	assert.True(t, ok)

@@ -7,6 +7,7 @@ package response
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/response/firewall"
@@ -204,7 +205,9 @@ func (e *Engine) Tick() ([]enforcement.Result, error) {
 	var results []enforcement.Result
 	var errs []error
 	err := e.journal.Do(func(c *journal.Change) error {
-		for _, entry := range c.Entries() {
+		all := c.Entries()
+		e.forget(all)
+		for _, entry := range all {
 			if entry.Active && e.expired(entry) {
 				ended, err := e.end(c, entry, enforcement.Expire)
 				if err != nil {
@@ -220,7 +223,19 @@ func (e *Engine) Tick() ([]enforcement.Result, error) {
 		}
 		return nil
 	})
-	return results, errors.Join(append(errs, err)...)
+	return results, errors.Join(append(errs, err, e.journal.Compact())...)
+}
+
+// forget drops what is remembered of entries that the journal has no more.
+func (e *Engine) forget(all []journal.Entry) {
+	if len(e.ended) <= len(all) {
+		return
+	}
+	there := map[string]bool{}
+	for _, entry := range all {
+		there[entry.ID] = true
+	}
+	maps.DeleteFunc(e.ended, func(id string, _ bool) bool { return !there[id] })
 }
 
 func endResult(entry journal.Entry) enforcement.Result {

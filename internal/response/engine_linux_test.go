@@ -322,3 +322,11 @@ func TestWhatACrashLeftUnfinishedIsClosed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, state.Blocks, blockRequest.Address)
 }
+
+func TestEndsOfEntriesThatAreGoneAreForgotten(t *testing.T) {
+	e := &Engine{ended: map[string]bool{"gone": true, "kept": true}}
+	e.forget([]journal.Entry{{ID: "kept"}, {ID: "new"}})
+	assert.Len(t, e.ended, 2, "there is no need to look")
+	e.forget([]journal.Entry{{ID: "kept"}})
+	assert.Equal(t, map[string]bool{"kept": true}, e.ended)
+}

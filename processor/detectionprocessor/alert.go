@@ -16,6 +16,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/pkg/sigma"
 	"github.com/vedette-sec/vedette/pkg/sigma/correlation"
 )
@@ -121,17 +122,17 @@ func (f *finding) describe(put func(name string) pcommon.Value) {
 // describe gives the attributes that all alerts of a rule have.
 func (r *rule) describe() pcommon.Map {
 	attrs := pcommon.NewMap()
-	putText(attrs, event.AttrSecurityRuleUUID, r.ID)
-	putText(attrs, event.AttrSecurityRuleName, r.Title)
-	putText(attrs, event.AttrSecurityRuleDescription, r.Description)
-	putText(attrs, event.AttrSecurityRuleLicense, r.License)
+	optional.PutStr(attrs, event.AttrSecurityRuleUUID, r.ID)
+	optional.PutStr(attrs, event.AttrSecurityRuleName, r.Title)
+	optional.PutStr(attrs, event.AttrSecurityRuleDescription, r.Description)
+	optional.PutStr(attrs, event.AttrSecurityRuleLicense, r.License)
 	if len(r.References) > 0 {
-		putText(attrs, event.AttrSecurityRuleReference, r.References[0])
+		optional.PutStr(attrs, event.AttrSecurityRuleReference, r.References[0])
 	}
-	putText(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
-	putText(attrs, event.AttrSecurityRuleVersion, r.version())
-	putText(attrs, event.AttrSecurityRuleCategory, r.category)
-	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
+	optional.PutStr(attrs, event.AttrSecurityRuleRulesetName, r.ruleset)
+	optional.PutStr(attrs, event.AttrSecurityRuleVersion, r.version())
+	optional.PutStr(attrs, event.AttrSecurityRuleCategory, r.category)
+	optional.PutStr(attrs, event.AttrSecurityRuleLevel, r.level.name)
 	putThreat(attrs, r.tags)
 	return attrs
 }
@@ -222,12 +223,6 @@ func putAny(out pcommon.Map, name string, value any) {
 		out.PutBool(name, v)
 	default:
 		out.PutStr(name, alertmessage.Text(v))
-	}
-}
-
-func putText(attrs pcommon.Map, name, value string) {
-	if value != "" {
-		attrs.PutStr(name, value)
 	}
 }
 

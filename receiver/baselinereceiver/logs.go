@@ -14,6 +14,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/baselines"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/hostid"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 	"github.com/vedette-sec/vedette/receiver/baselinereceiver/internal/metadata"
 )
@@ -73,7 +74,7 @@ func (w *recordWriter) begin(f *finding, kind, ecsKind string) plog.LogRecord {
 	attrs := record.Attributes()
 	attrs.PutStr(event.AttrEventKind, ecsKind)
 	attrs.PutStr(event.AttrVedetteBaselineTemplate, f.subject.template.ID)
-	putText(attrs, event.AttrVedetteBaselineProfile, f.subject.template.Profile)
+	optional.PutStr(attrs, event.AttrVedetteBaselineProfile, f.subject.template.Profile)
 	attrs.PutStr(event.AttrVedetteBaselineScanID, f.id)
 	return record
 }
@@ -86,7 +87,7 @@ func (w *recordWriter) rule(f *finding, r *baseline.Result) {
 		cause = causeSnapshot
 	}
 	record.Attributes().PutStr(event.AttrVedetteBaselineCause, cause)
-	putText(record.Attributes(), event.AttrVedetteBaselinePrevious, string(f.previous[r.Rule.ID]))
+	optional.PutStr(record.Attributes(), event.AttrVedetteBaselinePrevious, string(f.previous[r.Rule.ID]))
 }
 
 func (w *recordWriter) drift(f *finding, r *baseline.Result) {
@@ -101,9 +102,9 @@ func (w *recordWriter) drift(f *finding, r *baseline.Result) {
 	if f.approval == nil {
 		return
 	}
-	putText(attrs, event.AttrVedetteBaselineDriftApproved, string(f.approval.Verdicts[r.Rule.ID]))
+	optional.PutStr(attrs, event.AttrVedetteBaselineDriftApproved, string(f.approval.Verdicts[r.Rule.ID]))
 	attrs.PutStr(event.AttrVedetteBaselineApprovalTime, f.approval.Time.Format(time.RFC3339Nano))
-	putText(attrs, event.AttrVedetteBaselineApprovalBy, f.approval.By)
+	optional.PutStr(attrs, event.AttrVedetteBaselineApprovalBy, f.approval.By)
 }
 
 // describe says what became of a rule.
@@ -114,12 +115,12 @@ func (w *recordWriter) describe(record plog.LogRecord, f *finding, r *baseline.R
 	attrs := record.Attributes()
 	attrs.PutStr(event.AttrSecurityRuleUUID, r.Rule.ID)
 	attrs.PutStr(event.AttrSecurityRuleName, r.Rule.Title.In(w.language))
-	putText(attrs, event.AttrSecurityRuleDescription, r.Rule.Rationale.In(w.language))
+	optional.PutStr(attrs, event.AttrSecurityRuleDescription, r.Rule.Rationale.In(w.language))
 	attrs.PutStr(event.AttrSecurityRuleRulesetName, f.report.Baseline.Title.In(w.language))
 	attrs.PutStr(event.AttrVedetteBaselineVerdict, string(r.Verdict))
 	attrs.PutStr(event.AttrResultEvaluation, evaluationOf(r.Verdict))
 	attrs.PutStr(event.AttrVedetteBaselineSeverity, string(r.Rule.Severity))
-	putText(attrs, event.AttrVedetteBaselineReason, r.Reason)
+	optional.PutStr(attrs, event.AttrVedetteBaselineReason, r.Reason)
 	putClauses(attrs, r.Rule.Maps)
 	putEvidence(attrs, r)
 	if r.Waiver != nil {
@@ -213,8 +214,8 @@ func putEvidence(attrs pcommon.Map, r *baseline.Result) {
 	if wrong := firstWrong(r); wrong != nil {
 		attrs.PutStr(event.AttrVedetteBaselineSubject, strings.TrimSpace(wrong.Subject+" "+wrong.Field))
 		attrs.PutStr(event.AttrVedetteBaselineActual, wrong.Actual)
-		putText(attrs, event.AttrVedetteBaselineExpected, wrong.Expected)
-		putText(attrs, event.AttrVedetteBaselineFile, wrong.File)
+		optional.PutStr(attrs, event.AttrVedetteBaselineExpected, wrong.Expected)
+		optional.PutStr(attrs, event.AttrVedetteBaselineFile, wrong.File)
 		if wrong.Line > 0 {
 			attrs.PutInt(event.AttrVedetteBaselineLine, int64(wrong.Line))
 		}
@@ -223,7 +224,7 @@ func putEvidence(attrs pcommon.Map, r *baseline.Result) {
 	for _, e := range r.Evidence[:min(len(r.Evidence), mostEvidence)] {
 		lines = append(lines, baselines.Describe(e))
 	}
-	putList(attrs, event.AttrVedetteBaselineEvidence, lines)
+	optional.PutStrs(attrs, event.AttrVedetteBaselineEvidence, lines)
 }
 
 func (w *recordWriter) summary(f *finding) {
@@ -256,25 +257,8 @@ var counts = map[baseline.Verdict]string{
 	baseline.Manual: event.AttrVedetteBaselineCountManual, baseline.NotApplicable: event.AttrVedetteBaselineCountNotApplicable,
 }
 
-func putText(attrs pcommon.Map, attribute, text string) {
-	if text != "" {
-		attrs.PutStr(attribute, text)
-	}
-}
-
 // putSorted puts a list in order, each once.
 func putSorted(attrs pcommon.Map, attribute string, items []string) {
 	slices.Sort(items)
-	putList(attrs, attribute, slices.Compact(items))
-}
-
-func putList(attrs pcommon.Map, attribute string, items []string) {
-	if len(items) == 0 {
-		return
-	}
-	list := attrs.PutEmptySlice(attribute)
-	list.EnsureCapacity(len(items))
-	for _, item := range items {
-		list.AppendEmpty().SetStr(item)
-	}
+	optional.PutStrs(attrs, attribute, slices.Compact(items))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 )
 
@@ -32,12 +33,12 @@ func (b *logBuilder) access(kind string, at time.Time, p, target *process.Proces
 	}
 	if target != nil {
 		attrs.PutStr(event.AttrProcessTargetEntityID, target.EntityID)
-		putString(attrs, event.AttrProcessTargetExecutablePath, target.Executable)
-		putString(attrs, event.AttrProcessTargetCommandLine, target.CommandLine)
+		optional.PutStr(attrs, event.AttrProcessTargetExecutablePath, target.Executable)
+		optional.PutStr(attrs, event.AttrProcessTargetCommandLine, target.CommandLine)
 	}
 	attrs.PutInt(event.AttrProcessTargetPID, int64(e.Target.Tgid))
 	attrs.PutInt(event.AttrProcessTargetUserID, int64(e.Target.Euid))
 	attrs.PutStr(event.AttrProcessTargetUserName, b.users.Name(e.Target.Euid))
-	putString(attrs, event.AttrProcessAccessCall, accessCalls[bpf.SensorAccessCall(e.Call)])
+	optional.PutStr(attrs, event.AttrProcessAccessCall, accessCalls[bpf.SensorAccessCall(e.Call)])
 	putOutcome(attrs, e.Ret, e.Flags)
 }

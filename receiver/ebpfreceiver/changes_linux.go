@@ -14,6 +14,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
@@ -58,16 +59,16 @@ func (b *logBuilder) attributes(at time.Time, p *process.Process, e *bpf.SensorA
 		name = join(text(s.Base), name)
 	}
 	putPath(attrs, name, e.Inode)
-	putString(attrs, event.AttrFileType, fileType(event.KindFileAttributes, e.Mode, ""))
+	optional.PutStr(attrs, event.AttrFileType, fileType(event.KindFileAttributes, e.Mode, ""))
 	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
 		attrs.PutBool(event.AttrFilePathTruncated, true)
 	}
 	change := bpf.SensorAttributeChange(e.Change)
-	putString(attrs, event.AttrFileChange, attributeChanges[change])
-	putString(attrs, event.AttrFileXattrName, text(s.Name))
+	optional.PutStr(attrs, event.AttrFileChange, attributeChanges[change])
+	optional.PutStr(attrs, event.AttrFileXattrName, text(s.Name))
 	if change == bpf.SensorAttributeChangeATTRIBUTE_MODE {
 		attrs.PutStr(event.AttrFileMode, fmt.Sprintf("%04o", e.NewMode))
-		putStrings(attrs, event.AttrFilePrivilegeBits, privilegeBits(e.NewMode))
+		optional.PutStrs(attrs, event.AttrFilePrivilegeBits, privilegeBits(e.NewMode))
 	}
 	if e.Uid != noID {
 		attrs.PutStr(event.AttrFileOwnerID, strconv.FormatUint(uint64(e.Uid), 10))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
 )
@@ -39,17 +40,17 @@ func (b *logBuilder) file(kind string, at time.Time, p *process.Process, e *bpf.
 	}
 	name, other := namesOf(e, s)
 	putPath(attrs, name, e.Inode)
-	putString(attrs, event.AttrFileType, fileType(kind, e.Mode, other))
+	optional.PutStr(attrs, event.AttrFileType, fileType(kind, e.Mode, other))
 	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
 		attrs.PutBool(event.AttrFilePathTruncated, true)
 	}
 	if kind == event.KindFileCreate && e.Mode&unix.S_IFMT == unix.S_IFLNK {
-		putString(attrs, event.AttrFileTargetPath, other)
+		optional.PutStr(attrs, event.AttrFileTargetPath, other)
 	} else {
-		putString(attrs, event.AttrFileOriginalPath, other)
+		optional.PutStr(attrs, event.AttrFileOriginalPath, other)
 	}
 	if kind == event.KindFileOpen || kind == event.KindFileAccess || kind == event.KindFileCreate && e.OpenFlags != 0 {
-		putStrings(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
+		optional.PutStrs(attrs, event.AttrFileFlags, openFlags(e.OpenFlags))
 	}
 	putOutcome(attrs, e.Ret, e.Flags)
 }
@@ -62,7 +63,7 @@ func putPath(attrs pcommon.Map, name string, inode uint64) {
 	if len(directory) > 1 {
 		directory = strings.TrimSuffix(directory, "/")
 	}
-	putString(attrs, event.AttrFileDirectory, directory)
+	optional.PutStr(attrs, event.AttrFileDirectory, directory)
 	if inode != 0 {
 		attrs.PutStr(event.AttrFileInode, strconv.FormatUint(inode, 10))
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
 	"github.com/vedette-sec/vedette/internal/hostid"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
 	"github.com/vedette-sec/vedette/internal/users"
@@ -137,23 +138,6 @@ func (b *logBuilder) record(kind string, at time.Time, p *process.Process) (attr
 	return attrs, true
 }
 
-func putString(attrs pcommon.Map, name, value string) {
-	if value != "" {
-		attrs.PutStr(name, value)
-	}
-}
-
-func putStrings(attrs pcommon.Map, name string, values []string) {
-	if len(values) == 0 {
-		return
-	}
-	list := attrs.PutEmptySlice(name)
-	list.EnsureCapacity(len(values))
-	for _, value := range values {
-		list.AppendEmpty().SetStr(value)
-	}
-}
-
 func (b *logBuilder) putProcess(attrs pcommon.Map, p *process.Process) {
 	attrs.PutStr(event.AttrProcessEntityID, p.EntityID)
 	attrs.PutInt(event.AttrProcessPID, int64(p.Key.PID))
@@ -162,29 +146,29 @@ func (b *logBuilder) putProcess(attrs pcommon.Map, p *process.Process) {
 		attrs.PutStr(event.AttrProcessExecutableName, path.Base(p.Executable))
 	}
 	if p.Invoked != p.Executable {
-		putString(attrs, event.AttrProcessInvokedPath, p.Invoked)
+		optional.PutStr(attrs, event.AttrProcessInvokedPath, p.Invoked)
 	}
-	putString(attrs, event.AttrProcessCommandLine, p.CommandLine)
+	optional.PutStr(attrs, event.AttrProcessCommandLine, p.CommandLine)
 	attrs.PutInt(event.AttrProcessUserID, int64(p.EUID))
 	attrs.PutStr(event.AttrProcessUserName, b.users.Name(p.EUID))
 	if parent := p.Parent; parent != nil {
 		attrs.PutInt(event.AttrProcessParentPID, int64(parent.Key.PID))
 		attrs.PutStr(event.AttrProcessParentEntityID, parent.EntityID)
-		putString(attrs, event.AttrProcessParentExecutablePath, parent.Executable)
-		putString(attrs, event.AttrProcessParentCommandLine, parent.CommandLine)
+		optional.PutStr(attrs, event.AttrProcessParentExecutablePath, parent.Executable)
+		optional.PutStr(attrs, event.AttrProcessParentCommandLine, parent.CommandLine)
 		names, ids := p.Ancestors()
-		putStrings(attrs, event.AttrProcessAncestors, names)
-		putStrings(attrs, event.AttrProcessAncestry, ids)
+		optional.PutStrs(attrs, event.AttrProcessAncestors, names)
+		optional.PutStrs(attrs, event.AttrProcessAncestry, ids)
 	}
 	if p.ContainerID != "" {
 		attrs.PutStr(event.AttrContainerID, p.ContainerID)
-		putString(attrs, event.AttrContainerRuntimeName, p.ContainerRuntime)
+		optional.PutStr(attrs, event.AttrContainerRuntimeName, p.ContainerRuntime)
 	}
 }
 
 func (b *logBuilder) putExec(attrs pcommon.Map, p *process.Process) {
-	putStrings(attrs, event.AttrProcessCommandArgs, p.Args)
-	putString(attrs, event.AttrProcessWorkingDirectory, p.Directory)
+	optional.PutStrs(attrs, event.AttrProcessCommandArgs, p.Args)
+	optional.PutStr(attrs, event.AttrProcessWorkingDirectory, p.Directory)
 	if p.UID != p.EUID {
 		attrs.PutInt(event.AttrProcessRealUserID, int64(p.UID))
 	}
@@ -192,7 +176,7 @@ func (b *logBuilder) putExec(attrs pcommon.Map, p *process.Process) {
 	if p.GID != p.EGID {
 		attrs.PutInt(event.AttrProcessRealGroupID, int64(p.GID))
 	}
-	putString(attrs, event.AttrProcessTTY, p.TTY)
+	optional.PutStr(attrs, event.AttrProcessTTY, p.TTY)
 	attrs.PutInt(event.AttrProcessSessionLeaderPID, int64(p.Session))
 	attrs.PutStr(event.AttrProcessCreationTime, p.Started.UTC().Format(time.RFC3339Nano))
 	in, out, errs := p.Streams[0], p.Streams[1], p.Streams[2]
@@ -255,8 +239,8 @@ func (b *logBuilder) remoteStdio(at time.Time, r process.RemoteStdio) {
 	if relay := r.Relay; relay != nil {
 		attrs.PutStr(event.AttrProcessIORelayEntityID, relay.EntityID)
 		attrs.PutInt(event.AttrProcessIORelayPID, int64(relay.Key.PID))
-		putString(attrs, event.AttrProcessIORelayExecutablePath, relay.Executable)
-		putString(attrs, event.AttrProcessIORelayCommandLine, relay.CommandLine)
+		optional.PutStr(attrs, event.AttrProcessIORelayExecutablePath, relay.Executable)
+		optional.PutStr(attrs, event.AttrProcessIORelayCommandLine, relay.CommandLine)
 	}
 	putConnection(attrs, r.Protocol, r.Local, r.Peer, r.Ingress)
 }
@@ -340,7 +324,7 @@ func putOutcome(attrs pcommon.Map, ret int32, flags uint32) {
 		attrs.PutStr(event.AttrEventOutcome, "unknown")
 	case ret < 0:
 		attrs.PutStr(event.AttrEventOutcome, "failure")
-		putString(attrs, event.AttrErrorType, unix.ErrnoName(syscall.Errno(-ret)))
+		optional.PutStr(attrs, event.AttrErrorType, unix.ErrnoName(syscall.Errno(-ret)))
 	default:
 		attrs.PutStr(event.AttrEventOutcome, "success")
 	}

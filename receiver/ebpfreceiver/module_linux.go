@@ -9,6 +9,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 )
 
@@ -51,8 +52,8 @@ func (b *logBuilder) module(kind string, at time.Time, p *process.Process, e *bp
 		origin = "unknown"
 	}
 	attrs.PutStr(event.AttrKernelModuleOrigin, origin)
-	putString(attrs, event.AttrDllPath, text(path))
-	putStrings(attrs, event.AttrKernelModuleTaints, taintNames(e.Taints))
+	optional.PutStr(attrs, event.AttrDllPath, text(path))
+	optional.PutStrs(attrs, event.AttrKernelModuleTaints, taintNames(e.Taints))
 }
 
 // chars makes an attribute of a field of characters, which ends at the first zero byte.

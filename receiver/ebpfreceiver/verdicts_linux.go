@@ -21,6 +21,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/enforce"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/optional"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
@@ -119,13 +120,13 @@ func putPolicy(attrs pcommon.Map, v *enforcement.Verdict) {
 		{event.AttrVedettePolicyDescription, v.Description},
 		{event.AttrVedettePolicySeverity, string(v.Severity)},
 	} {
-		putString(attrs, a.name, a.value)
+		optional.PutStr(attrs, a.name, a.value)
 	}
 	attrs.PutInt(event.AttrVedettePolicyGeneration, int64(v.Generation))
 	if v.Folded > 0 {
 		attrs.PutInt(event.AttrVedettePolicyFolded, int64(v.Folded))
 	}
-	putStrings(attrs, event.AttrVedettePolicyAttack, v.Attack)
+	optional.PutStrs(attrs, event.AttrVedettePolicyAttack, v.Attack)
 }
 
 func (b *logBuilder) putObject(attrs pcommon.Map, target *process.Process, v *enforcement.Verdict) {
@@ -136,7 +137,7 @@ func (b *logBuilder) putObject(attrs pcommon.Map, target *process.Process, v *en
 	}
 	if name != "" {
 		putPath(attrs, text([]byte(name)), o.Inode)
-		putString(attrs, event.AttrFileOriginalPath, text([]byte(from)))
+		optional.PutStr(attrs, event.AttrFileOriginalPath, text([]byte(from)))
 	}
 	if o.Device != 0 {
 		attrs.PutStr(event.AttrVedettePolicyDevice, fmt.Sprintf("%d:%d", unix.Major(o.Device), unix.Minor(o.Device)))
@@ -150,8 +151,8 @@ func (b *logBuilder) putObject(attrs pcommon.Map, target *process.Process, v *en
 	attrs.PutInt(event.AttrProcessTargetPID, int64(o.PID))
 	if target != nil {
 		attrs.PutStr(event.AttrProcessTargetEntityID, target.EntityID)
-		putString(attrs, event.AttrProcessTargetExecutablePath, target.Executable)
-		putString(attrs, event.AttrProcessTargetCommandLine, target.CommandLine)
+		optional.PutStr(attrs, event.AttrProcessTargetExecutablePath, target.Executable)
+		optional.PutStr(attrs, event.AttrProcessTargetCommandLine, target.CommandLine)
 		attrs.PutInt(event.AttrProcessTargetUserID, int64(target.EUID))
 		attrs.PutStr(event.AttrProcessTargetUserName, b.users.Name(target.EUID))
 	}

@@ -234,11 +234,12 @@ func (e *Enforcer) Status() enforce.Status {
 // Close implements enforce.Enforcer. Nothing is pinned.
 func (e *Enforcer) Close() error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
+	before := e.closed
+	e.closed = true
+	e.mu.Unlock() // who reads verdicts takes it until it ends
+	if before {
 		return nil
 	}
-	e.closed = true
 	err := errors.Join(e.files.close(), e.kernel.close())
 	e.done.Wait()
 	close(e.outbox.closed)

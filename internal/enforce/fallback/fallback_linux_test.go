@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -302,4 +303,25 @@ func TestCloseEndsWaiting(t *testing.T) {
 	require.ErrorIs(t, err, enforce.ErrClosed)
 	require.ErrorIs(t, e.Load(&policy.Set{}), enforce.ErrClosed)
 	require.NoError(t, e.Close())
+}
+
+func TestCloseEndsWhileVerdictsCome(t *testing.T) {
+	ring.RequireOnHost(t)
+	confined := copyOf(t, "confined")
+	e, err := Open()
+	require.NoError(t, err)
+	load(t, e, "policy: egress\nmode: enforce\nrules:\n  - {name: out, network: {operations: [connect], deny: ['127.0.0.1:7000']}, who: [{executable: %s}]}\n", confined)
+	closed := make(chan error, 1)
+	e.mu.Lock() // so that closing waits, and a verdict after it
+	go func() { closed <- e.Close() }()
+	time.Sleep(10 * timeStep)
+	assert.Equal(t, "EPERM", outcome(t, confined, "connect", "7000"))
+	time.Sleep(10 * timeStep)
+	e.mu.Unlock()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(timeLimit):
+		require.Fail(t, "it waits for who reads verdicts, who waits for it")
+	}
 }

@@ -221,7 +221,7 @@ func (k *Keeper) panicSwitch(on bool) (string, error) {
 	return "policies do again what their modes say", nil
 }
 
-// Ask sends a command to a running agent and gives what it answers.
+// Ask sends a command to a running agent and gives what it answers. It waits no longer than the context: an agent may be stopped.
 func Ask(ctx context.Context, socket string, c Command) (string, error) {
 	var dialer net.Dialer
 	connection, err := dialer.DialContext(ctx, "unix", socket)
@@ -232,12 +232,13 @@ func Ask(ctx context.Context, socket string, c Command) (string, error) {
 		return "", err
 	}
 	defer connection.Close()
+	defer context.AfterFunc(ctx, func() { _ = connection.SetDeadline(time.Unix(0, 1)) })() // sockets have deadlines
 	if err := json.NewEncoder(connection).Encode(c); err != nil {
-		return "", fmt.Errorf("ask the agent: %w", err)
+		return "", fmt.Errorf("ask the agent: %w", errors.Join(ctx.Err(), err))
 	}
 	var reply Reply
 	if err := json.NewDecoder(connection).Decode(&reply); err != nil {
-		return "", fmt.Errorf("the agent's answer: %w", err)
+		return "", fmt.Errorf("the agent's answer: %w", errors.Join(ctx.Err(), err))
 	}
 	if reply.Error != "" {
 		return "", errors.New(reply.Error)

@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -78,4 +79,15 @@ func TestALockWhoseTokenNobodyGetsIsNone(t *testing.T) {
 	require.ErrorIs(t, err, errNoLock)
 	require.NoError(t, k.admits(Command{}))
 	assert.NoFileExists(t, k.cfg.StateFile)
+}
+
+func TestAStoppedAgentIsNotWaitedForWithoutEnd(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	stopped, err := listen(socket) // the kernel takes connections for one that is stopped
+	require.NoError(t, err)
+	defer stopped.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = Ask(ctx, socket, Command{Do: Confirm})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }

@@ -327,6 +327,7 @@ func (f Firewall) remove() error {
 	if err := os.Remove(f.Directory); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("unpin: %w", err)
 	}
+	_ = os.Remove(filepath.Dir(f.Directory)) // where nothing else is in it
 	return nil
 }
 

@@ -190,9 +190,10 @@ func testFirewall(t *testing.T) Firewall {
 	}
 	cgroup := filepath.Join(root, fmt.Sprintf("vedette-test-%d", os.Getpid()))
 	require.NoError(t, os.MkdirAll(cgroup, 0o755))
-	f := Firewall{Directory: filepath.Join(bpffs.Root, fmt.Sprintf("vedette-test-%d", os.Getpid())), Cgroup: cgroup}
+	f := Firewall{Directory: filepath.Join(bpffs.Root, fmt.Sprintf("vedette-test-%d", os.Getpid()), "response"), Cgroup: cgroup}
 	t.Cleanup(func() {
 		assert.NoError(t, f.remove())
+		assert.NoDirExists(t, filepath.Dir(f.Directory))
 		assert.Eventually(t, func() bool { return os.Remove(cgroup) == nil }, 10*time.Second, 10*time.Millisecond)
 	})
 	return f

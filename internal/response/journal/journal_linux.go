@@ -76,14 +76,16 @@ type End struct {
 type Journal struct {
 	directory string
 	now       func() time.Time
+	limits    limits
 
-	mu      sync.Mutex
-	lock    *os.File
-	agent   *os.File
-	file    *os.File
-	read    int64 // bytes that are in entries
-	entries []*Entry
-	index   map[string]*Entry
+	mu        sync.Mutex
+	lock      *os.File
+	agent     *os.File
+	file      *os.File
+	read      int64 // bytes that are in entries
+	compacted int64 // bytes that the journal had when this one last wrote it anew
+	entries   []*Entry
+	index     map[string]*Entry
 }
 
 // Exists tells whether the directory holds a journal. One that may not be looked at is an error and not one without.
@@ -110,7 +112,7 @@ func Open(directory string, create, agent bool) (*Journal, error) {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, err
 	}
-	j := &Journal{directory: directory, now: time.Now, index: map[string]*Entry{}}
+	j := &Journal{directory: directory, now: time.Now, limits: usualLimits, index: map[string]*Entry{}}
 	var err error
 	if agent {
 		if j.agent, err = j.open(agentName); err == nil {
@@ -292,39 +294,66 @@ func (j *Journal) current() bool {
 	return err == nil && os.SameFile(ours, there) && ours.Size() >= j.read
 }
 
-const (
-	// keepSize is how large, in bytes, the journal may be when an agent starts.
-	keepSize = 4 << 20
-	// keepAge is how long what is over is kept in a journal that is too large.
-	keepAge = 30 * 24 * time.Hour
-)
+// limits bound a journal; beyond the size, it is written anew without what is older or more than that of what is over.
+type limits struct {
+	size    int64 // in bytes
+	age     time.Duration
+	entries int
+}
 
-// compact writes the journal anew when it is large: each entry once, and not what is long over.
+var usualLimits = limits{size: 4 << 20, age: 30 * 24 * time.Hour, entries: 10_000}
+
+// Compact writes the journal anew when it is large, and has become so since it was last: each entry once, and not all that is over.
+func (j *Journal) Compact() error { return j.locked(j.compact) }
+
 func (j *Journal) compact() error {
-	if j.read <= keepSize {
+	if j.read <= max(j.limits.size, 2*j.compacted) {
 		return nil
 	}
 	var content bytes.Buffer
 	lines := json.NewEncoder(&content)
-	j.entries = slices.DeleteFunc(j.entries, func(e *Entry) bool {
-		return !e.Active && j.now().Sub(e.Time) > keepAge
-	})
-	for _, e := range j.entries {
+	for _, e := range j.kept() {
 		if err := lines.Encode(e); err != nil {
 			return err
 		}
 	}
 	path := filepath.Join(j.directory, fileName)
+	if err := replace(path, content.Bytes()); err != nil {
+		return fmt.Errorf("write the journal anew: %w", err)
+	}
+	j.compacted = int64(content.Len())
+	return j.catchUp()
+}
+
+// kept are the entries that are in force, and of those that are over the latest that are not too old.
+func (j *Journal) kept() []*Entry {
+	var kept []*Entry
+	over := 0
+	for _, e := range slices.Backward(j.entries) {
+		if !e.Active {
+			over++
+			if over > j.limits.entries || j.now().Sub(e.Time) > j.limits.age {
+				continue
+			}
+		}
+		kept = append(kept, e)
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// replace puts a file in the place of another, and leaves nothing behind where it cannot.
+func replace(path string, content []byte) error {
 	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content.Bytes())
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write the journal anew: %w", err)
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(path+".new", path)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.Remove(path+".new"))
 	}
-	return j.catchUp()
+	return nil
 }

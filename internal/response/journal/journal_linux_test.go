@@ -94,7 +94,7 @@ func TestALineThatACrashCutIsPassedOver(t *testing.T) {
 func TestALargeJournalIsWrittenAnew(t *testing.T) {
 	directory := t.TempDir()
 	operator := open(t, directory, false)
-	old := Entry{ID: "old", Time: time.Now().Add(-40 * 24 * time.Hour).UTC(), Reason: strings.Repeat("x", keepSize/2)}
+	old := Entry{ID: "old", Time: time.Now().Add(-40 * 24 * time.Hour).UTC(), Reason: strings.Repeat("x", int(usualLimits.size/2))}
 	active := Entry{ID: "active", Time: old.Time, Active: true}
 	recent := Entry{ID: "recent", Time: time.Now().UTC()}
 	for _, e := range []Entry{old, active, recent, old} {
@@ -106,4 +106,30 @@ func TestALargeJournalIsWrittenAnew(t *testing.T) {
 	info, err := os.Stat(filepath.Join(directory, fileName))
 	require.NoError(t, err)
 	assert.Less(t, info.Size(), int64(1000))
+}
+
+func TestAJournalDoesNotGrowWithoutEnd(t *testing.T) {
+	directory := t.TempDir()
+	agent := open(t, directory, true)
+	agent.limits = limits{size: 1, age: time.Hour, entries: 2}
+	now := time.Now().UTC()
+	active, last := Entry{ID: "active", Time: now, Active: true}, Entry{ID: "last", Time: now}
+	for _, e := range []Entry{active, {ID: "1", Time: now}, {ID: "2", Time: now}, {ID: "3", Time: now}, {ID: "old", Time: now.Add(-2 * time.Hour)}, last} {
+		put(t, agent, e)
+	}
+	require.NoError(t, agent.Compact())
+	assert.Equal(t, []Entry{active, last}, entries(t, agent), "the old one is one of the two latest")
+	before, err := os.Stat(filepath.Join(directory, fileName))
+	require.NoError(t, err)
+	require.NoError(t, agent.Compact())
+	after, err := os.Stat(filepath.Join(directory, fileName))
+	require.NoError(t, err)
+	assert.True(t, os.SameFile(before, after), "it has not grown since")
+
+	require.NoError(t, os.Mkdir(filepath.Join(directory, fileName+".new"), 0o700))
+	for range 3 {
+		put(t, agent, active)
+	}
+	require.Error(t, agent.Compact())
+	assert.Len(t, entries(t, agent), 2, "nothing is lost where it cannot be written")
 }
