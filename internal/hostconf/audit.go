@@ -5,6 +5,7 @@ package hostconf
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -26,6 +27,10 @@ func (h *Host) AuditRules() ([]AuditRule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding audit rules: %w", err)
 	}
+	accounts, err := h.owners()
+	if err != nil {
+		return nil, fmt.Errorf("naming the accounts of audit rules: %w", err)
+	}
 	var all []AuditRule
 	for _, file := range files {
 		lines, err := h.Lines(file)
@@ -35,6 +40,7 @@ func (h *Host) AuditRules() ([]AuditRule, error) {
 		for _, line := range content(lines, "#") {
 			if r, ok := ParseAuditRule(line.Text); ok {
 				r.Place = line.Place
+				r.numberAccounts(accounts)
 				all = append(all, r)
 			}
 		}
@@ -59,17 +65,28 @@ func ParseAuditRule(text string) (r AuditRule, ok bool) {
 			r.Syscalls = append(r.Syscalls, strings.Split(value, ",")...)
 		case "-p":
 			r.Perm = value
-		case "-F", "-C":
-			r.addField(value)
+		case "-F":
+			r.addField(cutField(value))
+		case "-C":
+			name, operator, other := cutField(value)
+			r.addComparison(name, operator, other)
 		default:
 			continue
 		}
 		i++
 	}
+	r.sort()
+	return r, ok
+}
+
+// sort makes rules that mean the same equal.
+func (r *AuditRule) sort() {
+	if slices.Contains(r.Syscalls, "all") {
+		r.Syscalls = nil
+	}
 	slices.Sort(r.Syscalls)
 	slices.Sort(r.Fields)
 	r.Fields = slices.Compact(r.Fields)
-	return r, ok
 }
 
 // sortedList writes "exit,always" and "always,exit" as one.
@@ -79,20 +96,108 @@ func sortedList(list string) string {
 	return strings.Join(parts, ",")
 }
 
-// unsetLogin are the ways to write the login user that nobody has.
-var unsetLogin = strings.NewReplacer("4294967295", "unset", "=-1", "=unset")
+// auditOperators are what a field can be compared by, those before others that begin like them.
+var auditOperators = []string{"!=", ">=", "<=", "&=", "=", ">", "<", "&"}
 
-func (r *AuditRule) addField(field string) {
-	switch {
-	case strings.HasPrefix(field, "perm="):
-		r.Perm = field[len("perm="):]
-	case strings.HasPrefix(field, "key="):
-	case strings.HasPrefix(field, "path="), strings.HasPrefix(field, "dir="):
-		_, path, _ := strings.Cut(field, "=")
-		r.Fields = append(r.Fields, "object="+path)
-	default:
-		r.Fields = append(r.Fields, unsetLogin.Replace(field))
+// cutField cuts a comparison at its operator, which is "" where there is none.
+func cutField(text string) (name, operator, value string) {
+	at := strings.IndexAny(text, "!=<>&")
+	if at < 0 {
+		return text, "", ""
 	}
+	for _, operator := range auditOperators {
+		if value, ok := strings.CutPrefix(text[at:], operator); ok {
+			return text[:at], operator, value
+		}
+	}
+	return text, "", ""
+}
+
+// unset is the number of the login user, and of the session, that nobody has.
+const unset = "4294967295"
+
+func (r *AuditRule) addField(name, operator, value string) {
+	switch name {
+	case "perm":
+		r.Perm = value
+		return
+	case "key":
+		return
+	case "path", "dir":
+		name = "object"
+	default:
+		value = auditValue(name, value)
+	}
+	r.Fields = append(r.Fields, name+operator+value)
+}
+
+// auditValue writes values that mean the same in one way.
+func auditValue(name, value string) string {
+	switch {
+	case name == "arch":
+		return archWidth(value)
+	case name == "exit":
+		sign, code := "", value
+		if rest, negative := strings.CutPrefix(value, "-"); negative {
+			sign, code = "-", rest
+		}
+		if number := errorNumber(code); number > 0 {
+			return sign + strconv.Itoa(number)
+		}
+	case (name == "auid" || name == "sessionid") && (value == "-1" || value == unset):
+		return "unset"
+	}
+	if number, err := strconv.ParseInt(value, 0, 64); err == nil {
+		return strconv.FormatInt(number, 10)
+	}
+	return value
+}
+
+// addComparison adds a comparison of two fields, in the order of their names.
+func (r *AuditRule) addComparison(name, operator, other string) {
+	if other < name {
+		name, other = other, name
+	}
+	r.Fields = append(r.Fields, name+operator+other)
+}
+
+// accountFields are about accounts, whom rules in files may name.
+var accountFields = map[string]bool{"auid": true, "uid": true, "euid": true, "suid": true, "fsuid": true, "obj_uid": true}
+
+// groupFields are about groups.
+var groupFields = map[string]bool{"gid": true, "egid": true, "sgid": true, "fsgid": true, "obj_gid": true}
+
+// numberAccounts puts numbers in the place of names, as the kernel has them.
+func (r *AuditRule) numberAccounts(known *Accounts) {
+	for i, field := range r.Fields {
+		name, operator, value := cutField(field)
+		for _, a := range known.Users {
+			if accountFields[name] && a.Name == value {
+				r.Fields[i] = name + operator + strconv.FormatInt(a.UID, 10)
+			}
+		}
+		for _, g := range known.Groups {
+			if groupFields[name] && g.Name == value {
+				r.Fields[i] = name + operator + strconv.FormatInt(g.GID, 10)
+			}
+		}
+	}
+	slices.Sort(r.Fields)
+}
+
+// String gives the rule in the form in which rules are compared.
+func (r AuditRule) String() string {
+	text := "-a " + r.When
+	if len(r.Syscalls) > 0 {
+		text += " -S " + strings.Join(r.Syscalls, ",")
+	}
+	for _, field := range r.Fields {
+		text += " -F " + field
+	}
+	if r.Perm != "" {
+		text += " -F perm=" + r.Perm
+	}
+	return text
 }
 
 // AuditCovered gives the place of a rule that does what is wanted: with the same fields, and for all the wanted system calls,
@@ -106,7 +211,7 @@ func AuditCovered(all []AuditRule, wanted AuditRule) (Place, bool) {
 			continue
 		}
 		at = r.Place
-		everything := len(r.Syscalls) == 0 || slices.Contains(r.Syscalls, "all")
+		everything := len(r.Syscalls) == 0
 		if any && everything {
 			return at, true
 		}

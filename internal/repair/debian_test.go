@@ -72,7 +72,7 @@ func debian(t *testing.T, all []*baseline.Baseline) string {
 				packages = append(packages, []byte("\nPackage: "+name+"\nStatus: install ok installed\nVersion: 1\n")...)
 			}
 			for _, s := range r.Fix {
-				if elsewhere(r) {
+				if needsSystemd(r) {
 					continue
 				}
 				switch s.Kind {
@@ -228,17 +228,21 @@ func snapshotOf(t *testing.T, dir string) map[string]State {
 	return all
 }
 
-// elsewhere are rules that need a kernel and services of their own: mounts, and services that are enabled but do not run.
-func elsewhere(r *baseline.Rule) bool {
+// needsSystemd reports whether a rule is repaired in the container that systemd runs (TestUnderSystemd), because a root directory has neither
+// what is mounted nor services that are enabled and do not run.
+func needsSystemd(r *baseline.Rule) bool {
 	return slices.ContainsFunc(r.Fix, func(s *baseline.Step) bool { return s.Kind == "mount" }) ||
 		slices.Contains([]string{"cis-2.3.2.2", "cis-2.3.3.3", "cis-6.1.3.2"}, r.ID)
 }
 
+const readyTemplates = "../../config/baselines"
+
 func readyBaselines(t *testing.T) []*baseline.Baseline {
-	return []*baseline.Baseline{loadBaseline(t, "../../config/baselines", "cis-debian12"), loadBaseline(t, "../../config/baselines", "mlps-l3")}
+	return []*baseline.Baseline{loadBaseline(t, readyTemplates, "cis-debian12"), loadBaseline(t, readyTemplates, "mlps-l3")}
 }
 
-// TestReadyTemplatesInDebian repairs by each rule of the ready templates, and takes that back, in a root of Debian 12 with its programs.
+// TestReadyTemplatesInDebian repairs by each rule of the ready templates, and takes that back, in a root of Debian 12 with its programs. Those
+// that need a running systemd are repaired by TestUnderSystemd.
 func TestReadyTemplatesInDebian(t *testing.T) {
 	ring.Require(t, ring.Debian)
 	all := readyBaselines(t)
@@ -246,7 +250,7 @@ func TestReadyTemplatesInDebian(t *testing.T) {
 	seen := map[string]bool{}
 	for _, b := range all {
 		for _, r := range b.Rules {
-			if len(r.Fix) == 0 || elsewhere(r) {
+			if len(r.Fix) == 0 || needsSystemd(r) {
 				continue
 			}
 			t.Run(r.ID, func(t *testing.T) {

@@ -223,8 +223,10 @@ func (p *plan) enable(name string, u hostconf.Unit) error {
 		}
 		for _, by := range strings.Fields(s.Value) {
 			linked = true
-			if err := p.link(path.Join(unitDir, by+kind, name), file); err != nil {
-				return err
+			if at := path.Join(unitDir, by+kind, name); !p.leadsTo(at, file) {
+				if err := p.link(at, file); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -232,6 +234,13 @@ func (p *plan) enable(name string, u hostconf.Unit) error {
 		return fmt.Errorf("%s: found nothing that is to start it in its section Install, expected WantedBy or RequiredBy", file)
 	}
 	return nil
+}
+
+// leadsTo reports whether a link leads to a file, which may have several paths where directories are links.
+func (p *plan) leadsTo(at, file string) bool {
+	target, err := p.repairer.root.resolve(at)
+	wanted, otherErr := p.repairer.root.resolve(file)
+	return err == nil && otherErr == nil && target == wanted
 }
 
 // account plans the fields of accounts.

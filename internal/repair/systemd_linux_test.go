@@ -51,14 +51,23 @@ func TestUnderSystemd(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
 	for _, command := range [][]string{
 		{"cp", "-a", ring.DebianRoot(t), root}, {"cp", os.Args[0], root + "/opt/repair.test"}, {"cp", "-r", "testdata", root + "/opt/testdata"},
+		{"cp", "-r", readyTemplates, root + "/opt/baselines"},
 	} {
 		output, err := exec.Command(command[0], command[1:]...).CombinedOutput()
 		require.NoError(t, err, string(output))
 	}
 	writeText(t, root, "etc/systemd/system/vedette-test.service", testUnit)
-	writeText(t, root, "usr/lib/systemd/system/own.service", "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
+	// Two that set the clock are not installed, and would not run in a container.
+	for _, name := range append([]string{"own.service"}, clockServices...) {
+		writeText(t, root, "usr/lib/systemd/system/"+name, "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
+	}
+	// A message that the journal passed on would start rsyslog again.
+	writeText(t, root, "etc/systemd/journald.conf", "[Journal]\nForwardToSyslog=no\n")
 	wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants")
 	require.NoError(t, os.Symlink("/etc/systemd/system/vedette-test.service", filepath.Join(wants, "vedette-test.service")))
+	for _, name := range clockServices {
+		require.NoError(t, os.Symlink("/usr/lib/systemd/system/"+name, filepath.Join(wants, name)))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), longestContainer)
 	defer cancel()
 	container := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--directory="+root, "--boot")
@@ -70,6 +79,8 @@ func TestUnderSystemd(t *testing.T) {
 	t.Logf("in the container:\n%s", output)
 	assert.Contains(t, string(output), "\n--- PASS: TestUnderSystemd (")
 }
+
+var clockServices = []string{"chrony.service", "systemd-timesyncd.service"}
 
 // service tells whether a unit runs, and whether it is enabled.
 func service(t *testing.T, name string) string {
@@ -83,6 +94,7 @@ func service(t *testing.T, name string) string {
 
 func underSystemd(t *testing.T) {
 	t.Run("kernel", underKernel)
+	t.Run("ready templates", underReadyTemplates)
 	b := loadBaseline(t, "testdata/systemd.yaml", "systemd")
 	for _, tt := range []struct{ rule, unit, before, after, step string }{
 		{"masked", "cron.service", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
@@ -108,4 +120,64 @@ func underSystemd(t *testing.T) {
 			require.Equal(t, baseline.Fail, verdict(t, "/", b, tt.rule))
 		})
 	}
+}
+
+// weakMounts are file systems of their own that rules of the ready templates are about, those that are in others after these.
+var weakMounts = []string{"/tmp", "/dev/shm", "/home", "/var", "/var/tmp", "/var/log", "/var/log/audit"}
+
+// underReadyTemplates repairs by the rules of the ready templates that need a running systemd.
+func underReadyTemplates(t *testing.T) {
+	fstab := ""
+	for _, path := range weakMounts {
+		require.NoError(t, os.MkdirAll(path, 0o755))
+		mount(t, "tmpfs", path, "tmpfs", 0, "size=8m,mode=0755")
+		fstab += "tmpfs " + path + " tmpfs size=8m,mode=0755 0 0\n"
+	}
+	require.NoError(t, os.WriteFile("/etc/fstab", []byte(fstab), 0o644))
+	for _, name := range append([]string{"syslog.socket", "rsyslog.service"}, clockServices...) {
+		output, err := exec.Command("systemctl", "stop", name).CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+	cycled := 0
+	for _, id := range []string{"cis-debian12", "mlps-l3"} {
+		b := loadBaseline(t, "baselines", id)
+		for _, r := range b.Rules {
+			if len(r.Fix) > 0 && needsSystemd(r) {
+				t.Run(r.ID, func(t *testing.T) { cycleUnderSystemd(t, b, r.ID) })
+				cycled++
+			}
+		}
+	}
+	assert.Equal(t, 22, cycled)
+}
+
+// standingOf gives what rules that need a running systemd can change: files, what is mounted and what runs.
+func standingOf(t *testing.T) (files map[string]State, others []string) {
+	r := &Repairer{root: "/"}
+	for _, path := range weakMounts {
+		options, err := r.mountOptions(path)
+		require.NoError(t, err)
+		others = append(others, path+" "+options)
+	}
+	for _, name := range append([]string{"rsyslog.service"}, clockServices...) {
+		others = append(others, name+" "+service(t, name))
+	}
+	return snapshot(t, "/etc"), others
+}
+
+func cycleUnderSystemd(t *testing.T, b *baseline.Baseline, rule string) {
+	require.Equal(t, baseline.Fail, verdict(t, "/", b, rule))
+	files, others := standingOf(t)
+	report := fix(t, "/", b, rule)
+	require.Len(t, report.Rules, 1)
+	require.Equal(t, Fixed, report.Rules[0].Result, report.Rules[0].Reason)
+	require.Equal(t, baseline.Pass, verdict(t, "/", b, rule))
+	_, changed := standingOf(t)
+	assert.NotEqual(t, others, changed, "it is in force, and not in files only")
+	assert.Empty(t, fix(t, "/", b, rule).Rules, "once is enough")
+	_, err := rollback(t, "/", Back{Transaction: report.Transaction})
+	require.NoError(t, err)
+	filesThen, othersThen := standingOf(t)
+	assertSame(t, files, filesThen, rule)
+	assert.Equal(t, others, othersThen)
 }

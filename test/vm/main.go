@@ -18,6 +18,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -41,6 +43,7 @@ type options struct {
 	verbose  bool
 	keep     bool
 	update   bool
+	idle     int
 }
 
 // errCannotRun marks what the machine lacks, as opposed to what went wrong.
@@ -80,7 +83,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
 	flags.StringVar(&arguments, "args", "", "give the test binaries these `arguments`, separated by commas, such as -seed=1")
 	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "time for each test binary")
-	flags.DurationVar(&o.total, "total", 45*time.Minute, "time for all kernels together")
+	flags.DurationVar(&o.total, "total", time.Hour, "time for all kernels together")
 	flags.BoolVar(&o.shell, "shell", false, "open a shell in the guest of the last kernel named; tests run before it only if -run or -pkg is given")
 	// Not chosen by itself: a /dev/kvm that opens, and even makes a machine, may
 	// still never run the guest, as seen inside other virtual machines.
@@ -88,6 +91,7 @@ func parseOptions(args []string) (options, error) {
 	flags.BoolVar(&o.verbose, "v", false, "print all that comes from the guests")
 	flags.BoolVar(&o.keep, "keep", false, "keep the initramfs files and test binaries, and say where")
 	flags.BoolVar(&o.update, "update", false, "download the newest kernels even if older ones are cached")
+	flags.IntVar(&o.idle, "idle", 0, "close the file `descriptor` once a processor has no guest left to run; 0: none")
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -139,10 +143,37 @@ func run(ctx context.Context, o options) (bool, error) {
 	}
 	// Each guest keeps one processor of this host busy; on a small one, more
 	// guests than two only wait for each other.
-	if err := inParallel(2, jobs); err != nil {
+	if err := inParallel(2, tellIdle(jobs, o.leave())); err != nil {
 		return false, err
 	}
 	return s.summarize(os.Stdout, reports), nil
+}
+
+// leave returns what tells whoever waits for it that a processor is free.
+func (o options) leave() func() {
+	if o.idle == 0 {
+		return func() {}
+	}
+	syscall.CloseOnExec(o.idle)
+	return func() { syscall.Close(o.idle) }
+}
+
+// tellIdle returns jobs that call idle once, when one has ended and none is left to begin.
+func tellIdle(jobs []func() error, idle func()) []func() error {
+	var begun atomic.Int32
+	idle = sync.OnceFunc(idle)
+	telling := make([]func() error, len(jobs))
+	for i, job := range jobs {
+		telling[i] = func() error {
+			begun.Add(1)
+			err := job()
+			if int(begun.Load()) == len(jobs) {
+				idle()
+			}
+			return err
+		}
+	}
+	return telling
 }
 
 // limit of the whole run; a shell stays open for as long as it is wanted.

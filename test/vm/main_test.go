@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -133,4 +134,35 @@ func TestPrefixWriter(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, len("one\r\ntwo"), n)
 	assert.Equal(t, "6.1 | one\n6.1 | two\n", out.String())
+}
+
+func TestTellIdle(t *testing.T) {
+	var order []string
+	jobs := make([]func() error, 3)
+	for i := range jobs {
+		jobs[i] = func() error {
+			order = append(order, fmt.Sprintf("job %d", i))
+			return nil
+		}
+	}
+	idle := func() { order = append(order, "idle") }
+	require.NoError(t, inParallel(1, tellIdle(jobs, idle)))
+	assert.Equal(t, []string{"job 0", "job 1", "job 2", "idle"}, order)
+
+	// With room for two, the third begins when one ends; the next to end leaves room.
+	first, second, told := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	third := make(chan struct{})
+	ended := make(chan error)
+	go func() {
+		ended <- inParallel(2, tellIdle([]func() error{
+			func() error { <-first; return nil },
+			func() error { <-second; return nil },
+			func() error { <-third; return nil },
+		}, func() { close(told) }))
+	}()
+	close(first)
+	close(third)
+	<-told
+	close(second)
+	require.NoError(t, <-ended)
 }

@@ -59,6 +59,7 @@ func generate(config string) (map[string][]byte, error) {
 		return nil, err
 	}
 	command := exec.Command("go", "run", builder, "--config", redirected, "--skip-get-modules", "--skip-compilation")
+	command.Env = append(os.Environ(), "TMPDIR="+dir) // it makes a directory there that it leaves behind
 	if output, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("run %s: %w\n%s", builder, err, bytes.TrimSpace(output))
 	}

@@ -98,14 +98,13 @@ func run(ctx context.Context, o options) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	vm := vmResult{status: vmNotWanted}
-	if o.wantsVM() {
-		if vm, err = runVM(ctx, o); err != nil {
-			return false, err
-		}
+	guests, err := startVM(ctx, o)
+	if err != nil {
+		return false, err
 	}
 	rec, exit, err := goTest(ctx, o)
-	if err != nil {
+	vm, vmErr := guests()
+	if err := errors.Join(err, vmErr); err != nil {
 		return false, err
 	}
 	v := verdict{

@@ -5,12 +5,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,10 +36,37 @@ type vmResult struct {
 	took   time.Duration
 }
 
+// startVM runs the guests and returns when they leave a processor to other
+// tests. What it returns waits for the guests that still run.
+func startVM(ctx context.Context, o options) (func() (vmResult, error), error) {
+	if !o.wantsVM() {
+		return func() (vmResult, error) { return vmResult{status: vmNotWanted}, nil }, nil
+	}
+	waiting, room, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("vm ring: %w", err)
+	}
+	defer waiting.Close()
+	var result vmResult
+	var failure error
+	var guests sync.WaitGroup
+	guests.Go(func() { result, failure = runVM(ctx, o, room) })
+	if _, err := io.Copy(io.Discard, waiting); err != nil {
+		guests.Wait()
+		return nil, fmt.Errorf("vm ring: %w", errors.Join(err, failure))
+	}
+	return func() (vmResult, error) {
+		guests.Wait()
+		return result, failure
+	}, nil
+}
+
 // runVM builds test/vm and runs it. It is built, not `go run`, because go run
-// turns every exit status into 1.
-func runVM(ctx context.Context, o options) (vmResult, error) {
+// turns every exit status into 1. room is closed here and by test/vm, when it
+// has no more use for a processor.
+func runVM(ctx context.Context, o options, room *os.File) (vmResult, error) {
 	begin := time.Now()
+	defer room.Close()
 	dir, err := os.MkdirTemp("", "ringtest")
 	if err != nil {
 		return vmResult{}, fmt.Errorf("vm ring: %w", err)
@@ -51,10 +80,15 @@ func runVM(ctx context.Context, o options) (vmResult, error) {
 	}
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, binary, o.vmArgs()...)
+	cmd.ExtraFiles = []*os.File{room}
 	cmd.Stdout, cmd.Stderr = os.Stdout, io.MultiWriter(os.Stderr, &stderr)
 	// The guests are children of test/vm: it must live to end them.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	exit, err := exitStatus(cmd.Run())
+	if err := cmd.Start(); err != nil {
+		return vmResult{}, fmt.Errorf("run test/vm: %w", err)
+	}
+	room.Close()
+	exit, err := exitStatus(cmd.Wait())
 	if err != nil {
 		return vmResult{}, fmt.Errorf("run test/vm: %w", err)
 	}
@@ -74,7 +108,7 @@ func newVMResult(exit int, stderr string, took time.Duration) vmResult {
 }
 
 func (o options) vmArgs() []string {
-	var args []string
+	args := []string{"-idle", "3"} // the first of cmd.ExtraFiles
 	if o.run != "" {
 		args = append(args, "-run", o.run)
 	}
