@@ -6,6 +6,7 @@
  * as numbers, because the verifier of 5.10 takes nothing else for functions that it checks once; each
  * chain of calls has 512 bytes of stack.
  */
+#include "enforce_containers.h"
 #include "enforce_mount.h"
 #include "enforce_exec.h"
 #include "enforce_process.h"

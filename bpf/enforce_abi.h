@@ -207,6 +207,7 @@ struct handover {
 
 #define PLACE_UNIT 0 /* by the hash of its name */
 #define PLACE_CONTAINER 1 /* by the id of its cgroup */
+#define PLACE_CONTAINER_ID 2 /* by the first digits of the container's own id */
 
 struct place_key {
 	u32 generation;
@@ -220,6 +221,8 @@ struct counts {
 	u64 folded; /* verdicts that were not told one by one */
 	u64 window; /* second in which the last was told */
 	u64 told; /* in that second */
+	u64 summed; /* as folded, also where another rule of the same verdict counts it */
+	u64 lost; /* verdicts for which there was no room */
 };
 
 enum hook {

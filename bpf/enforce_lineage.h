@@ -110,6 +110,21 @@ __noinline u32 step_exec(u64 file_of, u64 generation)
 	return 1;
 }
 
+/* Until user space looks again nothing is known of the process but what led to it. */
+__noinline u32 doubt(u32 tgid)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct lineage l;
+
+	gather(&l, task);
+	for (u32 w = 0; w < PROGRAM_WORDS; w++)
+		l.trusted.words[w] = l.running.words[w] = 0;
+	l.flags = LINEAGE_UNKNOWN;
+	l.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	l.execs += 1;
+	return bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY) ? 0 : 1;
+}
+
 SEC("lsm/bprm_committed_creds")
 int end_exec(void *ctx)
 {
@@ -119,8 +134,10 @@ int end_exec(void *ctx)
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	struct lineage *l = bpf_map_lookup_elem(&execs, &key);
 
-	if (!l)
+	if (!l) { /* it began before these programs were there, and nobody looked at what runs now */
+		doubt(tgid);
 		return 0;
+	}
 	l->start = BPF_CORE_READ(leader, start_boottime);
 	l->execs += 1;
 	if (tgid == 1)

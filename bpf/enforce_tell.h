@@ -155,6 +155,30 @@ static __always_inline void count_rules(u64 act, u64 deny, u64 enforce)
 	}
 }
 
+__noinline u32 count_untold(u64 act, u64 bit, u32 lost)
+{
+	u32 at = rule_at(act, bit);
+	struct counts *c = bpf_map_lookup_elem(&rule_counts, &at);
+
+	if (c)
+		__sync_fetch_and_add(lost ? &c->lost : &c->summed, 1);
+	return 0;
+}
+
+/* A verdict that is told with a later one, or never, is counted for each of its rules. */
+__noinline u32 leave_untold(u64 act, u64 deny, u32 lost)
+{
+	for (u32 i = 0; i < RULES_OF_ACT; i++) {
+		u64 bit = deny & -deny;
+
+		if (!bit)
+			break;
+		deny ^= bit;
+		count_untold(act, bit, lost);
+	}
+	return 0;
+}
+
 /* Tells of the rules of one word that deny an act. */
 __noinline u32 tell(u64 act, u64 deny, u64 object, u64 other, u32 flags)
 {
@@ -171,7 +195,7 @@ __noinline u32 tell(u64 act, u64 deny, u64 object, u64 other, u32 flags)
 		return 0;
 	count_rules(act, deny, flags & AUDIT_ONLY ? 0 : set->enforce.words[WORD_OF(act)]);
 	if (!due(c, &folded))
-		return 0;
+		return leave_untold(act, deny, 0);
 	v = scratch();
 	if (!v)
 		return 0;
@@ -191,8 +215,10 @@ __noinline u32 tell(u64 act, u64 deny, u64 object, u64 other, u32 flags)
 	v->operation = OPERATION_OF(act);
 	v->refused = flags & REFUSED;
 	v->audit_only = !!(flags & AUDIT_ONLY);
-	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
+	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0)) {
 		count_lost();
+		leave_untold(act, deny, 1);
+	}
 	return 1;
 }
 

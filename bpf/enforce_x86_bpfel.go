@@ -30,6 +30,8 @@ type EnforceCounts struct {
 	Folded  uint64
 	Window  uint64
 	Told    uint64
+	Summed  uint64
+	Lost    uint64
 }
 
 type EnforceCurrentSet struct {
@@ -321,6 +323,7 @@ const (
 	EnforceMapVouched                      = "vouched"
 	EnforceProgBeginExec                   = "begin_exec"
 	EnforceProgEndExec                     = "end_exec"
+	EnforceProgFollowCgroup                = "follow_cgroup"
 	EnforceProgFollowExit                  = "follow_exit"
 	EnforceProgFollowFork                  = "follow_fork"
 	EnforceProgForgetInode                 = "forget_inode"
@@ -421,6 +424,7 @@ type EnforceSpecs struct {
 type EnforceProgramSpecs struct {
 	BeginExec                   *ebpf.ProgramSpec `ebpf:"begin_exec"`
 	EndExec                     *ebpf.ProgramSpec `ebpf:"end_exec"`
+	FollowCgroup                *ebpf.ProgramSpec `ebpf:"follow_cgroup"`
 	FollowExit                  *ebpf.ProgramSpec `ebpf:"follow_exit"`
 	FollowFork                  *ebpf.ProgramSpec `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.ProgramSpec `ebpf:"forget_inode"`
@@ -602,6 +606,7 @@ type EnforceVariables struct {
 type EnforcePrograms struct {
 	BeginExec                   *ebpf.Program `ebpf:"begin_exec"`
 	EndExec                     *ebpf.Program `ebpf:"end_exec"`
+	FollowCgroup                *ebpf.Program `ebpf:"follow_cgroup"`
 	FollowExit                  *ebpf.Program `ebpf:"follow_exit"`
 	FollowFork                  *ebpf.Program `ebpf:"follow_fork"`
 	ForgetInode                 *ebpf.Program `ebpf:"forget_inode"`
@@ -660,6 +665,7 @@ func (p *EnforcePrograms) Close() error {
 	return _EnforceClose(
 		p.BeginExec,
 		p.EndExec,
+		p.FollowCgroup,
 		p.FollowExit,
 		p.FollowFork,
 		p.ForgetInode,

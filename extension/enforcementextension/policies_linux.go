@@ -155,6 +155,7 @@ func (p *policies) told(v keeper.Verdict) {
 	}
 	if lost > 0 {
 		p.telemetry.ExtensionEnforcementVerdictsLost.Add(context.Background(), lost)
+		p.untold(v.Policy, v.Rule, "lost", uint64(lost))
 	}
 }
 
@@ -186,6 +187,8 @@ func (p *policies) counts(all []keeper.Counted, lost uint64) {
 		}
 		p.count(now, "denied", now.Denied-before.Denied)
 		p.count(now, "audited", now.Audited-before.Audited)
+		p.untold(now.Policy, now.Rule, "folded", since(now.Folded, before.Folded))
+		p.untold(now.Policy, now.Rule, "lost", since(now.Lost, before.Lost))
 		p.counted[key] = now
 	}
 	if lost > p.lost {
@@ -199,5 +202,15 @@ func (p *policies) count(of keeper.Counted, verdict string, more uint64) {
 	if more > 0 {
 		p.telemetry.ExtensionEnforcementVerdicts.Add(context.Background(), int64(more), metric.WithAttributes(
 			attribute.String("policy", of.Policy), attribute.String("rule", of.Rule), attribute.String("verdict", verdict)))
+	}
+}
+
+// since is by how much a counter has grown. One that became smaller has sent some of what it counted elsewhere.
+func since(now, before uint64) uint64 { return max(now, before) - before }
+
+func (p *policies) untold(policy, rule, reason string, more uint64) {
+	if more > 0 {
+		p.telemetry.ExtensionEnforcementVerdictsUntold.Add(context.Background(), int64(more), metric.WithAttributes(
+			attribute.String("policy", policy), attribute.String("rule", rule), attribute.String("reason", reason)))
 	}
 }

@@ -136,6 +136,9 @@ func (s *AgentStatus) writePolicies(b *strings.Builder) {
 		fmt.Fprintf(b, "%30s%s  (%s:%d)%s\n", "", p.Name, p.File, p.Line, trialOf(p))
 		for _, r := range p.Rules {
 			fmt.Fprintf(b, "%9d  %9d  %-8s  %s: %s: %s\n", r.Denied, r.Audited, r.Mode, r.Name, r.Operations, strengthOf(r))
+			if r.Folded+r.Lost > 0 {
+				fmt.Fprintf(b, "%34s%d verdicts told with later ones, %d not told\n", "", r.Folded, r.Lost)
+			}
 			for _, weak := range r.Weaker {
 				fmt.Fprintf(b, "%34s%s: %s. %s\n", "", weak.Operations, weak.Strength, weak.Reason)
 			}

@@ -39,7 +39,7 @@ func TestStatus(t *testing.T) {
 		Missing: []string{"The kernel has no BPF LSM."},
 		Policies: []policystatus.Policy{
 			{Name: "egress", File: "/etc/vedette/policies/egress.yaml", Line: 1, Rules: []policystatus.Rule{
-				{Name: "out", Mode: policy.Enforce, Operations: "connect", Strength: enforce.Prevented, Denied: 12},
+				{Name: "out", Mode: policy.Enforce, Operations: "connect", Strength: enforce.Prevented, Denied: 12, Folded: 4, Lost: 1},
 			}},
 			{Name: "data", File: "/etc/vedette/policies/data.yaml", Line: 4, Confirm: at.Add(time.Minute), Rules: []policystatus.Rule{
 				{Name: "file", Mode: policy.Audit, Operations: "write, delete", Strength: enforce.Detected, Audited: 3,

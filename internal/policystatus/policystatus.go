@@ -62,6 +62,8 @@ type Rule struct {
 	Weaker     []Weak           `json:"weaker,omitempty"`
 	Denied     uint64           `json:"denied"`
 	Audited    uint64           `json:"audited"`
+	Folded     uint64           `json:"folded,omitempty"` // verdicts that are told as a sum with a later one
+	Lost       uint64           `json:"lost,omitempty"`   // verdicts that could not be told
 }
 
 // Weak is a part of a rule that does not reach the best strength.

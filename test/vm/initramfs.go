@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/vedette-sec/vedette/test/vm/protocol"
 )
@@ -33,6 +35,8 @@ type image struct {
 	plan    protocol.Plan
 	// programs are extra static programs, put into /usr/bin.
 	programs []string
+	// dynamic are this host's files for a program that is not static, by where they are in the guest.
+	dynamic map[string]string
 	// init is the guest's first program.
 	init  []byte
 	shell bool
@@ -71,6 +75,9 @@ func (i image) pack(a *archive) error {
 	)
 	if i.shell {
 		err = errors.Join(err, a.bytes("/vedette/shell", 0o644, nil))
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.dynamic)) {
+		err = errors.Join(err, a.file(name, i.dynamic[name]))
 	}
 	for _, program := range i.programs {
 		err = errors.Join(err, a.file(path.Join("/usr/bin", filepath.Base(program)), program))

@@ -105,7 +105,7 @@ func TestImageHoldsWhatTestsRead(t *testing.T) {
 	img := image{
 		kernel: kernel{dir: at("kernel")}, module: module{path: "example.org/m", dir: at("m")}, busybox: at("bin", "busybox"),
 		bin:  binaries{runner: at("bin", "runner"), program: at("bin", "vedette"), tests: map[string]string{"pkg/a": at("bin", "a.test")}},
-		plan: plan, programs: []string{at("bin", "helper")}, init: initScript, shell: true,
+		plan: plan, programs: []string{at("bin", "helper")}, dynamic: map[string]string{"/lib/libhelper.so": at("bin", "helper")}, init: initScript, shell: true,
 	}
 	require.NoError(t, img.write(at("initramfs")))
 	packed, err := os.ReadFile(at("initramfs"))
@@ -115,7 +115,7 @@ func TestImageHoldsWhatTestsRead(t *testing.T) {
 		"init": string(initScript), "bin/busybox": "busybox", "vedette/runner": "runner", "vedette/shell": "", "usr/bin/vedette": "program",
 		"src/go.mod": "module example.org/m\n", "src/config/rules/a.yml": "rule",
 		"src/pkg/a/a.test": "test binary", "src/pkg/a/testdata/in.txt": "input",
-		"usr/bin/helper": "helper", "lib/modules/6.1.0/overlay.ko": "module",
+		"usr/bin/helper": "helper", "lib/libhelper.so": "helper", "lib/modules/6.1.0/overlay.ko": "module",
 	} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)

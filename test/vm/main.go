@@ -194,6 +194,9 @@ func prepare(ctx context.Context, o options) (*session, error) {
 	if s.busybox, err = findBusybox(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errCannotRun, err)
 	}
+	if s.dynamic, err = findDynamic(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errCannotRun, err)
+	}
 	for _, program := range o.programs {
 		if err := checkStatic(program); err != nil {
 			return nil, fmt.Errorf("-with: %w", err)

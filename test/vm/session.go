@@ -22,6 +22,7 @@ type session struct {
 	options
 	module   module
 	busybox  string
+	dynamic  map[string]string
 	packages []testPackage
 	kernels  []kernel
 	bin      binaries
@@ -86,7 +87,7 @@ func (s *session) boot(ctx context.Context, k kernel) (*guestReport, error) {
 	plan := s.plan()
 	initramfs := filepath.Join(s.dir, k.Line+".cpio")
 	img := image{
-		kernel: k, module: s.module, busybox: s.busybox, bin: s.bin, plan: plan,
+		kernel: k, module: s.module, busybox: s.busybox, dynamic: s.dynamic, bin: s.bin, plan: plan,
 		programs: s.programs, init: initScript, shell: s.shell,
 	}
 	if err := img.write(initramfs); err != nil {

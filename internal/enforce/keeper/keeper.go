@@ -69,6 +69,7 @@ type Loaded struct {
 type Counted struct {
 	Policy, Rule    string
 	Denied, Audited uint64
+	Folded, Lost    uint64 // verdicts that are told with a later one, and those that were not
 }
 
 // Keeper keeps policies in force.

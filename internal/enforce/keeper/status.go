@@ -50,7 +50,7 @@ func (k *Keeper) tellChanges() {
 	}
 	var sum uint64
 	for _, r := range k.enforcer.Status().Rules {
-		sum += r.Denied + r.Audited
+		sum += r.Denied + r.Audited + r.Lost
 	}
 	if sum != k.told {
 		k.told = sum
@@ -64,7 +64,7 @@ func (k *Keeper) writeStatus() {
 	var counted []Counted
 	for _, p := range status.Policies {
 		for _, r := range p.Rules {
-			counted = append(counted, Counted{p.Name, r.Name, r.Denied, r.Audited})
+			counted = append(counted, Counted{p.Name, r.Name, r.Denied, r.Audited, r.Folded, r.Lost})
 		}
 	}
 	k.cfg.Counts(counted, status.Lost)
@@ -112,7 +112,10 @@ func (k *Keeper) policyStatus(p *policy.Policy, rules map[[2]string]enforce.Rule
 	}
 	for _, r := range p.Rules {
 		s := rules[[2]string{p.Name, r.Name}]
-		rule := policystatus.Rule{Name: r.Name, Mode: p.ModeOf(r), Operations: r.Operations().String(), Strength: s.Strength, Denied: s.Denied, Audited: s.Audited}
+		rule := policystatus.Rule{
+			Name: r.Name, Mode: p.ModeOf(r), Operations: r.Operations().String(), Strength: s.Strength,
+			Denied: s.Denied, Audited: s.Audited, Folded: s.Folded, Lost: s.Lost,
+		}
 		for _, weak := range s.Weaker {
 			rule.Weaker = append(rule.Weaker, policystatus.Weak{Operations: weak.Operation.String(), Strength: weak.Strength, Reason: weak.Reason})
 		}

@@ -85,6 +85,12 @@ func (a *ancestry) give(pid uint32, stat process.Stat) (isNew bool, err error) {
 		return false, nil
 	}
 	g := a.of(pid)
+	if f := a.e.former; f != nil && !complete {
+		if known, ok := f.of(pid, stat); ok {
+			mask(&g, a.fresh)
+			g = both(g, known)
+		}
+	}
 	g.Ticks, g.Execs = stat.Key.Start, kernel.Execs
 	if complete {
 		mask(&g, a.fresh)
@@ -93,8 +99,7 @@ func (a *ancestry) give(pid uint32, stat process.Stat) (isNew bool, err error) {
 		g.All.Words = union(g.All.Words, before.All.Words)
 	}
 	if given && before.Execs == kernel.Execs {
-		g.Trusted.Words, g.Running.Words = union(g.Trusted.Words, before.Trusted.Words), union(g.Running.Words, before.Running.Words)
-		g.Flags |= before.Flags
+		g = both(g, before)
 	}
 	if g == before {
 		return false, nil
@@ -108,6 +113,15 @@ func (a *ancestry) give(pid uint32, stat process.Stat) (isNew bool, err error) {
 func union(a, b programSet) programSet {
 	a.addAll(b)
 	return a
+}
+
+// both is what either says of a process's programs.
+func both(g, o bpf.EnforceGiven) bpf.EnforceGiven {
+	g.All.Words = union(g.All.Words, o.All.Words)
+	g.Trusted.Words = union(g.Trusted.Words, o.Trusted.Words)
+	g.Running.Words = union(g.Running.Words, o.Running.Words)
+	g.Flags |= o.Flags
+	return g
 }
 
 func mask(g *bpf.EnforceGiven, m programSet) {

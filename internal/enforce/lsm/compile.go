@@ -18,20 +18,21 @@ import (
 
 // compiled is a set of policies as the kernel has it, before it has a generation.
 type compiled struct {
-	rules     []placed
-	settings  bpf.EnforceSettings
-	kernel    [maxRules]bpf.EnforceRule
-	subjects  []bpf.EnforceSubject
-	endpoints []bpf.EnforceEndpoint
-	nodes     []bpf.EnforceNode // the first is none
-	anchors   map[uint32]uint32 // the node of the root of each device's file system
-	names     map[name]uint32
-	automata  []bpf.EnforceAutomaton // the first is none
-	links     map[inode]ruleSet
-	places    map[bpf.EnforcePlaceKey]uint64 // without generation
-	hashes    map[inode]bpf.EnforceHashed
-	programs  map[program]int // the bit of each program that subjects name
-	mounts    mounts
+	rules      []placed
+	settings   bpf.EnforceSettings
+	kernel     [maxRules]bpf.EnforceRule
+	subjects   []bpf.EnforceSubject
+	endpoints  []bpf.EnforceEndpoint
+	nodes      []bpf.EnforceNode // the first is none
+	anchors    map[uint32]uint32 // the node of the root of each device's file system
+	names      map[name]uint32
+	automata   []bpf.EnforceAutomaton // the first is none
+	links      map[inode]ruleSet
+	places     map[bpf.EnforcePlaceKey]uint64 // without generation
+	containers map[string]uint8               // the bit of each that subjects name
+	hashes     map[inode]bpf.EnforceHashed
+	programs   map[program]int // the bit of each program that subjects name
+	mounts     mounts
 }
 
 // name is a name in the directory that is a node.
@@ -69,7 +70,7 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 		compiled: &compiled{
 			rules: rules, nodes: make([]bpf.EnforceNode, 1), anchors: map[uint32]uint32{}, names: map[name]uint32{},
 			automata: make([]bpf.EnforceAutomaton, 1), links: map[inode]ruleSet{},
-			places: map[bpf.EnforcePlaceKey]uint64{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits, mounts: m,
+			places: map[bpf.EnforcePlaceKey]uint64{}, containers: map[string]uint8{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits, mounts: m,
 		},
 		host: host, layers: m.layers(), numbers: n, inits: initPrograms(host),
 		executables: map[string]programSet{}, leaves: map[bpf.EnforceNode]uint32{}, sums: map[inode]string{},

@@ -256,3 +256,19 @@ func FuzzVerdict(f *testing.F) {
 		}
 	})
 }
+
+func TestIDNumber(t *testing.T) {
+	for id, want := range map[string]uint64{
+		"0123456789ab":     0x0123456789ab | idFound,
+		"0123456789abcdef": 0x0123456789ab | idFound,
+		"000000000000":     idFound,
+	} {
+		got, ok := idNumber(id)
+		assert.True(t, ok, id)
+		assert.Equal(t, want, got, id)
+	}
+	for _, name := range []string{"", "0123456789a", "machine-of-mine", "0123456789ag"} {
+		_, ok := idNumber(name)
+		assert.False(t, ok, name)
+	}
+}

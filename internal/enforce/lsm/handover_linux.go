@@ -30,8 +30,9 @@ import (
 // handover is what an agent leaves to the next one beside what the kernel has, and without which nobody could tell what its bits
 // mean. It is written before anything that it is about.
 type handover struct {
-	Build    string          `json:"build"` // of the programs: only an agent with the same takes over
-	Key      [2]uint64       `json:"key"`   // of the hashes of names
+	Build    string          `json:"build"`  // of the programs: only an agent with the same takes them over
+	Layout   int             `json:"layout"` // of what is known of processes: one with the same goes on with that
+	Key      [2]uint64       `json:"key"`    // of the hashes of names
 	Since    time.Time       `json:"since"`
 	Programs []handedProgram `json:"programs"` // by their bits in lineages
 	Told     int             `json:"told"`     // of these the kernel knows who descends from them
@@ -92,7 +93,7 @@ func (e *Enforcer) leave(sets ...*loaded) error {
 		return nil
 	}
 	h := handover{
-		Build: bpf.EnforceBuild(), Key: e.numbers.key, Since: e.since, Told: e.told, Missing: e.missing,
+		Build: bpf.EnforceBuild(), Layout: lineageLayout, Key: e.numbers.key, Since: e.since, Told: e.told, Missing: e.missing,
 		Programs: make([]handedProgram, len(e.numbers.bits)), Lock: e.lock, Started: e.options.Started,
 	}
 	for _, g := range e.lacking {
@@ -199,6 +200,7 @@ func (e *Enforcer) takeOver(spec *ebpf.CollectionSpec) (*handover, error) {
 	if err != nil {
 		return nil, err
 	}
+	others := map[string]*handover{}
 	for _, entry := range entries {
 		dir := filepath.Join(e.options.Pins, entry.Name())
 		h, err := readHandover(dir)
@@ -210,9 +212,18 @@ func (e *Enforcer) takeOver(spec *ebpf.CollectionSpec) (*handover, error) {
 			return nil, err
 		case err != nil:
 			e.missing = append(e.missing, fmt.Sprintf("what an earlier agent knew of processes and programs is not known any more: %s", err))
-		case h != nil:
+		case h != nil && h.Build == bpf.EnforceBuild():
 			return h, nil
+		case h != nil:
+			others[dir] = h
 		}
+	}
+	for dir, h := range others { // there is one, but where an agent was killed while it took over
+		err := e.inherit(dir, h, spec)
+		if err == nil {
+			break
+		}
+		e.missing = append(e.missing, fmt.Sprintf("what an earlier agent knew of processes and programs is not known any more: %s", err))
 	}
 	return nil, nil
 }
@@ -228,7 +239,7 @@ func (e *Enforcer) take(dir string, h *handover, spec *ebpf.CollectionSpec) erro
 		e.since = h.Since // what was written in its time was not trusted, and is not now
 	}
 	if h.Build != bpf.EnforceBuild() {
-		return errOtherBuild
+		return nil
 	}
 	maps, links := map[string]*ebpf.Map{}, map[string]link.Link{}
 	err := openPins(dir, spec, maps, links)
@@ -302,7 +313,8 @@ func (e *Enforcer) goOn(h *handover) error {
 	}
 	for _, r := range now.rules {
 		c := e.count(now, r)
-		e.counts[r.name()] = counts{denied: -c.denied, audited: -c.audited} // sums are taken modulo 2^64
+		// Sums are taken modulo 2^64.
+		e.counts[r.name()] = counts{denied: -c.denied, audited: -c.audited, summed: -c.summed, lost: -c.lost}
 		now.known[r.bit] = c.folded
 	}
 	e.missed = e.lost()

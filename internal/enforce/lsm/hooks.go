@@ -86,8 +86,8 @@ var guards = []guard{
 	{bpf.EnforceProgGuardSocketGetsockopt, "socket_getsockopt", 0, "mapping what arrives by such connections", policy.Accept},
 }
 
-// followers are programs for tracepoints, without which no lineage is right.
-var followers = []string{bpf.EnforceProgFollowFork, bpf.EnforceProgFollowExit}
+// followers are programs for tracepoints, without which no lineage is right, and no container known that starts later.
+var followers = []string{bpf.EnforceProgFollowFork, bpf.EnforceProgFollowExit, bpf.EnforceProgFollowCgroup}
 
 // present sorts the guards by what the kernel has, and gives those that it lacks and misses.
 func present(types *btf.Spec) (there, lacking []guard, err error) {

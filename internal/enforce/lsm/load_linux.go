@@ -71,8 +71,20 @@ func (e *Enforcer) load(set *policy.Set) error {
 	}
 	if old != nil {
 		e.keepCounts(old)
+	} else if err := e.findContainers(next); err != nil { // until now the kernel did not see them start
+		return err
 	}
-	return errors.Join(e.leave(old, next), e.dropOthers(), e.sweep(func(g uint32) bool { return !isNext(g) }))
+	return errors.Join(e.leave(old, next), e.succeedFormer(), e.dropOthers(), e.sweep(func(g uint32) bool { return !isNext(g) }))
+}
+
+// succeedFormer lets go of what an agent of another version knew, when all of it is known here.
+func (e *Enforcer) succeedFormer() error {
+	f := e.former
+	if f == nil {
+		return nil
+	}
+	e.former = nil
+	return errors.Join(f.vouch(e.maps[bpf.EnforceMapVouched]), f.close())
 }
 
 // waitForPrograms returns when no program still looks at a number that it read before the call.
@@ -93,7 +105,7 @@ func (e *Enforcer) findLinks(old, next *loaded) error {
 			return fmt.Errorf("wait until the kernel notes links: %w", err)
 		}
 	}
-	if err := next.addLinks(); err != nil {
+	if err := errors.Join(e.findContainers(next), next.addLinks()); err != nil {
 		return err
 	}
 	if old != nil {
@@ -107,6 +119,17 @@ func (e *Enforcer) findLinks(old, next *loaded) error {
 		key := bpf.EnforceLabelKey{Generation: uint32(next.generation), Device: at.device, Inode: at.number}
 		if err := e.maps[bpf.EnforceMapLinks].Put(key, bpf.EnforceRuleSet{Words: set}); err != nil {
 			return fmt.Errorf("write the files with several names to the kernel: %w", err)
+		}
+	}
+	return nil
+}
+
+// findContainers tells the kernel in which cgroups containers are. Those that start later it sees itself.
+func (e *Enforcer) findContainers(of *loaded) error {
+	for cgroup, bits := range of.findContainers() {
+		key := bpf.EnforcePlaceKey{Generation: uint32(of.generation), Kind: containerPlace, Value: cgroup}
+		if err := e.maps[bpf.EnforceMapPlaces].Put(key, bits); err != nil {
+			return fmt.Errorf("write the containers to the kernel: %w", err)
 		}
 	}
 	return nil

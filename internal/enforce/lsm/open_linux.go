@@ -74,6 +74,7 @@ type Enforcer struct {
 	before atomic.Pointer[loaded] // the set before, whose last verdicts may not have been read
 	counts map[ruleName]counts    // of sets that are no more
 	missed uint64                 // verdicts that an earlier agent lost
+	former *former                // an agent of another version; nil when this one's policies are in force
 
 	follower *follower
 	wanted   *policy.Set // what this agent was told to load last
@@ -296,6 +297,9 @@ func (e *Enforcer) Close() error {
 	}
 	for _, m := range e.maps {
 		errs = append(errs, m.Close())
+	}
+	if e.former != nil {
+		errs = append(errs, e.former.close())
 	}
 	if e.claimed != nil {
 		errs = append(errs, e.claimed.Close())

@@ -14,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/bpffs"
 )
 
@@ -138,13 +140,26 @@ func (e *Enforcer) dropOthers() error {
 	}
 	for _, entry := range entries {
 		if name := filepath.Join(e.options.Pins, entry.Name()); name != e.pins {
-			if err := os.RemoveAll(name); err != nil {
+			if err := errors.Join(stop(name), os.RemoveAll(name)); err != nil {
 				return fmt.Errorf("take down what an earlier agent left in force: %w", err)
 			}
 		}
 	}
 	e.alone = true
 	return nil
+}
+
+// stop makes the programs of an earlier agent refuse nothing more, all at once: they are detached one by one, and some of them would judge
+// without what others follow.
+func stop(dir string) error {
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapPin+bpf.EnforceMapActive), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is not complete
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Put(uint32(0), make([]byte, m.ValueSize())), m.Close())
 }
 
 // Release takes down all that agents left in force with this directory of pins, for an agent that was started in this way or

@@ -56,6 +56,7 @@ func init() {
 		_, err = io.Copy(io.Discard, os.Stdin)
 		return errors.Join(err, e.Close())
 	}
+	acts["copy"] = func(args []string) error { return copyFile(args[0], args[1]) }
 	acts["leave"] = func(args []string) error { // starts a program that nobody is the parent of
 		c := command(args[0], append([]string{"later"}, args[1:]...)...)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -150,11 +151,11 @@ func TestKeptWithoutAgent(t *testing.T) {
 	require.NoError(t, prepared())
 	s := newPlaces(t)
 	before := attached(t)
-	source := filepath.Join(s.outside, "policies.yaml")
+	source, tool := filepath.Join(s.outside, "policies.yaml"), filepath.Join(s.outside, "tool")
 	require.NoError(t, os.WriteFile(source, []byte(`
 policy: kept
 mode: enforce
-rules: [{name: all, files: {paths: [`+s.single+`], operations: tamper}, allow: [{executable: `+trusted+`}]}]
+rules: [{name: all, files: {paths: [`+s.single+`, `+tool+`], operations: tamper}, allow: [{executable: `+trusted+`}]}]
 ---
 policy: timed
 mode: enforce
@@ -213,12 +214,20 @@ rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 	require.ErrorIs(t, Release(testPins, "", "token"), ErrLocked)
 	_, err = Open(Options{Pins: testPins, Started: "otherwise"})
 	require.ErrorIs(t, err, ErrLocked)
+	early, foreign = newOrphan(t, trusted, stranger, s.single), newOrphan(t, stranger, stranger, s.single)
+	require.NoError(t, runs(trusted, "copy", stranger, tool))
+	require.NoError(t, runs(trusted, "start", tool, "write", s.single), "a program that a trusted one has written")
 	attacked = attack(s.single)
 	third := openUpdate(t, Options{Pins: testPins, Started: "so"})
+	late = newOrphan(t, trusted, stranger, s.single)
 	require.NoError(t, third.Load(set))
 	tried, passed = attacked()
 	assert.Zero(t, passed, "of %d tries while the agent was updated", tried)
-	assert.Contains(t, third.Status().Missing[0], "another version")
+	assert.Empty(t, third.Status().Missing)
+	assert.Equal(t, "done", early.tell(t), "the lineage from before the update")
+	assert.Equal(t, "done", late.tell(t), "the lineage from while the agent was updated")
+	assert.NotEqual(t, "done", foreign.tell(t))
+	assert.NoError(t, runs(trusted, "start", tool, "write", s.single), "what a trusted program has written before")
 	entries, err := os.ReadDir(testPins)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "what was left is gone")

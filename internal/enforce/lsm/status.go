@@ -22,6 +22,11 @@ type ruleName struct{ policy, rule string }
 type counts struct {
 	denied, audited uint64
 	folded          uint64 // verdicts that were not told one by one
+	summed, lost    uint64 // the same where other rules are told of too, and those that could not be told
+}
+
+func (c counts) plus(o counts) counts {
+	return counts{denied: c.denied + o.denied, audited: c.audited + o.audited, summed: c.summed + o.summed, lost: c.lost + o.lost}
 }
 
 func (r placed) name() ruleName { return ruleName{r.policy.Name, r.Name} }
@@ -33,14 +38,14 @@ func (e *Enforcer) count(l *loaded, r placed) counts {
 	if e.maps[bpf.EnforceMapRuleCounts].Lookup(at, &c) != nil {
 		return counts{}
 	}
-	return counts{c.Denied, c.Audited, c.Folded}
+	return counts{c.Denied, c.Audited, c.Folded, c.Summed, c.Lost}
 }
 
 // keepCounts adds what was counted about a set's rules to what is known of rules of these names.
 func (e *Enforcer) keepCounts(l *loaded) {
 	for _, r := range l.rules {
-		c, sum := e.count(l, r), e.counts[r.name()]
-		e.counts[r.name()] = counts{denied: sum.denied + c.denied, audited: sum.audited + c.audited}
+		c := e.count(l, r)
+		e.counts[r.name()] = e.counts[r.name()].plus(c)
 		l.folded[r.bit] = c.folded
 	}
 }
@@ -57,7 +62,9 @@ func (e *Enforcer) succeed(next *loaded) {
 	defer e.telling.Unlock()
 	if gone := e.before.Load(); gone != nil {
 		for _, r := range gone.rules {
-			e.untellable += gone.folded[r.bit] - gone.known[r.bit]
+			never := gone.folded[r.bit] - gone.known[r.bit]
+			e.untellable += never
+			e.counts[r.name()] = e.counts[r.name()].plus(counts{lost: never, summed: -never})
 		}
 	}
 	e.before.Store(e.now.Load())
@@ -85,9 +92,9 @@ func (e *Enforcer) Status() enforce.Status {
 	status.Lost = e.lost() - e.missed + e.untellable
 	e.telling.Unlock()
 	for _, r := range l.rules {
-		c, sum := e.count(l, r), e.counts[r.name()]
+		c := e.counts[r.name()].plus(e.count(l, r))
 		s := enforce.RuleStatus{Policy: r.policy.Name, Rule: r.Name, Strength: enforce.Prevented,
-			Denied: sum.denied + c.denied, Audited: sum.audited + c.audited}
+			Denied: c.denied, Audited: c.audited, Folded: c.summed, Lost: c.lost}
 		for _, w := range weaknesses(r.Rule.Operations(), e.lacking) {
 			s.Weaker = append(s.Weaker, w)
 			s.Strength = w.Strength

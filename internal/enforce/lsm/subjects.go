@@ -54,6 +54,7 @@ func (n *numbers) bit(p program) (int, error) {
 const (
 	unitPlace      = 0
 	containerPlace = 1
+	containerID    = 2
 )
 
 func (c *compiler) addSubjects(r placed) error {
@@ -189,28 +190,61 @@ func (c *compiler) freePlace() (uint8, error) {
 	return c.lastPlace - 1, nil
 }
 
-// addContainer finds the cgroups of a container. One that starts later is found when the policies are loaded again.
+// addContainer gives a container its bit. Where it is, is looked for when the kernel knows what to look for itself.
 func (c *compiler) addContainer(wanted string) (uint8, error) {
+	if bit, ok := c.containers[wanted]; ok {
+		return bit, nil
+	}
 	bit, err := c.freePlace()
 	if err != nil {
 		return 0, err
 	}
+	c.containers[wanted] = bit
+	if id, ok := idNumber(wanted); ok {
+		c.places[bpf.EnforcePlaceKey{Kind: containerID, Value: id}] |= 1 << bit
+	}
+	return bit, nil
+}
+
+const (
+	idDigits = 12
+	idFound  = 1 << 48 // no id is 0 so
+)
+
+// idNumber is the beginning of a container's id as the kernel compares it; names of machines have none.
+func idNumber(id string) (uint64, bool) {
+	if len(id) < idDigits {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(id[:idDigits], 16, 64)
+	return n | idFound, err == nil
+}
+
+// findContainers finds the cgroups of containers.
+func (c *compiled) findContainers() map[uint64]uint64 {
+	found := map[uint64]uint64{}
+	if len(c.containers) == 0 {
+		return found
+	}
 	root := cgroupRoot()
-	err = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error { // no call gives an error
 		if err != nil || !entry.IsDir() {
 			return nil // it ended meanwhile, or is no cgroup
 		}
 		id, _ := container.FromCgroup(strings.TrimPrefix(dir, root))
 		info, err := os.Stat(dir)
-		if err != nil || !policy.IsContainer(id, wanted) {
+		if err != nil || id == "" {
 			return nil
 		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			c.places[bpf.EnforcePlaceKey{Kind: containerPlace, Value: stat.Ino}] |= 1 << bit
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		for wanted, bit := range c.containers {
+			if ok && policy.IsContainer(id, wanted) {
+				found[stat.Ino] |= 1 << bit
+			}
 		}
 		return nil
 	})
-	return bit, err
+	return found
 }
 
 // cgroupRoot is where the hierarchy of cgroups is that the kernel's programs look at.

@@ -13,6 +13,9 @@ import (
 const (
 	// PlanPath is where the guest finds its plan, as JSON.
 	PlanPath = "/vedette/plan.json"
+	// DynamicProgram is a program in the guest that is linked dynamically, and SpareLibrary a library that it does without.
+	DynamicProgram = "/vedette/dynamic/tee"
+	SpareLibrary   = "/vedette/dynamic/libm.so.6"
 	// ResultsPort is the guest's device for markers and test output. Kernel
 	// messages go to the first serial port, so that the two never mix.
 	ResultsPort = "/dev/ttyS1"

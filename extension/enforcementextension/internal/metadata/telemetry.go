@@ -15,6 +15,7 @@ type TelemetryBuilder struct {
 	ExtensionEnforcementResultsLost            metric.Int64Counter
 	ExtensionEnforcementVerdicts               metric.Int64Counter
 	ExtensionEnforcementVerdictsLost           metric.Int64Counter
+	ExtensionEnforcementVerdictsUntold         metric.Int64Counter
 	ExtensionEnforcementPolicies               metric.Int64Gauge
 	ExtensionEnforcementPoliciesGeneration     metric.Int64Gauge
 	ExtensionEnforcementPoliciesLoadTime       metric.Int64Gauge
@@ -26,7 +27,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 	meter := settings.MeterProvider.Meter(ScopeName)
 	var b TelemetryBuilder
 	var responses, lost error
-	var errs [6]error
+	var errs [7]error
 	b.ExtensionEnforcementResponses, responses = meter.Int64Counter(
 		"otelcol_extension_enforcement_responses",
 		metric.WithDescription("Number of requests to act and of actions that ended. [Alpha]"),
@@ -66,6 +67,11 @@ func NewTelemetryBuilder(settings component.TelemetrySettings) (*TelemetryBuilde
 		"otelcol_extension_enforcement_policies_reload_failures",
 		metric.WithDescription("Number of reloads after which the policies from before stayed in force. [Alpha]"),
 		metric.WithUnit("{reloads}"),
+	)
+	b.ExtensionEnforcementVerdictsUntold, errs[6] = meter.Int64Counter(
+		"otelcol_extension_enforcement_verdicts_untold",
+		metric.WithDescription("Number of verdicts that are told as a sum with a later one, or that were lost, by policy, rule and reason. [Alpha]"),
+		metric.WithUnit("{verdicts}"),
 	)
 	return &b, errors.Join(append(errs[:], responses, lost)...)
 }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && amd64
+
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/process"
+)
+
+// lineageLayout stands for how lineages, and files that somebody vouches for, are written in their maps. Agents of different versions
+// understand each other's where it is the same.
+const lineageLayout = 1
+
+// nsPerTick is the unit of start times in /proc.
+const nsPerTick = 10_000_000
+
+// former is what an agent of another version knows of processes and files. Its programs go on following them until this one's
+// policies are in force.
+type former struct {
+	maps map[string]*ebpf.Map
+	told programSet // the programs that it knows of who descends from them
+}
+
+var inherited = []string{bpf.EnforceMapLineages, bpf.EnforceMapGivens, bpf.EnforceMapVouched}
+
+// inherit makes use of what an agent of another version left.
+func (e *Enforcer) inherit(dir string, h *handover, spec *ebpf.CollectionSpec) error {
+	if h.Layout != lineageLayout {
+		return errOtherBuild
+	}
+	f := &former{maps: map[string]*ebpf.Map{}}
+	for _, name := range inherited {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapPin+name), &ebpf.LoadPinOptions{ReadOnly: true})
+		if err == nil {
+			f.maps[name] = m
+			if m.ValueSize() != spec.Maps[name].ValueSize {
+				err = errOtherBuild
+			}
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("open the map %s: %w", name, err), f.close())
+		}
+	}
+	e.former, e.told = f, h.Told
+	for bit, p := range h.Programs {
+		e.numbers.bits[program{p.Path, p.SHA256}] = bit
+		if bit < h.Told {
+			f.told.add(bit)
+		}
+	}
+	return nil
+}
+
+func (f *former) close() error {
+	var errs []error
+	for _, m := range f.maps {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// of gives what is known of a process, as far as it is about programs that are known of.
+func (f *former) of(pid uint32, stat process.Stat) (g bpf.EnforceGiven, ok bool) {
+	var kernel bpf.EnforceLineage
+	var given bpf.EnforceGiven
+	seen := f.maps[bpf.EnforceMapLineages].Lookup(pid, &kernel) == nil && kernel.Start/nsPerTick == stat.Key.Start
+	hasGiven := f.maps[bpf.EnforceMapGivens].Lookup(pid, &given) == nil && given.Ticks == stat.Key.Start
+	if !seen {
+		kernel = bpf.EnforceLineage{}
+	}
+	holds := hasGiven && given.Execs == kernel.Execs
+	if !holds && (!seen || kernel.Flags&lineageBlank != 0) {
+		return g, false
+	}
+	g.All.Words, g.Trusted.Words, g.Running.Words = kernel.All.Words, kernel.Trusted.Words, kernel.Running.Words
+	g.Flags = kernel.Flags &^ lineageBlank
+	if hasGiven {
+		g.All.Words = union(g.All.Words, given.All.Words)
+	}
+	if holds {
+		g.Trusted.Words, g.Running.Words = union(g.Trusted.Words, given.Trusted.Words), union(g.Running.Words, given.Running.Words)
+		g.Flags |= given.Flags
+	}
+	mask(&g, f.told)
+	return g, true
+}
+
+// vouch takes over for which files somebody vouches whom a policy allows to write them. It is done when this agent's policies are in
+// force: from then on its programs notice who else writes them, and until they did those of the former one have.
+func (f *former) vouch(to *ebpf.Map) error {
+	from := f.maps[bpf.EnforceMapVouched]
+	keys, err := keysOf[bpf.EnforceInodeKey](from)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		var yes uint32
+		if from.Lookup(key, &yes) != nil {
+			continue
+		}
+		if err := to.Put(key, yes); err != nil {
+			return fmt.Errorf("take over for which files somebody vouches: %w", err)
+		}
+		if from.Lookup(key, &yes) == nil {
+			continue
+		}
+		if err := to.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("take over for which files nobody vouches: %w", err)
+		}
+	}
+	return nil
+}
