@@ -63,9 +63,10 @@ func TestUnderSystemd(t *testing.T) {
 	}
 	// A message that the journal passed on would start rsyslog again.
 	writeText(t, root, "etc/systemd/journald.conf", "[Journal]\nForwardToSyslog=no\n")
+	writeText(t, root, "etc/nftables.conf", "#!/usr/sbin/nft -f\nflush ruleset\n")
 	wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants")
 	require.NoError(t, os.Symlink("/etc/systemd/system/vedette-test.service", filepath.Join(wants, "vedette-test.service")))
-	for _, name := range clockServices {
+	for _, name := range append([]string{"nftables.service"}, clockServices...) {
 		require.NoError(t, os.Symlink("/usr/lib/systemd/system/"+name, filepath.Join(wants, name)))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longestContainer)
@@ -148,10 +149,10 @@ func underReadyTemplates(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 22, cycled)
+	assert.Equal(t, 25, cycled)
 }
 
-// standingOf gives what rules that need a running systemd can change: files, what is mounted and what runs.
+// standingOf gives what rules that need a running systemd can change: files, what is mounted, what runs, and the packet filter.
 func standingOf(t *testing.T) (files map[string]State, others []string) {
 	r := &Repairer{root: "/"}
 	for _, path := range weakMounts {
@@ -162,7 +163,9 @@ func standingOf(t *testing.T) (files map[string]State, others []string) {
 	for _, name := range append([]string{"rsyslog.service"}, clockServices...) {
 		others = append(others, name+" "+service(t, name))
 	}
-	return snapshot(t, "/etc"), others
+	ruleset, err := r.run("nft", "list", "ruleset")
+	require.NoError(t, err)
+	return snapshot(t, "/etc"), append(others, ruleset)
 }
 
 func cycleUnderSystemd(t *testing.T, b *baseline.Baseline, rule string) {
