@@ -57,6 +57,7 @@ func TestUnderSystemd(t *testing.T) {
 		require.NoError(t, err, string(output))
 	}
 	writeText(t, root, "etc/systemd/system/vedette-test.service", testUnit)
+	writeText(t, root, "usr/lib/systemd/system/own.socket", "[Socket]\nListenStream=/run/own\n")
 	// Two that set the clock are not installed, and would not run in a container.
 	for _, name := range append([]string{"own.service"}, clockServices...) {
 		writeText(t, root, "usr/lib/systemd/system/"+name, "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
@@ -97,6 +98,7 @@ func underSystemd(t *testing.T) {
 	t.Run("kernel", underKernel)
 	t.Run("ready templates", underReadyTemplates)
 	b := loadBaseline(t, "testdata/systemd.yaml", "systemd")
+	assert.Equal(t, baseline.Pass, verdict(t, "/", b, "socket"), "only systemd knows which sockets it listens at")
 	for _, tt := range []struct{ rule, unit, before, after, step string }{
 		{"masked", "cron.service", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
 		{"enabled", "own.service", "inactive disabled", "active enabled", "activated systemctl daemon-reload"},
