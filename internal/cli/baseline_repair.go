@@ -213,7 +213,59 @@ func (c *baselineCommand) transactions() *cobra.Command {
 		},
 	}
 	rootFlag(command, &root)
+	command.AddCommand(c.prune())
 	return command
+}
+
+// keptFor is how long transactions that are over are kept unless the flag says otherwise.
+const keptFor = 90 * 24 * time.Hour
+
+func (c *baselineCommand) prune() *cobra.Command {
+	var root string
+	var o repair.Prune
+	var age time.Duration
+	command := &cobra.Command{
+		Use:   "prune",
+		Short: "Forgets transactions that are over",
+		Long: "Forgets transactions of which nothing was done for a time, with the images of files that only they need: those that were undone or rolled\n" +
+			"back. What could still be rolled back is kept unless --all is given, what waits to be confirmed always. Nothing else on the host changes.",
+		Example: "  vedette baseline transactions prune --dry-run\n  vedette baseline transactions prune --older-than 720h",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if age < 0 {
+				return fmt.Errorf("--older-than: found %s, expected no time that is to come", age)
+			}
+			return c.with(cmd, root, func(r *repair.Repairer) error {
+				o.Before = time.Now().Add(-age)
+				result, err := r.Prune(o)
+				if err != nil {
+					return err
+				}
+				return c.report(cmd, result, func(w io.Writer) error { return writePruned(w, result, o.DryRun) })
+			})
+		},
+	}
+	rootFlag(command, &root)
+	flags := command.Flags()
+	flags.DurationVar(&age, "older-than", keptFor, "only transactions of which nothing was done for this `time`")
+	flags.BoolVar(&o.All, "all", false, "also what is in force, which cannot be rolled back afterwards")
+	flags.BoolVar(&o.DryRun, "dry-run", false, "tell what would be forgotten, and forget nothing")
+	return command
+}
+
+func writePruned(w io.Writer, p *repair.Pruned, dryRun bool) error {
+	verb := "forgotten"
+	if dryRun {
+		verb = "would be forgotten"
+	}
+	for _, id := range p.Transactions {
+		fmt.Fprintln(w, id, verb)
+	}
+	for _, id := range p.Kept {
+		fmt.Fprintln(w, id, "kept, as it could be rolled back")
+	}
+	_, err := fmt.Fprintf(w, "%d transactions and %d images with %d bytes %s\n", len(p.Transactions), p.Images, p.Bytes, verb)
+	return err
 }
 
 func writeTransactions(w io.Writer, all []*repair.Transaction) error {

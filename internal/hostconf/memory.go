@@ -32,6 +32,7 @@ const (
 	attributesOf                  // type, mode, owner and size of what a path leads to
 	ownAttributesOf               // the same of the path's last name, a link or not
 	linkOf                        // what a link says
+	activityOf                    // whether a unit is active, as systemd says
 	namesOf                       // the names in a directory
 	incomparable                  // something that cannot be compared: it counts as changed each time
 	theDay                        // what day it is
@@ -236,6 +237,9 @@ func (h *Host) ask(l Look) stamp {
 		return stamp{size: uint64(DayOf(time.Now()))}
 	case changesAnywhere:
 		return h.memory.walker.stamp(h)
+	case activityOf:
+		_, _, at := quiet.askActive(l.path)
+		return at
 	case attributesOf:
 		return stampOfAttributes(quiet.Stat(l.path))
 	case ownAttributesOf:

@@ -133,12 +133,18 @@ func (h *Host) Boot() (running Line, menu []Line, err error) {
 			return running, nil, fmt.Errorf("reading the boot loader's menu: %w", err)
 		}
 		for _, line := range content(lines, "#") {
-			if f := strings.Fields(line.Text); f[0] == "linux" && !slices.Contains(f, "single") && !slices.Contains(f, "recovery") {
+			if IsBootEntry(line.Text) {
 				menu = append(menu, line)
 			}
 		}
 	}
 	return running, menu, nil
+}
+
+// IsBootEntry reports whether a line of a boot loader's menu starts a kernel, and not for recovery.
+func IsBootEntry(line string) bool {
+	f := strings.Fields(line)
+	return len(f) > 0 && f[0] == "linux" && !slices.Contains(f, "single") && !slices.Contains(f, "recovery")
 }
 
 // BootParameter gives a parameter's last value on a command line; one without value is "".

@@ -19,6 +19,7 @@ const (
 	ofField = "account" // a field of an account
 	ofUnit  = "unit"    // whether a service runs
 	ofMount = "mount"   // the options of a mounted file system
+	ofTable = "table"   // whether the packet filter has a table
 )
 
 // Change is one thing that is made different, and the same way back.
@@ -26,14 +27,19 @@ type Change struct {
 	About   string `json:"about"`
 	Path    string `json:"path,omitempty"`    // with links resolved
 	Temp    string `json:"temp,omitempty"`    // the name beside Path under which the new file is made
+	Found   bool   `json:"found,omitempty"`   // it is somewhere on the host, where others may write, and only its attributes change
 	Before  *State `json:"before,omitempty"`  // of a path
 	After   *State `json:"after,omitempty"`   // of a path
 	Account string `json:"account,omitempty"` // of an account
 	Field   string `json:"field,omitempty"`   // of an account
 	Unit    string `json:"unit,omitempty"`
-	Old     string `json:"old,omitempty"` // of all but paths
-	New     string `json:"new,omitempty"` // of all but paths
+	Table   string `json:"table,omitempty"` // of the packet filter; Path is the file that has it
+	Old     string `json:"old,omitempty"`   // of all but paths
+	New     string `json:"new,omitempty"`   // of all but paths
 }
+
+// attributesOnly reports whether a change of a path has nothing to do with a file's content.
+func (c Change) attributesOnly() bool { return c.Before.Hash == "" && c.After.Hash == "" }
 
 // inverse is the change back.
 func (c Change) inverse() Change {
@@ -48,6 +54,8 @@ func (c Change) String() string {
 		return "account " + c.Account + " " + c.Field
 	case ofUnit:
 		return c.Unit
+	case ofTable:
+		return "table " + c.Table
 	}
 	return c.Path
 }
@@ -108,6 +116,8 @@ func (r *Repairer) current(c Change) (string, error) {
 		return r.unitState(c.Unit)
 	case ofMount:
 		return r.mountOptions(c.Path)
+	case ofTable:
+		return r.tableState(c.Table)
 	}
 	return "", fmt.Errorf("found a change of %q, expected one that this version knows", c.About)
 }
@@ -135,14 +145,18 @@ func (r *Repairer) make(c Change) error {
 		return r.writeField(c)
 	case ofUnit:
 		return r.setUnit(c)
+	case ofTable:
+		return r.setTable(c)
 	default:
 		return r.remount(c)
 	}
 }
 
 func (r *Repairer) makePath(c Change) error {
-	if err := guardParents(c.Path, r.root.look); err != nil {
-		return err
+	if !c.Found || !c.Before.sameContent(*c.After) {
+		if err := guardParents(c.Path, r.root.look); err != nil {
+			return err
+		}
 	}
 	full := r.root.full(c.Path)
 	switch {
@@ -154,7 +168,7 @@ func (r *Repairer) makePath(c Change) error {
 		r.step("removed " + c.Path)
 		return syncDir(filepath.Dir(full))
 	case c.Before.sameContent(*c.After):
-		return setAttributes(full, *c.After)
+		return r.changeAttributes(c)
 	}
 	temp := filepath.Join(filepath.Dir(full), c.Temp)
 	if err := r.makeTemp(temp, c); err != nil {

@@ -43,7 +43,17 @@ var weakText = map[string]string{
 	"etc/audit/auditd.conf":         "log_format = RAW\nmax_log_file = 1\nmax_log_file_action = IGNORE\nlog_group = games\n",
 	"etc/audit/rules.d/audit.rules": "-D\n-b 8192\n",
 	"boot/config-6.1":               "CONFIG_INIT_ON_ALLOC_DEFAULT_ON=y\n",
+	"boot/grub/grub.cfg":            "menuentry 'Debian' {\n\tlinux\t/vmlinuz root=/dev/sda1 ro apparmor=0 quiet\n}\nmenuentry 'recovery' {\n\tlinux /vmlinuz single\n}\n",
+	"proc/cmdline":                  "quiet\n",
 	"proc/self/mounts":              "", "proc/sys/kernel/ostype": "Linux\n", "proc/modules": "",
+}
+
+// weakFound are files somewhere on that host, in directories of the same owner.
+var weakFound = map[string]struct {
+	mode  os.FileMode
+	owner int
+}{
+	"srv/open/file": {0o666, 0}, "srv/left/program": {0o755 | os.ModeSetuid, 4242}, "home/ana/.bash_history": {0o644, 1000}, "home/ana/.netrc": {0o640, 1000},
 }
 
 // debian copies the cached root, with what rules find fault with.
@@ -51,15 +61,34 @@ func debian(t *testing.T, all []*baseline.Baseline) string {
 	root := filepath.Join(t.TempDir(), "root")
 	output, err := exec.Command("cp", "-a", ring.DebianRoot(t), root).CombinedOutput()
 	require.NoError(t, err, string(output))
-	put := func(path, text string) {
-		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(root, path), []byte(text), 0o644))
-	}
-	for path, text := range weakText {
-		put(path, text)
+	weaken(t, root, weakText)
+	require.NoError(t, os.Remove(filepath.Join(root, "etc/systemd/system/multi-user.target.wants/rsyslog.service")))
+	weakenBy(t, root, all)
+	return root
+}
+
+// weaken writes files of a badly configured host, with accounts and files that are found anywhere.
+func weaken(t *testing.T, root string, files map[string]string) {
+	for path, text := range files {
+		putText(t, root, path, text)
 	}
 	weakAccounts(t, root)
-	require.NoError(t, os.Remove(filepath.Join(root, "etc/systemd/system/multi-user.target.wants/rsyslog.service")))
+	for path, want := range weakFound {
+		putText(t, root, path, "text\n")
+		require.NoError(t, os.Chown(filepath.Dir(filepath.Join(root, path)), want.owner, want.owner))
+		require.NoError(t, os.Chown(filepath.Join(root, path), want.owner, want.owner))
+		require.NoError(t, os.Chmod(filepath.Join(root, path), want.mode))
+	}
+	require.NoError(t, os.Chmod(filepath.Join(root, "srv/open"), 0o777))
+}
+
+func putText(t *testing.T, root, path, text string) {
+	require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(root, path), []byte(text), 0o644))
+}
+
+// weakenBy adds what rules with a fix name: packages, modules, settings of the kernel and services.
+func weakenBy(t *testing.T, root string, all []*baseline.Baseline) {
 	packages, err := os.ReadFile(filepath.Join(root, "var/lib/dpkg/status"))
 	require.NoError(t, err)
 	modules := ""
@@ -80,45 +109,45 @@ func debian(t *testing.T, all []*baseline.Baseline) string {
 					modules += "kernel/" + strings.Join(s.List("names"), ".ko:\nkernel/") + ".ko:\n"
 				case "sysctl":
 					for _, key := range s.List("keys") {
-						put("proc/sys/"+strings.ReplaceAll(key, ".", "/"), "7\n")
+						putText(t, root, "proc/sys/"+strings.ReplaceAll(key, ".", "/"), "7\n")
 					}
 				case "unit":
-					weakUnits(t, root, s, put)
+					weakUnits(t, root, s)
 				}
 			}
 		}
 	}
-	put("var/lib/dpkg/status", string(packages))
-	put("lib/modules/6.1/modules.dep", modules)
-	return root
+	putText(t, root, "var/lib/dpkg/status", string(packages))
+	putText(t, root, "lib/modules/6.1/modules.dep", modules)
 }
 
 // namesOf gives what a rule asks of a table by names, in its check and in what it applies to.
 func namesOf(r *baseline.Rule, table string) []string {
-	var all []string
-	var walk func(c *baseline.Check)
-	walk = func(c *baseline.Check) {
-		if c == nil {
-			return
-		}
-		if c.Leaf != nil && c.Leaf.Table == table {
-			all = append(all, c.Leaf.Args["names"].Items...)
-		}
-		for _, part := range slices.Concat(c.All, c.Any, []*baseline.Check{c.Not}) {
-			walk(part)
-		}
-	}
-	walk(r.Check)
+	all := namesIn(r.Check, table)
 	if r.Applies != nil {
-		walk(r.Applies.Check)
+		all = append(all, namesIn(r.Applies.Check, table)...)
+	}
+	return all
+}
+
+func namesIn(c *baseline.Check, table string) []string {
+	if c == nil {
+		return nil
+	}
+	var all []string
+	if c.Leaf != nil && c.Leaf.Table == table {
+		all = append(all, c.Leaf.Args["names"].Items...)
+	}
+	for _, part := range slices.Concat(c.All, c.Any, []*baseline.Check{c.Not}) {
+		all = append(all, namesIn(part, table)...)
 	}
 	return all
 }
 
 // weakUnits has units not start that should, and the others start.
-func weakUnits(t *testing.T, root string, s *baseline.Step, put func(path, text string)) {
+func weakUnits(t *testing.T, root string, s *baseline.Step) {
 	for _, name := range s.List("names") {
-		put("usr/lib/systemd/system/"+name, "[Unit]\n[Install]\nWantedBy=multi-user.target\n")
+		putText(t, root, "usr/lib/systemd/system/"+name, "[Unit]\n[Install]\nWantedBy=multi-user.target\n")
 		wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants", name)
 		links, err := filepath.Glob(filepath.Join(root, "etc/systemd/system/*.wants", name))
 		require.NoError(t, err)
@@ -159,7 +188,7 @@ func weakAccounts(t *testing.T, root string) {
 }
 
 // ofRsyslog are rules that apply where rsyslog is enabled, and others only where it is not.
-var ofRsyslog = []string{"cis-6.1.3.3", "cis-6.1.3.4", "cis-6.1.3.7"}
+var ofRsyslog = []string{"cis-6.1.3.3", "cis-6.1.3.4", "cis-6.1.3.7", "cis-6.2.2.3", "cis-6.2.2.4", "cis-6.2.2.7"}
 
 // spoil makes the attributes of what a rule's steps are about bad, and gives what makes them good again.
 func spoil(t *testing.T, root string, r *baseline.Rule) (restore func()) {
@@ -209,7 +238,7 @@ func spoil(t *testing.T, root string, r *baseline.Rule) (restore func()) {
 }
 
 // compared are the directories that repairs change something in.
-var compared = []string{"etc", "boot", "proc", "var/log", "var/backups"}
+var compared = []string{"etc", "boot", "proc", "srv", "home", "var/log", "var/backups"}
 
 func snapshotOf(t *testing.T, dir string) map[string]State {
 	all := map[string]State{}
@@ -229,10 +258,12 @@ func snapshotOf(t *testing.T, dir string) map[string]State {
 }
 
 // needsSystemd reports whether a rule is repaired in the container that systemd runs (TestUnderSystemd), because a root directory has neither
-// what is mounted nor services that are enabled and do not run.
+// what is mounted nor a packet filter nor services that are enabled and do not run.
 func needsSystemd(r *baseline.Rule) bool {
-	return slices.ContainsFunc(r.Fix, func(s *baseline.Step) bool { return s.Kind == "mount" }) ||
-		slices.Contains([]string{"cis-2.3.2.2", "cis-2.3.3.3", "cis-6.1.3.2"}, r.ID)
+	return slices.ContainsFunc(r.Fix, func(s *baseline.Step) bool {
+		isEnabled := s.Kind == "unit" && r.Applies != nil && slices.Contains(namesIn(r.Applies.Check, "unit"), s.List("names")[0])
+		return s.Kind == "mount" || s.Kind == "firewall" || isEnabled && s.Text("state", "") == "enabled"
+	})
 }
 
 const readyTemplates = "../../config/baselines"
@@ -263,7 +294,7 @@ func TestReadyTemplatesInDebian(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, slices.DeleteFunc(baseline.StepKinds(), func(kind string) bool { return kind == "mount" }), slices.Sorted(maps.Keys(seen)))
+	assert.Equal(t, slices.DeleteFunc(baseline.StepKinds(), func(kind string) bool { return kind == "mount" || kind == "firewall" }), slices.Sorted(maps.Keys(seen)))
 }
 
 func cycleInDebian(t *testing.T, root string, b *baseline.Baseline, rule string) {

@@ -48,6 +48,19 @@ var weakHost = map[string]string{
 	"etc/sudoers.d/README": "# nothing\n", "etc/profile": "PATH=/bin\n", "etc/audit/rules.d/99-finalize.rules": "-e 2\n",
 	"proc/self/mounts": "/dev/sda1 /srv ext4 rw,relatime 0 0\n",
 	"etc/fstab":        "/dev/sda1\t/srv\text4\trw,relatime 0 2\n",
+	"proc/cmdline":     "quiet audit=0\n", "boot/grub/grub.cfg": "menuentry 'Debian' {\n\tlinux\t/vmlinuz root=/dev/sda1 ro audit=0 quiet\n}\nmenuentry 'recovery' {\n\tlinux /vmlinuz single\n}\n",
+	"etc/nftables.conf": "#!/usr/sbin/nft -f\nflush ruleset\n",
+	"proc/net/tcp":      "  sl\n 0: 00000000:0016 00000000:0000 0A 0\n 1: 0100007F:1F90 00000000:0000 0A 0\n", "proc/net/udp": "  sl\n",
+	"home/ana/.netrc": "machine a\n", "home/ana/.bash_history": "ls\n", "opt/open/file": "x\n",
+}
+
+// weakModes are the attributes of some of them, and whom they belong to where root makes them.
+var weakModes = map[string]struct {
+	mode  os.FileMode
+	owner int
+}{
+	"etc/shadow": {0o640, 0}, "opt/open": {0o777, 0}, "opt/open/file": {0o666, 0},
+	"home/ana": {0o750, 1000}, "home/ana/.netrc": {0o644, 1000}, "home/ana/.bash_history": {0o600, 1000},
 }
 
 // weakLinks are the links of that host.
@@ -74,7 +87,12 @@ func fillHost(t testing.TB, root string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755))
 		require.NoError(t, os.Symlink(target, filepath.Join(root, name)))
 	}
-	require.NoError(t, os.Chmod(filepath.Join(root, "etc/shadow"), 0o640))
+	for name, want := range weakModes {
+		if os.Geteuid() == 0 {
+			require.NoError(t, os.Chown(filepath.Join(root, name), want.owner, want.owner))
+		}
+		require.NoError(t, os.Chmod(filepath.Join(root, name), want.mode))
+	}
 }
 
 func loadBaseline(t testing.TB, file, id string) *baseline.Baseline {

@@ -27,30 +27,35 @@ type plan struct {
 	ahead    map[string]planned // what rules before will have made of paths; nil where they have made it already
 	first    map[string]planned // what was there before this rule
 	now      map[string]planned
-	order    []string // of the paths
-	others   []Change // those of no paths
+	order    []string        // of the paths
+	others   []Change        // those of no paths
+	found    map[string]bool // paths somewhere on the host, of which only attributes change
 }
 
 // planners do what the steps say.
 var planners = map[string]func(p *plan, s *baseline.Step) error{
-	"account": (*plan).account,
-	"audit":   (*plan).audit,
-	"config":  (*plan).config,
-	"file":    (*plan).attributes,
-	"kmod":    (*plan).kmod,
-	"line":    (*plan).lines,
-	"mount":   (*plan).mount,
-	"pam":     (*plan).pam,
-	"shell":   (*plan).shell,
-	"sshd":    (*plan).sshd,
-	"sudoers": (*plan).sudoers,
-	"sysctl":  (*plan).sysctl,
-	"unit":    (*plan).unit,
+	"account":  (*plan).account,
+	"audit":    (*plan).audit,
+	"boot":     (*plan).boot,
+	"config":   (*plan).config,
+	"file":     (*plan).attributes,
+	"firewall": (*plan).firewall,
+	"home":     (*plan).home,
+	"kmod":     (*plan).kmod,
+	"line":     (*plan).lines,
+	"mount":    (*plan).mount,
+	"pam":      (*plan).pam,
+	"shell":    (*plan).shell,
+	"sshd":     (*plan).sshd,
+	"sudoers":  (*plan).sudoers,
+	"sysctl":   (*plan).sysctl,
+	"unit":     (*plan).unit,
+	"walk":     (*plan).walk,
 }
 
 // plan gives the changes that a rule's fix makes. ahead is what the rules before will have changed, nil for nothing.
 func (r *Repairer) plan(rule *baseline.Rule, ahead map[string]planned) (*plan, error) {
-	p := &plan{repairer: r, rule: rule.ID, ahead: ahead, first: map[string]planned{}, now: map[string]planned{}}
+	p := &plan{repairer: r, rule: rule.ID, ahead: ahead, first: map[string]planned{}, now: map[string]planned{}, found: map[string]bool{}}
 	for _, s := range rule.Fix {
 		if err := planners[s.Kind](p, s); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", s.Position, s.Kind, err)
@@ -181,7 +186,7 @@ func (p *plan) changes() []Change {
 		if before.Type == after.Type && before.Hash == after.Hash {
 			before.Hash, after.Hash = "", ""
 		}
-		all = append(all, Change{About: ofPath, Path: path, Before: &before, After: &after})
+		all = append(all, Change{About: ofPath, Path: path, Found: p.found[path], Before: &before, After: &after})
 	}
 	return append(all, p.others...)
 }

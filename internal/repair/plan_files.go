@@ -77,6 +77,9 @@ func (p *plan) attributesOf(path string, s *baseline.Step) error {
 	if state.GID, err = p.ownerAmong("/etc/group", state.GID, s.List("group")); err != nil {
 		return err
 	}
+	if have := p.now[path].state; have.Type == file && (have.UID != state.UID || have.GID != state.GID) {
+		state = state.ofNewOwner()
+	}
 	have := p.now[path]
 	have.state = state
 	p.now[path] = have

@@ -18,7 +18,7 @@ import (
 
 // stagedPaths are what is needed to judge how people get in.
 var stagedPaths = []string{passwdFile, shadowFile, "/etc/group", "/etc/login.defs", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh/sshd_config", sshdDropins,
-	"/etc/pam.d", "/etc/fstab", "/etc/nftables.conf", "/etc/nftables.d", "/etc/nftables"}
+	"/etc/pam.d", "/etc/fstab", nftablesConf, nftablesDropins, "/etc/nftables"}
 
 // stage is a part of the host as it will be, in a directory of the journal that goes when the checks are done.
 type stage struct {
@@ -30,7 +30,7 @@ type stage struct {
 // preflight refuses changes after which something that reads the files would fail, or after which nobody could get in.
 func (r *Repairer) preflight(p *plan, changes []Change) error {
 	for _, c := range changes {
-		if c.About == ofPath || c.About == ofField {
+		if c.About == ofPath && !c.Found || c.About == ofField {
 			if err := guardParents(c.Path, p.expect); err != nil {
 				return err
 			}
@@ -130,7 +130,7 @@ func (s *stage) write(path string, content []byte) error {
 		content = withoutHashes(content)
 	}
 	rewritten := content
-	if below(path, "/etc/ssh") || below(path, "/etc/sudoers") || below(path, "/etc/sudoers.d") {
+	if below(path, "/etc/ssh") || below(path, "/etc/sudoers") || below(path, "/etc/sudoers.d") || path == nftablesConf {
 		rewritten = includes.ReplaceAllFunc(content, func(line []byte) []byte {
 			return []byte(strings.ReplaceAll(string(line), "/etc/", s.dir+forPrograms+"/etc/"))
 		})
@@ -192,7 +192,8 @@ func (s *stage) check(changes []Change) error {
 		{"/etc/sudoers", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
 		{"/etc/sudoers.d", "visudo", []string{"-c", "-f", staged("/etc/sudoers")}},
 		{"/etc/fstab", "findmnt", []string{"--verify", "--tab-file", staged("/etc/fstab")}},
-		{"/etc/nftables.conf", "nft", []string{"-c", "-f", staged("/etc/nftables.conf")}},
+		{nftablesConf, "nft", []string{"-c", "-f", staged(nftablesConf)}},
+		{nftablesDropins, "nft", []string{"-c", "-f", staged(nftablesConf)}},
 	} {
 		if !touches(changes, check.path) {
 			continue

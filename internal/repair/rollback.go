@@ -218,21 +218,31 @@ func (w *backward) other(p *part, back Change) error {
 	return nil
 }
 
-// path plans how what is at a path is taken back: as it was, where it is as it was left, and else merged.
-func (w *backward) path(p *part, back Change) error {
+// now gives what is, or will be, at a path. Of changes of attributes the content is not read; another change that comes after them may ask for it.
+func (w *backward) now(back Change) (planned, error) {
 	now, ok := w.ahead[back.Path]
 	if !ok {
-		var err error
-		now.state, now.content, err = w.root.read(back.Path)
-		if back.Before.Hash == "" && back.After.Hash == "" {
-			now.state, err = w.root.look(back.Path)
-		}
+		state, err := w.root.look(back.Path)
 		if err != nil {
-			return err
+			return now, err
 		}
+		now.state = state
+	}
+	if back.attributesOnly() || now.state.Type != file || now.state.Hash != "" {
+		return now, nil
+	}
+	read, content, err := w.root.read(back.Path)
+	now.state.Hash, now.content = read.Hash, content
+	return now, err
+}
+
+// path plans how what is at a path is taken back: as it was, where it is as it was left, and else merged.
+func (w *backward) path(p *part, back Change) error {
+	now, err := w.now(back)
+	if err != nil {
+		return err
 	}
 	then := planned{state: *back.After}
-	var err error
 	switch {
 	case now.state.is(*back.After):
 		return nil
@@ -247,13 +257,14 @@ func (w *backward) path(p *part, back Change) error {
 		return err
 	}
 	before, after := now.state, then.state
-	if back.Before.Hash == "" && back.After.Hash == "" {
+	if back.attributesOnly() {
 		before.Hash, after.Hash = "", ""
+		then.state.Hash, then.content = now.state.Hash, now.content
 	}
-	change := Change{About: ofPath, Path: back.Path, Before: &before, After: &after}
+	change := Change{About: ofPath, Path: back.Path, Found: back.Found, Before: &before, After: &after}
 	p.changes = append(p.changes, change)
 	for _, content := range []planned{now, then} {
-		if content.state.Hash != "" {
+		if !back.attributesOnly() && content.state.Hash != "" {
 			p.images = append(p.images, content.content)
 		}
 	}

@@ -4,7 +4,12 @@
 
 package repair
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
+
+func (r root) open(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func isProc(string) bool { return false }
 

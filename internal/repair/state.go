@@ -56,21 +56,30 @@ func (r root) look(path string) (State, error) {
 	}
 	s := State{Mode: modeBits(info.Mode())}
 	s.UID, s.GID = owners(info)
-	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		s.Type, s.Mode = link, 0
+	switch s.Type = typeOf(info.Mode()); s.Type {
+	case link:
+		s.Mode = 0
 		if s.Target, err = os.Readlink(full); err != nil {
 			return State{}, err
 		}
-	case info.IsDir():
-		s.Type = directory
-	case info.Mode().IsRegular():
-		s.Type = file
-	default:
+	case "":
 		return State{}, fmt.Errorf("%s: found %s, expected a file or directory", path, info.Mode().Type())
 	}
-	s.Xattrs, err = readXattrs(full)
+	s.Xattrs, err = readXattrs(xattrsAt(full))
 	return s, err
+}
+
+// typeOf gives what a mode is of, "" for what is never changed.
+func typeOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeSymlink != 0:
+		return link
+	case m.IsDir():
+		return directory
+	case m.IsRegular():
+		return file
+	}
+	return ""
 }
 
 // read gives what is at a path whose links are resolved, and a file's content.
@@ -114,21 +123,21 @@ func fileMode(bits uint32) fs.FileMode {
 // mostXattrs bounds what is kept of a file's extended attributes.
 const mostXattrs = 64 << 10
 
-func readXattrs(full string) (map[string][]byte, error) {
+func readXattrs(of xattrs) (map[string][]byte, error) {
 	names := make([]byte, mostXattrs)
-	n, err := unix.Llistxattr(full, names)
+	n, err := of.list(names)
 	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listing the extended attributes of %s: %w", full, err)
+		return nil, fmt.Errorf("listing the extended attributes of %s: %w", of.name, err)
 	}
 	all := map[string][]byte{}
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
 		value := make([]byte, mostXattrs)
-		size, err := unix.Lgetxattr(full, name, value)
+		size, err := of.get(name, value)
 		if err != nil {
-			return nil, fmt.Errorf("reading the extended attribute %s of %s: %w", name, full, err)
+			return nil, fmt.Errorf("reading the extended attribute %s of %s: %w", name, of.name, err)
 		}
 		all[name] = value[:size]
 	}
@@ -197,5 +206,16 @@ func (s State) withMode(mode uint32) State {
 	}
 	s.Xattrs = maps.Clone(s.Xattrs)
 	s.Xattrs[aclXattr] = list
+	return s
+}
+
+// capabilities are the rights that a program has by its file. As those of its owner and group, they go with a change of owner.
+const capabilities = "security.capability"
+
+// ofNewOwner gives the state in which nobody has the rights of a new owner by what another one has made of the file.
+func (s State) ofNewOwner() State {
+	s = s.withMode(s.Mode &^ 0o6000)
+	s.Xattrs = maps.Clone(s.Xattrs)
+	delete(s.Xattrs, capabilities)
 	return s
 }

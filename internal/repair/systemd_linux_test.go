@@ -57,15 +57,17 @@ func TestUnderSystemd(t *testing.T) {
 		require.NoError(t, err, string(output))
 	}
 	writeText(t, root, "etc/systemd/system/vedette-test.service", testUnit)
+	writeText(t, root, "usr/lib/systemd/system/own.socket", "[Socket]\nListenStream=/run/own\n")
 	// Two that set the clock are not installed, and would not run in a container.
 	for _, name := range append([]string{"own.service"}, clockServices...) {
 		writeText(t, root, "usr/lib/systemd/system/"+name, "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
 	}
 	// A message that the journal passed on would start rsyslog again.
 	writeText(t, root, "etc/systemd/journald.conf", "[Journal]\nForwardToSyslog=no\n")
+	writeText(t, root, "etc/nftables.conf", "#!/usr/sbin/nft -f\nflush ruleset\n")
 	wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants")
 	require.NoError(t, os.Symlink("/etc/systemd/system/vedette-test.service", filepath.Join(wants, "vedette-test.service")))
-	for _, name := range clockServices {
+	for _, name := range append([]string{"nftables.service"}, clockServices...) {
 		require.NoError(t, os.Symlink("/usr/lib/systemd/system/"+name, filepath.Join(wants, name)))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longestContainer)
@@ -96,6 +98,7 @@ func underSystemd(t *testing.T) {
 	t.Run("kernel", underKernel)
 	t.Run("ready templates", underReadyTemplates)
 	b := loadBaseline(t, "testdata/systemd.yaml", "systemd")
+	assert.Equal(t, baseline.Pass, verdict(t, "/", b, "socket"), "only systemd knows which sockets it listens at")
 	for _, tt := range []struct{ rule, unit, before, after, step string }{
 		{"masked", "cron.service", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
 		{"enabled", "own.service", "inactive disabled", "active enabled", "activated systemctl daemon-reload"},
@@ -148,10 +151,10 @@ func underReadyTemplates(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 22, cycled)
+	assert.Equal(t, 25, cycled)
 }
 
-// standingOf gives what rules that need a running systemd can change: files, what is mounted and what runs.
+// standingOf gives what rules that need a running systemd can change: files, what is mounted, what runs, and the packet filter.
 func standingOf(t *testing.T) (files map[string]State, others []string) {
 	r := &Repairer{root: "/"}
 	for _, path := range weakMounts {
@@ -162,7 +165,9 @@ func standingOf(t *testing.T) (files map[string]State, others []string) {
 	for _, name := range append([]string{"rsyslog.service"}, clockServices...) {
 		others = append(others, name+" "+service(t, name))
 	}
-	return snapshot(t, "/etc"), others
+	ruleset, err := r.run("nft", "list", "ruleset")
+	require.NoError(t, err)
+	return snapshot(t, "/etc"), append(others, ruleset)
 }
 
 func cycleUnderSystemd(t *testing.T, b *baseline.Baseline, rule string) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ var undoClasses = []Undo{UndoExact, UndoReload, UndoBestEffort, UndoIrreversible
 type Step struct {
 	Kind  string
 	Args  map[string]Operand
-	Where []FieldCondition // of the kind account: which accounts
+	Where []FieldCondition // of the kinds account and walk: which rows of these tables
 	Keep  Condition        // what is there already stays where this holds; empty for what is wanted alone
 	Position
 }
@@ -68,6 +69,32 @@ func (s *Step) Accounts(root string) ([]string, error) {
 	return names, nil
 }
 
+// Walked gives the paths that the walk of a host finds and a step is about.
+func (s *Step) Walked(root string) ([]string, error) {
+	return s.paths(walkTable, hostconf.New(root), nil, s.Where)
+}
+
+// HomeFiles gives the files in homes that a step is about.
+func (s *Step) HomeFiles(root string) ([]string, error) {
+	isFile := Condition{{Operator: "equals", Operand: Operand{Items: []string{"file"}}}}
+	return s.paths(homeTable, hostconf.New(root), s.Args, []FieldCondition{{Field: "type", Condition: isFile}})
+}
+
+// paths gives those of a table's rows that conditions choose.
+func (s *Step) paths(t *table, h *hostconf.Host, args arguments, where []FieldCondition) ([]string, error) {
+	rows, err := t.rows(h, args)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, r := range rows {
+		if holdsAll(t, where, r) {
+			all = append(all, r.at.File)
+		}
+	}
+	return all, nil
+}
+
 // Judge gives what becomes of one rule on a host, with no regard to waivers.
 func (b *Baseline) Judge(ctx context.Context, rule, root string) (*Result, error) {
 	report, err := Scan(ctx, b, Options{Root: root, Rules: []string{rule}})
@@ -82,7 +109,7 @@ type stepKind struct {
 	about  string
 	params map[string]param
 	any    []string // of which one at least must be given
-	where  bool     // it chooses rows of the table account
+	where  *table   // of which it chooses rows
 	keep   bool     // it sets values, of which there may be one that is good enough
 }
 
@@ -96,11 +123,15 @@ var stepKinds = map[string]*stepKind{
 			"field": {check: among("min_days", "max_days", "warn_days", "inactive_days")}, "days": {check: wholeNumber},
 			"lock": {check: among("true")}, "shell": {check: plainPath},
 		},
-		any: []string{"field", "lock", "shell"}, where: true, keep: true,
+		any: []string{"field", "lock", "shell"}, where: accountTable, keep: true,
 	},
 	"audit": {
 		about:  "rules of the audit system in a file of their own",
 		params: map[string]param{"rules": {list: true, required: true, check: auditRule}},
+	},
+	"boot": {
+		about:  "parameters of the kernel in a file of their own for GRUB and in the menu that it has; they hold after the next start",
+		params: map[string]param{"parameters": {list: true, required: true, check: bootParameter}},
 	},
 	"config": {
 		about: "a key of a file of settings, which is made where it is not there; style says how lines are written: equals (the default), spaced " +
@@ -119,6 +150,17 @@ var stepKinds = map[string]*stepKind{
 			"owner": {list: true, check: oneWord}, "group": {list: true, check: oneWord}, "create": {check: among("true")},
 		},
 		any: []string{"at_most", "bits", "owner", "group", "create"},
+	},
+	"firewall": {
+		about: "a table of nftables of its own with base chains, in a file of its own and in force; where the policy is drop it lets in what listens now, " +
+			"answers, ICMP and loopback, and lets everything out",
+		params: map[string]param{
+			"chains": {list: true, required: true, check: among("input", "forward", "output")}, "policy": {check: among("accept", "drop")},
+		},
+	},
+	"home": {
+		about:  "modes of files in the homes of accounts that can log in: bits that are too many are taken away",
+		params: map[string]param{"names": {list: true, required: true, check: relative}, "at_most": {required: true, check: octalDigits}},
 	},
 	"kmod": {
 		about:  "kernel modules that are not to be loaded, in a file of their own for modprobe",
@@ -166,6 +208,13 @@ var stepKinds = map[string]*stepKind{
 		about: "units of systemd: masked, disabled, or enabled by what their files ask for; a service that is masked or disabled is stopped, one that " +
 			"is enabled is started",
 		params: map[string]param{"names": {list: true, required: true, check: unitName}, "state": {required: true, check: among("masked", "disabled", "enabled")}},
+	},
+	"walk": {
+		about: "attributes of what the walk finds: bits that are too many are taken away, others added, owners that are not among the named ones become the first",
+		params: map[string]param{
+			"at_most": {check: octalDigits}, "bits": {check: octalDigits}, "owner": {list: true, check: oneWord}, "group": {list: true, check: oneWord},
+		},
+		any: []string{"at_most", "bits", "owner", "group"}, where: walkTable,
 	},
 }
 
@@ -220,6 +269,16 @@ func sysctlKey(item string) error {
 		return errors.New("expected the name of one setting such as kernel.dmesg_restrict")
 	}
 	return oneWord(item)
+}
+
+var bootForm = regexp.MustCompile(`^[A-Za-z0-9_.,:/=-]+$`)
+
+// bootParameter takes what a shell and GRUB read as it is.
+func bootParameter(item string) error {
+	if !bootForm.MatchString(item) {
+		return errors.New("expected a parameter of the kernel such as audit=1")
+	}
+	return nil
 }
 
 // problem says what parameters of a step do not fit together, "" where they do.

@@ -20,7 +20,7 @@ func TestParseTellsWhatIsWrongWithAFix(t *testing.T) {
 	for _, tt := range []struct{ name, src, want string }{
 		{"no list", ruleWithFix("{kmod: {names: [a]}}"), "fix: found a map, expected a list"},
 		{"two keys", ruleWithFix("[{kmod: {names: [a]}, line: {}}]"), "fix: found a map with 2 keys, expected a map with one key: one of account, audit,"},
-		{"unknown primitive", ruleWithFix("[{command: {}}]"), `fix: found the text "command" as a key, expected one of account, audit, config, file,`},
+		{"unknown primitive", ruleWithFix("[{command: {}}]"), `fix: found the text "command" as a key, expected one of account, audit, boot, config, file,`},
 		{"unknown parameter", ruleWithFix("[{kmod: {module: a}}]"), `fix.kmod: found the text "module" as a key, expected one of names`},
 		{"where for no accounts", ruleWithFix("[{kmod: {names: [a], where: {uid: 0}}}]"), `fix.kmod: found the text "where" as a key`},
 		{"missing parameter", ruleWithFix("[{unit: {names: [a.service]}}]"), `fix.unit: the key "state" is missing`},

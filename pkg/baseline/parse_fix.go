@@ -38,8 +38,8 @@ func (p *parser) step(n *yaml.Node) *Step {
 	p.entries(value, "fix."+s.Kind, func(key, value *yaml.Node) {
 		what := "fix." + s.Kind + "." + key.Value
 		switch {
-		case key.Value == "where" && kind.where:
-			s.Where = p.conditions(accountTable, value, what)
+		case key.Value == "where" && kind.where != nil:
+			s.Where = p.conditions(kind.where, value, what)
 		case key.Value == "keep" && kind.keep:
 			s.Keep = p.condition(kindText, value, what)
 		default:
@@ -53,7 +53,7 @@ func (p *parser) step(n *yaml.Node) *Step {
 			p.require(value, "fix."+s.Kind, name)
 		}
 	}
-	if kind.where {
+	if kind.where != nil {
 		p.require(value, "fix."+s.Kind, "where")
 	}
 	if problem := kind.problem(s); problem != "" && len(p.errs) == before {
@@ -68,7 +68,7 @@ func (k *stepKind) keys() []string {
 	if k.keep {
 		names = append(names, "keep")
 	}
-	if k.where {
+	if k.where != nil {
 		names = append(names, "where")
 	}
 	return names

@@ -142,8 +142,8 @@ func (k *stepKind) schema() object {
 	if k.keep {
 		properties["keep"] = ref("condition_text")
 	}
-	if k.where {
-		properties["where"] = accountTable.conditions()
+	if k.where != nil {
+		properties["where"] = k.where.conditions()
 		required = append(required, "where")
 	}
 	o := closed(required, properties)

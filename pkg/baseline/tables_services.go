@@ -127,7 +127,8 @@ var shellTable = &table{
 }
 
 var unitTable = &table{
-	about:  "units of systemd by their files and control groups; active is known of services only; each name has a row",
+	about: "units of systemd by their files and by what systemd says of them; where it does not answer active is known of services only, by their " +
+		"control groups; each name has a row",
 	params: map[string]param{"names": {list: true, required: true, check: unitName}},
 	fields: map[string]kind{"exists": kindFlag, "masked": kindFlag, "enabled": kindFlag, "active": kindFlag},
 	ifNone: Fail,
@@ -139,7 +140,7 @@ var unitTable = &table{
 				return nil, err
 			}
 			r := newRow(name, u.Place).flag("exists", u.Exists).flag("masked", u.Masked).flag("enabled", u.Enabled)
-			if strings.HasSuffix(name, ".service") {
+			if u.ActiveKnown {
 				r = r.flag("active", u.Active)
 			}
 			rows = append(rows, r)
