@@ -12,8 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setAttributes gives a file or directory its owner, extended attributes and mode. The mode comes last: a new owner takes bits away,
-// and an access control list sets some.
 // xattrs are the calls for the extended attributes of one file.
 type xattrs struct {
 	name   string
@@ -75,6 +73,8 @@ func (r *Repairer) changeAttributes(c Change) error {
 	return errors.Join(setXattrs(xattrsOf(f), c.After.Xattrs), f.Chmod(fileMode(c.After.Mode)))
 }
 
+// setAttributes gives a file or directory its owner, extended attributes and mode. The mode comes last: a new owner takes bits away,
+// and an access control list sets some.
 func setAttributes(full string, want State) error {
 	info, err := os.Lstat(full)
 	if err != nil {
