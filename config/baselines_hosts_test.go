@@ -62,6 +62,7 @@ func hardened() tree {
 		"etc/issue.net":        "Authorised use only.\n",
 		"etc/login.defs":       "PASS_MAX_DAYS 60\nPASS_MIN_DAYS 1\nPASS_WARN_AGE 7\nENCRYPT_METHOD YESCRYPT\nUMASK 027\n",
 		"etc/default/useradd":  "INACTIVE=30\n",
+		"root/.profile":        "PATH=/usr/sbin:$PATH:$HOME/bin\n",
 		"etc/profile.d/own.sh": "readonly TMOUT=600 ; export TMOUT\numask 027\nHISTSIZE=10\n",
 		"etc/pam.d/common-auth": "auth required pam_faillock.so preauth\nauth [success=1 default=ignore] pam_unix.so\n" +
 			"auth [default=die] pam_faillock.so authfail\nauth required pam_oath.so\n",
@@ -122,7 +123,7 @@ func weak() tree {
 			"nologin:$1$a$b:1::::::\n",
 		"etc/gshadow": "0644:", "etc/shadow-": "0644:", "etc/gshadow-": "0644:", "etc/passwd-": "0666:", "etc/group-": "0666:", "etc/shadow.bak": "0644:",
 		"etc/shells": "0666:/usr/sbin/nologin\n", "etc/motd": "0666:Debian \\v\n", "etc/issue": "0666:Debian \\r\n", "etc/issue.net": "0666:Debian\n",
-		"etc/security/opasswd": "0644:", "etc/security/open.conf": "0777:", "root/.bashrc": "umask 022\n", "root/.bash_history": "0644:", "root/.netrc": "0644:",
+		"etc/security/opasswd": "0644:", "etc/security/open.conf": "0777:", "root/.bashrc": "umask 022\n", "root/.profile": "PATH=/usr/bin:.:\n", "root/.bash_history": "0644:", "root/.netrc": "0644:",
 		"etc/login.defs":         "PASS_MAX_DAYS 99999\nPASS_MIN_DAYS 0\nPASS_WARN_AGE 0\nENCRYPT_METHOD MD5\nUMASK 022\n",
 		"etc/profile.d/own.sh":   "umask 022\nHISTSIZE=99999\n",
 		"etc/pam.d/common-auth":  "auth sufficient pam_unix.so nullok remember=2\n",

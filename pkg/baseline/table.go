@@ -93,6 +93,7 @@ var tables = map[string]*table{
 	"mount":    mountTable,
 	"package":  packageTable,
 	"pam":      pamTable,
+	"path":     pathTable,
 	"process":  processTable,
 	"shell":    shellTable,
 	"socket":   socketTable,
