@@ -33,6 +33,7 @@ import (
 )
 
 func testConfig(t *testing.T) *Config {
+	ring.TwoProcessors(t)
 	cfg := createDefaultConfig().(*Config)
 	cfg.StateDirectory = filepath.Join(t.TempDir(), "state")
 	cfg.Response.QuarantineDirectory = filepath.Join(t.TempDir(), "vault")

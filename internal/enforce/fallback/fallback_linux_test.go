@@ -307,6 +307,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 
 func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	ring.RequireOnHost(t)
+	ring.TwoProcessors(t)
 	confined := copyOf(t, "confined")
 	e, err := Open()
 	require.NoError(t, err)

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/enforce"
+	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
@@ -324,6 +325,7 @@ func loadedWith(t *testing.T, yaml string, args ...any) *Enforcer {
 // enforcer gives the one that tests share, with nothing in force, and empties it when the test ends.
 func enforcer(t *testing.T) *Enforcer {
 	t.Helper()
+	ring.TwoProcessors(t)
 	if shared == nil {
 		opened, err := Open()
 		require.NoError(t, err)
