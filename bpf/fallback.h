@@ -279,6 +279,14 @@ struct {
 	__uint(max_entries, 1 << 20);
 } verdicts SEC(".maps");
 
+/* Verdicts for which there was no room, by rule, for a set and the one before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * RULES);
+	__type(key, u32);
+	__type(value, u64);
+} lost_of_rules SEC(".maps");
+
 /* Who acts, as far as subjects ask. All are zero of one that nothing is known of. */
 struct actor {
 	u64 own[PROGRAM_WORDS];
@@ -417,6 +425,18 @@ static __always_inline struct switches *the_switches(void)
 	return bpf_map_lookup_elem(&switched, &zero);
 }
 
+static __always_inline void count_lost(struct switches *switches, u64 generation, u64 rules)
+{
+	__sync_fetch_and_add(&switches->lost, 1);
+	for (u32 i = 0; i < RULES; i++) {
+		u32 at = (generation & 1) * RULES + i;
+		u64 *n = bpf_map_lookup_elem(&lost_of_rules, &at);
+
+		if (n)
+			__sync_fetch_and_add(n, rules >> i & 1);
+	}
+}
+
 /* Sends a verdict that says who acted. True where the act is to be refused: whether it could be told or not. */
 static __always_inline bool send(struct tables *t, struct verdict *v, u64 denying)
 {
@@ -432,7 +452,7 @@ static __always_inline bool send(struct tables *t, struct verdict *v, u64 denyin
 	v->generation = t->generation;
 	v->time = bpf_ktime_get_boot_ns();
 	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
-		__sync_fetch_and_add(&switches->lost, 1);
+		count_lost(switches, t->generation, denying);
 	return v->denied != 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "fallback.h"
 
+#define TCP_CLOSE 7
 #define TCP_LISTEN 10
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ROUTING 43
@@ -158,13 +159,14 @@ int BPF_PROG(socket_listens, struct sock *sk, int before, int after)
 	struct listener l = {};
 	u64 cookie;
 
-	if (before == after || (before != TCP_LISTEN && after != TCP_LISTEN))
+	/* The socket of a new connection is a copy at first, and leaves this state too. */
+	if (before == TCP_LISTEN && after == TCP_CLOSE) {
+		cookie = cookie_of(sk);
+		bpf_map_delete_elem(&listeners, &cookie);
+	}
+	if (before == TCP_LISTEN || after != TCP_LISTEN)
 		return 0;
 	cookie = cookie_of(sk);
-	if (after != TCP_LISTEN) {
-		bpf_map_delete_elem(&listeners, &cookie);
-		return 0;
-	}
 	l.tgid = bpf_get_current_pid_tgid() >> 32;
 	l.euid = effective_uid();
 	l.cgroup = bpf_get_current_cgroup_id();

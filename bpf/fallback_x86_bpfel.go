@@ -211,6 +211,7 @@ const (
 	FallbackMapEnded                 = "ended"
 	FallbackMapInForce               = "in_force"
 	FallbackMapListeners             = "listeners"
+	FallbackMapLostOfRules           = "lost_of_rules"
 	FallbackMapPrograms              = "programs"
 	FallbackMapScripts               = "scripts"
 	FallbackMapSwitched              = "switched"
@@ -348,17 +349,18 @@ type FallbackProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FallbackMapSpecs struct {
-	Cgroups    *ebpf.MapSpec `ebpf:"cgroups"`
-	Containers *ebpf.MapSpec `ebpf:"containers"`
-	Ended      *ebpf.MapSpec `ebpf:"ended"`
-	InForce    *ebpf.MapSpec `ebpf:"in_force"`
-	Listeners  *ebpf.MapSpec `ebpf:"listeners"`
-	Programs   *ebpf.MapSpec `ebpf:"programs"`
-	Scripts    *ebpf.MapSpec `ebpf:"scripts"`
-	Switched   *ebpf.MapSpec `ebpf:"switched"`
-	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
-	Units      *ebpf.MapSpec `ebpf:"units"`
-	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
+	Cgroups     *ebpf.MapSpec `ebpf:"cgroups"`
+	Containers  *ebpf.MapSpec `ebpf:"containers"`
+	Ended       *ebpf.MapSpec `ebpf:"ended"`
+	InForce     *ebpf.MapSpec `ebpf:"in_force"`
+	Listeners   *ebpf.MapSpec `ebpf:"listeners"`
+	LostOfRules *ebpf.MapSpec `ebpf:"lost_of_rules"`
+	Programs    *ebpf.MapSpec `ebpf:"programs"`
+	Scripts     *ebpf.MapSpec `ebpf:"scripts"`
+	Switched    *ebpf.MapSpec `ebpf:"switched"`
+	Tasks       *ebpf.MapSpec `ebpf:"tasks"`
+	Units       *ebpf.MapSpec `ebpf:"units"`
+	Verdicts    *ebpf.MapSpec `ebpf:"verdicts"`
 }
 
 // FallbackVariableSpecs contains global variables before they are loaded into the kernel.
@@ -390,17 +392,18 @@ func (o *FallbackObjects) Close() error {
 //
 // It can be passed to LoadFallbackObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FallbackMaps struct {
-	Cgroups    *ebpf.Map `ebpf:"cgroups"`
-	Containers *ebpf.Map `ebpf:"containers"`
-	Ended      *ebpf.Map `ebpf:"ended"`
-	InForce    *ebpf.Map `ebpf:"in_force"`
-	Listeners  *ebpf.Map `ebpf:"listeners"`
-	Programs   *ebpf.Map `ebpf:"programs"`
-	Scripts    *ebpf.Map `ebpf:"scripts"`
-	Switched   *ebpf.Map `ebpf:"switched"`
-	Tasks      *ebpf.Map `ebpf:"tasks"`
-	Units      *ebpf.Map `ebpf:"units"`
-	Verdicts   *ebpf.Map `ebpf:"verdicts"`
+	Cgroups     *ebpf.Map `ebpf:"cgroups"`
+	Containers  *ebpf.Map `ebpf:"containers"`
+	Ended       *ebpf.Map `ebpf:"ended"`
+	InForce     *ebpf.Map `ebpf:"in_force"`
+	Listeners   *ebpf.Map `ebpf:"listeners"`
+	LostOfRules *ebpf.Map `ebpf:"lost_of_rules"`
+	Programs    *ebpf.Map `ebpf:"programs"`
+	Scripts     *ebpf.Map `ebpf:"scripts"`
+	Switched    *ebpf.Map `ebpf:"switched"`
+	Tasks       *ebpf.Map `ebpf:"tasks"`
+	Units       *ebpf.Map `ebpf:"units"`
+	Verdicts    *ebpf.Map `ebpf:"verdicts"`
 }
 
 func (m *FallbackMaps) Close() error {
@@ -410,6 +413,7 @@ func (m *FallbackMaps) Close() error {
 		m.Ended,
 		m.InForce,
 		m.Listeners,
+		m.LostOfRules,
 		m.Programs,
 		m.Scripts,
 		m.Switched,

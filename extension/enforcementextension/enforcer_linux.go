@@ -75,7 +75,11 @@ func (e *enforcer) Start(ctx context.Context, _ component.Host) error {
 
 func (e *enforcer) startResponses() error {
 	directory := journalDirectory(e.cfg)
-	if !e.cfg.Response.Enabled && !journal.Exists(directory) {
+	exists, err := journal.Exists(directory)
+	if err != nil {
+		return fmt.Errorf("look for the journal of responses: %w", err)
+	}
+	if !e.cfg.Response.Enabled && !exists {
 		return nil
 	}
 	config, err := engineConfig(e.cfg)

@@ -5,7 +5,9 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,11 +73,17 @@ func (c *baselineCommand) scan() *cobra.Command {
 			"  vedette baseline scan mlps-l3 --language zh --output report.html",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := isRoot(o.Root); err != nil {
+				return err
+			}
 			b, loaded, err := c.resolve(args[0], set)
 			if err != nil {
 				return err
 			}
 			o.Waivers, o.Now, o.Language, view.Language = loaded.Waivers, time.Now(), c.language, c.language
+			if c.asJSON && cmd.Flags().Changed("format") && out.format != "json" {
+				return fmt.Errorf("found --json and --format %s, expected one of them", out.format)
+			}
 			if c.asJSON {
 				out.format = "json"
 			}
@@ -107,6 +115,18 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
 	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
 	return command
+}
+
+// isRoot refuses a root that is none: every rule would be judged by files that are not there.
+func isRoot(root string) error {
+	info, err := os.Stat(root)
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "open", Path: root, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return fmt.Errorf("--root: %w", err)
+	}
+	return nil
 }
 
 // resolve gives a template with other values for some.

@@ -95,7 +95,10 @@ func TestBaselineCommandsRefuse(t *testing.T) {
 		`--set: found "a", expected NAME=VALUE`:         {"scan", "own", "--from", template, "--set", "a"},
 		`found the rule "none", expected one of the`:    {"show", "own", "none", "--from", template},
 		`found the template "own", expected one of the`: {"show", "own"},
-		`cannot be read`: {"list", "--from", template + ".none"},
+		`cannot be read`:                         {"list", "--from", template + ".none"},
+		`--root: stat /no/such: no such file`:    {"scan", "mlps-l2", "--root", "/no/such"},
+		`--root: open /etc/passwd: not a direct`: {"scan", "mlps-l2", "--root", "/etc/passwd"},
+		`found --json and --format html`:         {"scan", "mlps-l2", "--json", "--format", "html"},
 	} {
 		_, _, err := execute(t, host(), append([]string{"baseline"}, args...)...)
 		assert.ErrorContains(t, err, want)

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -32,7 +33,7 @@ func newPolicyCommand() *cobra.Command {
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain(), c.status(),
-		newPolicyConfirmCommand(), newPolicyPanicCommand(), newPolicyReleaseCommand(), newPolicyLockCommand(), newPolicyUnlockCommand(), newPolicyLearnCommand(), c.replay())
+		c.confirm(), c.panicSwitch(), c.release(), c.lock(), c.unlock(), newPolicyLearnCommand(), c.replay())
 	return command
 }
 
@@ -55,6 +56,9 @@ func (c *policyCommand) check() *cobra.Command {
 			"administrator. The exit status is 1 where a policy is refused, with --strict for any finding.",
 		Example: "  vedette policy check --strict /etc/vedette/policies",
 		RunE: func(cmd *cobra.Command, places []string) error {
+			if err := isRoot(root); err != nil {
+				return err
+			}
 			set, err := policies.Load(places)
 			report := policies.Check(set, err, policy.NewHost(root))
 			if err := c.report(cmd, report, report.WriteText); err != nil {
@@ -141,6 +145,9 @@ func (c *policyCommand) explain() *cobra.Command {
 			set, err := policies.Load(args[2:])
 			if err != nil {
 				return err
+			}
+			if who.As == "" && who.Unit+who.Container != "" {
+				return errors.New("found --unit or --container without --as, expected the executable that is supposed to run there")
 			}
 			if who.As == "" && who.PID == 0 {
 				who.PID = uint32(os.Getppid())

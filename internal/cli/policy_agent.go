@@ -58,7 +58,7 @@ func (c *policyCommand) status() *cobra.Command {
 	return command
 }
 
-func newPolicyReleaseCommand() *cobra.Command {
+func (c *policyCommand) release() *cobra.Command {
 	var pins, tokenFile string
 	command := &cobra.Command{
 		Use:   "release",
@@ -78,21 +78,27 @@ func newPolicyReleaseCommand() *cobra.Command {
 			if err := releasePins(pins, token); err != nil {
 				return err
 			}
-			if held == nil {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing was in force")
-				return err
-			}
-			for _, p := range held.Policies {
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "not in force any more: %s\n", p.Name); err != nil {
-					return err
+			released := []string{}
+			if held != nil {
+				for _, p := range held.Policies {
+					released = append(released, p.Name)
 				}
 			}
-			return nil
+			return c.report(cmd, released, func(w io.Writer) error { return writeReleased(w, released) })
 		},
 	}
 	command.Flags().StringVar(&pins, "pins", defaultPins, "the agent's policies::`pins`")
 	addTokenFlag(command, &tokenFile)
 	return command
+}
+
+func writeReleased(w io.Writer, released []string) error {
+	text := "nothing was in force\n"
+	if len(released) > 0 {
+		text = "not in force any more: " + strings.Join(released, "\nnot in force any more: ") + "\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func addTokenFlag(command *cobra.Command, file *string) {
@@ -114,7 +120,7 @@ func readToken(cmd *cobra.Command, file string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-func newPolicyLockCommand() *cobra.Command {
+func (c *policyCommand) lock() *cobra.Command {
 	var socket string
 	command := &cobra.Command{
 		Use:   "lock",
@@ -124,14 +130,14 @@ func newPolicyLockCommand() *cobra.Command {
 		Example: "  vedette policy lock | ssh admin@vault 'cat > tokens/db1'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask(cmd, socket, keeper.Command{Do: keeper.Lock})
+			return c.ask(cmd, socket, keeper.Command{Do: keeper.Lock})
 		},
 	}
 	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
 	return command
 }
 
-func newPolicyUnlockCommand() *cobra.Command {
+func (c *policyCommand) unlock() *cobra.Command {
 	var socket, tokenFile string
 	var long time.Duration
 	command := &cobra.Command{
@@ -146,7 +152,7 @@ func newPolicyUnlockCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd, socket, keeper.Command{Do: keeper.Unlock, Token: token, For: long})
+			return c.ask(cmd, socket, keeper.Command{Do: keeper.Unlock, Token: token, For: long})
 		},
 	}
 	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
@@ -155,7 +161,7 @@ func newPolicyUnlockCommand() *cobra.Command {
 	return command
 }
 
-func newPolicyConfirmCommand() *cobra.Command {
+func (c *policyCommand) confirm() *cobra.Command {
 	var socket string
 	command := &cobra.Command{
 		Use:   "confirm [POLICY...]",
@@ -163,14 +169,14 @@ func newPolicyConfirmCommand() *cobra.Command {
 		Long: "Lets policies with commit_confirm go on enforcing, or enforce again where their time was up: those that are named, or without\n" +
 			"names all. A policy that is changed is to be confirmed again.",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return ask(cmd, socket, keeper.Command{Do: keeper.Confirm, Policies: names})
+			return c.ask(cmd, socket, keeper.Command{Do: keeper.Confirm, Policies: names})
 		},
 	}
 	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
 	return command
 }
 
-func newPolicyPanicCommand() *cobra.Command {
+func (c *policyCommand) panicSwitch() *cobra.Command {
 	var socket, tokenFile string
 	command := &cobra.Command{
 		Use:   "panic on|off",
@@ -188,7 +194,7 @@ func newPolicyPanicCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return ask(cmd, socket, keeper.Command{Do: do, Token: token})
+			return c.ask(cmd, socket, keeper.Command{Do: do, Token: token})
 		},
 	}
 	command.Flags().StringVar(&socket, "socket", inRunDirectory("policies.sock"), "the agent's policies::`socket`")
@@ -196,11 +202,14 @@ func newPolicyPanicCommand() *cobra.Command {
 	return command
 }
 
-func ask(cmd *cobra.Command, socket string, c keeper.Command) error {
-	answer, err := keeper.Ask(cmd.Context(), socket, c)
+// ask gives a command to the running agent and writes what it answers.
+func (c *policyCommand) ask(cmd *cobra.Command, socket string, what keeper.Command) error {
+	answer, err := keeper.Ask(cmd.Context(), socket, what)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
-	return err
+	return c.report(cmd, keeper.Reply{Text: answer}, func(w io.Writer) error {
+		_, err := fmt.Fprintln(w, answer)
+		return err
+	})
 }

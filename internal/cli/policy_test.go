@@ -14,7 +14,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
+	"github.com/vedette-sec/vedette/internal/enforce/keeper"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
 
@@ -121,6 +123,10 @@ func TestPolicyExplainRefuses(t *testing.T) {
 		"/etc":                                  "requires at least 2 arg(s)",
 		"/etc write /no/such/policies":          "/no/such/policies: cannot be read",
 		"/etc write --as /a --user 99999999999": "value out of range",
+		"/etc write --unit a.service":           "found --unit or --container without --as",
+		"/etc write --container a --pid 1":      "found --unit or --container without --as",
+		"10.0.0.1 connect":                      "found the address 10.0.0.1 without a port, expected one such as 10.0.0.1:443",
+		"::1/udp connect":                       "found the address ::1/udp without a port, expected one such as [::1]:443",
 	} {
 		_, stderr, ok := runPolicy(t, append([]string{"explain"}, strings.Fields(args)...)...)
 		assert.False(t, ok, args)
@@ -207,6 +213,31 @@ func TestPolicyReleaseWithoutPolicies(t *testing.T) {
 	out, _, err := execute(t, host(), "policy", "release", "--pins", filepath.Join(t.TempDir(), "none"))
 	require.NoError(t, err)
 	assert.Equal(t, "nothing was in force\n", out)
+	out, _, err = execute(t, host(), "policy", "release", "--json", "--pins", filepath.Join(t.TempDir(), "none"))
+	require.NoError(t, err)
+	assert.JSONEq(t, "[]", out)
+}
+
+func TestPolicyCommandsAnswerInJSON(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	k := keeper.New(keeper.Config{
+		Socket: socket, StateFile: filepath.Join(t.TempDir(), "state"), Logger: zap.NewNop(),
+		Release: func() error { return nil }, Loaded: func(keeper.Loaded) {}, Counts: func([]keeper.Counted, uint64) {},
+	})
+	require.NoError(t, k.Start(t.Context()))
+	defer func() { assert.NoError(t, k.Close()) }()
+	out, _, err := execute(t, host(), "policy", "confirm", "--json", "--socket", socket)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"text": "no policy waits to be confirmed"}`, out)
+	out, _, err = execute(t, host(), "policy", "confirm", "--socket", socket)
+	require.NoError(t, err)
+	assert.Equal(t, "no policy waits to be confirmed\n", out)
+}
+
+func TestPolicyCheckOfARootThatIsNone(t *testing.T) {
+	_, stderr, ok := runPolicy(t, "check", "--root", filepath.Join(t.TempDir(), "none"))
+	assert.False(t, ok)
+	assert.Contains(t, stderr, "--root: stat ")
 }
 
 func TestPolicyLockNeedsAnAgent(t *testing.T) {

@@ -36,10 +36,13 @@ func newResponseCommand() *cobra.Command {
 		Use:   "response",
 		Short: "Lists and ends what the agent did in response to alerts",
 		Long: "Lists and ends what the agent did in response to alerts. It works beside a running agent, which\n" +
-			"tells of it in its log, and without one. It needs the rights of the agent.",
+			"tells of it in its log, and without one. It needs the rights of the agent.\n\n" +
+			"The exit status is 0 when all is well, and 1 when something could not be done.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.PersistentFlags().StringVar(&flags.state, "state-directory", "/var/lib/vedette", "the agent's state_directory")
-	command.PersistentFlags().BoolVar(&flags.asJSON, "json", false, "write JSON")
+	command.PersistentFlags().BoolVar(&flags.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(newListCommand(&flags),
 		newEndCommand(&flags, "undo ID", "Ends a suspension, a block or an isolation", (*response.Engine).Undo),
 		newEndCommand(&flags, "restore ID", "Puts a file in quarantine back to where it was, as it was", (*response.Engine).Restore))

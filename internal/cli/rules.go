@@ -39,6 +39,12 @@ func newRulesCommand(resolver confmap.ResolverSettings) *cobra.Command {
 			"lists, exceptions, levels and switches.\n\n" +
 			"The exit status is 0 when all is well, and 1 when something is wrong or could not be done.",
 		Args: cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if c.processor != "" && len(c.config) == 0 {
+				return fmt.Errorf("--processor: found %q without --config, expected the configuration that it is in", c.processor)
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := command.PersistentFlags()

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -28,6 +29,12 @@ func (c *rulesCommand) bench() *cobra.Command {
 			"costly ones; where directories are named, only those of their rules.",
 		Example: "  vedette rules bench /etc/vedette/rules --top 5",
 		RunE: func(cmd *cobra.Command, dirs []string) error {
+			if duration <= 0 {
+				return fmt.Errorf("--time: found %s, expected more than 0", duration)
+			}
+			if top < 0 {
+				return fmt.Errorf("--top: found %d, expected 0 or more", top)
+			}
 			load := func() (*ruleset.Set, error) { return c.load(cmd, dirs) }
 			report, err := rules.Bench(load, dirs, duration, top)
 			if err != nil {

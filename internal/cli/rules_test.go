@@ -113,6 +113,9 @@ func TestRulesErrors(t *testing.T) {
 		{[]string{"replay", goodRules}, "vedette: found directories only, expected a file of recorded events"},
 		{[]string{"replay", "/no/such"}, "vedette: open /no/such: no such file or directory"},
 		{[]string{"status", "--file", "/no/such"}, "vedette: /no/such does not exist: no agent with a detection processor is running, or its status_file is another"},
+		{[]string{"bench", "--top", "-1"}, "vedette: --top: found -1, expected 0 or more"},
+		{[]string{"bench", "--time", "-1s"}, "vedette: --time: found -1s, expected more than 0"},
+		{[]string{"list", "--processor", "detection"}, `vedette: --processor: found "detection" without --config, expected the configuration that it is in`},
 		{[]string{"coverage", "--svg", "/no/such/a.svg"}, "vedette: open /no/such/a.svg: no such file or directory"},
 	} {
 		stdout, stderr, ok := runRules(t, tt.args...)

@@ -61,7 +61,7 @@ func newSetupCommand() *cobra.Command {
 	flags.StringVar(&f.caFile, "ca-file", "", "PEM file of the authority that signed the servers' certificates")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done and do nothing")
 	flags.BoolVar(&f.remove, "remove", false, "remove instead of install")
-	flags.BoolVar(&f.asJSON, "json", false, "write JSON")
+	flags.BoolVar(&f.asJSON, "json", false, "write JSON for other programs")
 	command.AddCommand(newPackageCommand())
 	return command
 }

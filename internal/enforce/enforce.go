@@ -80,6 +80,8 @@ type RuleStatus struct {
 	Weaker       []Weak   // the parts that do not reach Prevented
 	Denied       uint64   // acts refused
 	Audited      uint64   // acts reported
+	Folded       uint64   // verdicts about them that are told as a sum with a later one
+	Lost         uint64   // verdicts about them that could not be told
 }
 
 // Weak is a part of a rule that does not reach the best strength.

@@ -88,6 +88,9 @@ func (h *facts) request(set *policy.Set, q Question) (policy.Request, error) {
 			o, err := operation(q.Operation, policy.NetworkOperations)
 			return policy.Request{Operation: o, Address: &policy.Address{AddrPort: to, Protocol: policy.Protocol(m[2])}}, err
 		}
+		if _, err := netip.ParseAddr(m[1]); err == nil {
+			return policy.Request{}, fmt.Errorf("found the address %s without a port, expected one such as %s", q.Object, netip.AddrPortFrom(netip.MustParseAddr(m[1]), 443))
+		}
 	}
 	return h.onFile(set, q)
 }

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/xpdata"
 
 	"github.com/vedette-sec/vedette/internal/alertmessage"
 	"github.com/vedette-sec/vedette/internal/attack"
@@ -34,32 +35,92 @@ var identityAttributes = []string{
 
 // write makes the empty record out the alert of a finding.
 func (f *finding) write(out plog.LogRecord) {
-	attrs := out.Attributes()
-	attrs.EnsureCapacity(f.log.Attributes().Len() + attributesOfAlert)
-	f.log.CopyTo(out)
+	out.SetTimestamp(f.log.Timestamp())
+	out.SetObservedTimestamp(f.log.ObservedTimestamp())
+	out.SetTraceID(f.log.TraceID())
+	out.SetSpanID(f.log.SpanID())
+	out.SetFlags(f.log.Flags())
+	out.SetDroppedAttributesCount(f.log.DroppedAttributesCount())
 	out.SetEventName(event.KindSecurityAlert)
 	out.Body().SetStr(f.message)
 	out.SetSeverityNumber(f.rule.level.severity)
 	out.SetSeverityText(f.rule.level.name)
+	f.writeAttributes(out.Attributes())
+}
 
-	attrs.PutStr(event.AttrEventKind, "alert")
-	attrs.PutStr(event.AttrEventID, f.id())
-	if name := f.log.EventName(); name != "" {
-		attrs.PutStr(event.AttrVedetteEventName, name)
+// writeAttributes gives the attributes of the event and those of the alert. To put each looks through all that are there,
+// so they are appended, and only those of the event that the alert may have too are put where the alert has none.
+func (f *finding) writeAttributes(out pcommon.Map) {
+	var attrs xpdata.MapBuilder
+	attrs.EnsureCapacity(f.log.Attributes().Len() + attributesOfAlert)
+	shared := false
+	for name, value := range f.log.Attributes().All() {
+		if _, ok := namesOfAlert[name]; ok {
+			shared = true
+			continue
+		}
+		value.CopyTo(attrs.AppendEmpty(name))
 	}
-	f.describe(attrs)
-	f.putRisk(attrs)
-	if f.verdict.Suppressed > 0 {
-		attrs.PutInt(event.AttrVedetteSuppressedCount, f.verdict.Suppressed)
+	f.append(&attrs)
+	attrs.UnsafeIntoMap(out)
+	if !shared {
+		return
 	}
-	if f.lossKnown {
-		attrs.PutInt(event.AttrVedetteEventsLost, f.lost)
+	for name, value := range f.log.Attributes().All() {
+		if _, ok := namesOfAlert[name]; ok {
+			if own, has := out.GetOrPutEmpty(name); !has {
+				value.CopyTo(own)
+			}
+		}
 	}
 }
 
-// describe writes what the rule is and why it matched.
-func (f *finding) describe(attrs pcommon.Map) {
-	r := f.rule
+// namesOfAlert are the attributes that an alert may add to those of its event.
+var namesOfAlert = func() map[string]struct{} {
+	names := map[string]struct{}{}
+	alert, _ := event.KindByName(event.KindSecurityAlert)
+	for _, name := range alert.Attributes {
+		names[name] = struct{}{}
+	}
+	return names
+}()
+
+// append adds what only the alert says.
+func (f *finding) append(attrs *xpdata.MapBuilder) {
+	attrs.AppendEmpty(event.AttrEventKind).SetStr("alert")
+	attrs.AppendEmpty(event.AttrEventID).SetStr(f.id())
+	if name := f.log.EventName(); name != "" {
+		attrs.AppendEmpty(event.AttrVedetteEventName).SetStr(name)
+	}
+	f.describe(attrs.AppendEmpty)
+	f.appendRisk(attrs)
+	if f.verdict.Suppressed > 0 {
+		attrs.AppendEmpty(event.AttrVedetteSuppressedCount).SetInt(f.verdict.Suppressed)
+	}
+	if f.lossKnown {
+		attrs.AppendEmpty(event.AttrVedetteEventsLost).SetInt(f.lost)
+	}
+}
+
+// describe writes what the rule is and why it matched, into the values that put gives.
+func (f *finding) describe(put func(name string) pcommon.Value) {
+	for name, value := range f.rule.described.All() {
+		value.CopyTo(put(name))
+	}
+	if f.ofPolicy {
+		return // the event says which policies judged, and why
+	}
+	put(event.AttrVedetteRulesGeneration).SetInt(f.generation)
+	if f.firing != nil {
+		putCorrelation(put(event.AttrVedetteCorrelation).SetEmptyMap(), f.firing)
+		return
+	}
+	putMatched(put(event.AttrVedetteMatched).SetEmptyMap(), f.match)
+}
+
+// describe gives the attributes that all alerts of a rule have.
+func (r *rule) describe() pcommon.Map {
+	attrs := pcommon.NewMap()
 	putText(attrs, event.AttrSecurityRuleUUID, r.ID)
 	putText(attrs, event.AttrSecurityRuleName, r.Title)
 	putText(attrs, event.AttrSecurityRuleDescription, r.Description)
@@ -72,23 +133,15 @@ func (f *finding) describe(attrs pcommon.Map) {
 	putText(attrs, event.AttrSecurityRuleCategory, r.category)
 	putText(attrs, event.AttrSecurityRuleLevel, r.level.name)
 	putThreat(attrs, r.tags)
-	if f.ofPolicy {
-		return // the event says which policies judged, and why
-	}
-	attrs.PutInt(event.AttrVedetteRulesGeneration, f.generation)
-	if f.firing != nil {
-		putCorrelation(attrs.PutEmptyMap(event.AttrVedetteCorrelation), f.firing)
-		return
-	}
-	putMatched(attrs.PutEmptyMap(event.AttrVedetteMatched), f.match)
+	return attrs
 }
 
-// putRisk writes what the alert says of its host and user.
-func (f *finding) putRisk(attrs pcommon.Map) {
-	attrs.PutInt(event.AttrEventRiskScore, int64(f.scores.added))
-	attrs.PutInt(event.AttrHostRiskCalculatedScore, int64(f.scores.host))
+// appendRisk writes what the alert says of its host and user.
+func (f *finding) appendRisk(attrs *xpdata.MapBuilder) {
+	attrs.AppendEmpty(event.AttrEventRiskScore).SetInt(int64(f.scores.added))
+	attrs.AppendEmpty(event.AttrHostRiskCalculatedScore).SetInt(int64(f.scores.host))
 	if f.scores.count > 1 {
-		attrs.PutInt(event.AttrUserRiskCalculatedScore, int64(f.scores.user))
+		attrs.AppendEmpty(event.AttrUserRiskCalculatedScore).SetInt(int64(f.scores.user))
 	}
 }
 

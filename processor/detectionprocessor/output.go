@@ -111,7 +111,7 @@ func annotateEvent(findings []*finding) {
 		f.verdict.Passes = true
 		ids.AppendEmpty().SetStr(f.rule.name())
 	}
-	slices.MaxFunc(findings, bySeverity).describe(attrs)
+	slices.MaxFunc(findings, bySeverity).describe(attrs.PutEmpty)
 }
 
 func bySeverity(a, b *finding) int {

@@ -150,10 +150,18 @@ func (d *detection) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			d.deliver(context.WithoutCancel(ctx), append(waiting, d.advance(time.Now())...))
+			last := context.WithoutCancel(ctx)
+			if waiting, err := d.deliver(last, append(waiting, d.advance(time.Now())...)); err != nil {
+				d.lose(last, waiting, err)
+			}
 			return
 		case now := <-advance.C:
-			waiting = d.deliver(ctx, append(waiting, d.advance(now)...))
+			var err error
+			waiting, err = d.deliver(ctx, append(waiting, d.advance(now)...))
+			if len(waiting) > mostWaiting {
+				d.lose(ctx, waiting, err)
+				waiting = nil
+			}
 			d.measureCorrelations(ctx)
 			if len(waiting) == 0 && !d.correlates() {
 				advance.Stop()
@@ -194,21 +202,21 @@ func (d *detection) advance(now time.Time) []*finding {
 // mostWaiting bounds the alerts that wait for the next consumer to take them.
 const mostWaiting = 1000
 
-// deliver passes on alerts that no batch carries, and returns those that have to wait.
-func (d *detection) deliver(ctx context.Context, findings []*finding) (waiting []*finding) {
+// deliver passes on alerts that no batch carries, and returns those that have to wait, with the reason.
+func (d *detection) deliver(ctx context.Context, findings []*finding) (waiting []*finding, err error) {
 	if len(findings) == 0 {
-		return nil
+		return nil, nil
 	}
 	d.fold(findings)
 	d.responses.ask(findings)
-	err := d.pass(ctx, onlyAlerts(findings), findings)
-	if err == nil {
-		return nil
+	if err := d.pass(ctx, onlyAlerts(findings), findings); err != nil {
+		return findings, err
 	}
-	if ctx.Err() == nil && len(findings) <= mostWaiting {
-		return findings
-	}
+	return nil, nil
+}
+
+// lose counts alerts that nobody will ever take.
+func (d *detection) lose(ctx context.Context, findings []*finding, err error) {
 	d.tel.ProcessorDetectionAlertsLost.Add(ctx, int64(len(findings)))
 	d.logger.Error("The pipeline refused alerts of correlations; they are lost", zap.Int("alerts", len(findings)), zap.Error(err))
-	return nil
 }

@@ -116,23 +116,30 @@ func textOf(attrs pcommon.Map, name string) string {
 	return value.AsString()
 }
 
-// tell passes on an event for each outcome until the context ends or the extension does.
+// tell passes on an event for each outcome until the context ends or the extension does. Those that are there by then are told.
 func (d *detection) tell(ctx context.Context) {
 	defer d.responses.leave()
 	for {
 		select {
 		case <-ctx.Done():
+			for range len(d.responses.results) {
+				d.tellOutcome(context.WithoutCancel(ctx), <-d.responses.results)
+			}
 			return
 		case result, ok := <-d.responses.results:
 			if !ok {
 				return
 			}
-			if err := d.next.ConsumeLogs(ctx, d.responses.event(result)); err != nil {
-				d.tel.ProcessorDetectionAlertsLost.Add(ctx, 1)
-				d.logger.Error("The pipeline refused the outcome of a response; it is lost",
-					zap.String("action", string(result.Request.Action)), zap.String("outcome", string(result.Outcome)), zap.Error(err))
-			}
+			d.tellOutcome(context.WithoutCancel(ctx), result)
 		}
+	}
+}
+
+func (d *detection) tellOutcome(ctx context.Context, result enforcement.Result) {
+	if err := d.next.ConsumeLogs(ctx, d.responses.event(result)); err != nil {
+		d.tel.ProcessorDetectionAlertsLost.Add(ctx, 1)
+		d.logger.Error("The pipeline refused the outcome of a response; it is lost",
+			zap.String("action", string(result.Request.Action)), zap.String("outcome", string(result.Outcome)), zap.Error(err))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/alertmessage"
@@ -26,20 +27,30 @@ type rule struct {
 	tags     attack.Tags
 	silent   bool // its matches count for correlations only
 	matches  atomic.Uint64
+	// described is what all its alerts say of it.
+	described pcommon.Map
+}
+
+// prepared describes the rule.
+func (r *rule) prepared() *rule {
+	r.described = r.describe()
+	return r
 }
 
 func newRule(r *ruleset.Rule) *rule {
-	return &rule{
+	made := &rule{
 		Header: &r.Header, category: r.LogSource.Category, ruleset: r.Source, silent: r.Silent,
 		level: levelOf(r.Level), message: alertmessage.OfRule(r.Rule), tags: attack.FromTags(r.Tags),
 	}
+	return made.prepared()
 }
 
 func newCorrelationRule(c *ruleset.Correlation) *rule {
-	return &rule{
+	made := &rule{
 		Header: &c.Header, ruleset: c.Source, silent: c.Silent,
 		level: levelOf(c.Level), message: alertmessage.OfCorrelation(c.Correlation), tags: attack.FromTags(c.Tags),
 	}
+	return made.prepared()
 }
 
 // fieldsOfAlert are the fields that making an alert of a rule reads.

@@ -33,7 +33,7 @@ func (b *batchJudge) forbidden(resource plog.ResourceLogs, scope plog.ScopeLogs,
 // policyRule is the rule of a policy in the shape of detection rules.
 func policyRule(attrs pcommon.Map) *rule {
 	level := sigma.Level(textOf(attrs, event.AttrVedettePolicySeverity))
-	return &rule{
+	made := &rule{
 		Header: &sigma.Header{
 			Title:       fmt.Sprintf("policy %s, rule %s", textOf(attrs, event.AttrVedettePolicyName), textOf(attrs, event.AttrVedettePolicyRule)),
 			Description: textOf(attrs, event.AttrVedettePolicyDescription),
@@ -41,6 +41,7 @@ func policyRule(attrs pcommon.Map) *rule {
 		},
 		ruleset: policiesRuleset, level: levelOf(level), tags: attack.FromTags(attackTags(attrs)),
 	}
+	return made.prepared()
 }
 
 // attackTags gives the techniques as tags of Sigma.

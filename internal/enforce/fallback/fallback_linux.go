@@ -96,6 +96,9 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	}
 	watch := e.files.plan(next)
 	watch.add()
+	if err := e.collectLost(next.generation); err != nil {
+		return err
+	}
 	e.recent[next.generation] = next.tables
 	if err := e.kernel.replace(&next.tables.bpf); err != nil {
 		return err
@@ -106,6 +109,57 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	delete(e.recent, next.generation-mostRecent)
 	maps.DeleteFunc(e.states, func(key [2]string, _ *ruleState) bool { return next.states[key] == nil })
 	return nil
+}
+
+// rulesInKernel is how many rules a set can have that the kernel side judges.
+const rulesInKernel = len(bpf.FallbackTables{}.ByPolicy)
+
+// collectLost makes room for what the kernel side counts about the rules of a set: what it counted about the last but one's is kept with
+// these.
+func (e *Enforcer) collectLost(generation uint64) error {
+	last := e.recent[generation-2]
+	for i := range rulesInKernel {
+		key, n := slotOf(generation, i), uint64(0)
+		lost := e.kernel.maps.Maps[bpf.FallbackMapLostOfRules]
+		if err := lost.Lookup(key, &n); err != nil {
+			return fmt.Errorf("read what could not be told: %w", err)
+		}
+		if n == 0 {
+			continue
+		}
+		if last != nil && i < len(last.rules) {
+			last.rules[i].lost.Add(n)
+		}
+		if err := lost.Put(key, uint64(0)); err != nil {
+			return fmt.Errorf("count what cannot be told from zero: %w", err)
+		}
+	}
+	return nil
+}
+
+// slotOf is where the kernel side counts about a rule of a set.
+func slotOf(generation uint64, rule int) uint32 {
+	return uint32(generation&1)*uint32(rulesInKernel) + uint32(rule)
+}
+
+// lostOfRules gives what the kernel side has counted about rules and is not kept with them yet.
+func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := map[*ruleState]uint64{}
+	for generation := now.generation; generation+2 > now.generation; generation-- {
+		t := e.recent[generation]
+		if t == nil {
+			continue
+		}
+		for i, state := range t.rules {
+			var n uint64
+			if e.kernel.maps.Maps[bpf.FallbackMapLostOfRules].Lookup(slotOf(generation, i), &n) == nil { // it fails once everything is closed
+				all[state] += n
+			}
+		}
+	}
+	return all
 }
 
 // mostRecent is how many sets are remembered for verdicts that come late.
@@ -168,9 +222,10 @@ func (e *Enforcer) Status() enforce.Status {
 	if switches, err := e.kernel.switches(); err == nil { // it fails once everything is closed
 		s.Lost += switches.Lost
 	}
+	lost := e.lostOfRules(now)
 	for _, r := range now.rules {
 		state := now.states[[2]string{r.Policy, r.Rule}]
-		r.Denied, r.Audited = state.denied.Load(), state.audited.Load()
+		r.Denied, r.Audited, r.Folded, r.Lost = state.denied.Load(), state.audited.Load(), state.summed.Load(), state.lost.Load()+lost[state]
 		s.Rules = append(s.Rules, r)
 	}
 	return s

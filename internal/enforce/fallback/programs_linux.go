@@ -86,7 +86,7 @@ func (r *registry) add(path string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := r.byKey[key]; p != nil {
+	if p := r.byKey[key]; p != nil && p.leadsTo(path, key) {
 		return p, nil
 	}
 	if len(r.byNumber) == mostPrograms {
@@ -96,6 +96,15 @@ func (r *registry) add(path string) (*program, error) {
 	r.byKey[key] = p
 	r.byNumber = append(r.byNumber, p)
 	return p, nil
+}
+
+// leadsTo tells whether a program is still the one at a path. A file that is gone may have left its number to another one.
+func (p *program) leadsTo(path string, key fileKey) bool {
+	if p.name == path {
+		return true
+	}
+	now, err := keyOf(p.name)
+	return err == nil && now == key
 }
 
 // keyOf gives the identity of the file at a path. File systems with subvolumes give stat(2) another device than they use

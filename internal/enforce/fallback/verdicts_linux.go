@@ -26,6 +26,7 @@ const (
 type ruleState struct {
 	policy, rule    string
 	denied, audited atomic.Uint64
+	summed, lost    atomic.Uint64 // verdicts that are told with a later one, and those that were not
 
 	mu     sync.Mutex
 	begun  time.Time
@@ -42,6 +43,7 @@ func (r *ruleState) fold(now time.Time) (tell bool, folded uint64) {
 	}
 	if r.told == mostTold {
 		r.folded++
+		r.summed.Add(1)
 		return false, 0
 	}
 	r.told++
@@ -80,6 +82,7 @@ func (o *outbox) put(r *ruleState, v enforce.Verdict) {
 	case o.waiting <- v:
 	default:
 		o.lost.Add(1)
+		r.lost.Add(1)
 	}
 }
 

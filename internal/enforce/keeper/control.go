@@ -45,7 +45,8 @@ type Reply struct {
 	Error string `json:"error,omitempty"`
 }
 
-// mostCommand is how long a command may be, in bytes; commandTime how long it may take to say it.
+// mostCommand is how long a command may be, in bytes; commandTime how long it may take to say it, and to take the answer. What
+// lies between may take longer: it waits for policies that are being put in force.
 const (
 	mostCommand = 1 << 16
 	commandTime = 5 * time.Second
@@ -138,7 +139,7 @@ func (k *Keeper) serve(listener net.Listener) {
 
 func (k *Keeper) answer(connection net.Conn) {
 	defer connection.Close()
-	_ = connection.SetDeadline(time.Now().Add(commandTime)) // sockets have deadlines
+	_ = connection.SetReadDeadline(time.Now().Add(k.patience)) // sockets have deadlines
 	command, err := readCommand(connection)
 	var reply Reply
 	if err == nil {
@@ -147,7 +148,10 @@ func (k *Keeper) answer(connection net.Conn) {
 	if err != nil {
 		reply.Error = err.Error()
 	}
-	_ = json.NewEncoder(connection).Encode(reply) // who asked may be gone
+	_ = connection.SetWriteDeadline(time.Now().Add(k.patience))
+	if err := json.NewEncoder(connection).Encode(reply); err != nil {
+		k.cfg.Logger.Warn("Who gave a command did not take the answer", zap.String("command", command.Do), zap.Error(err))
+	}
 }
 
 func readCommand(r io.Reader) (Command, error) {

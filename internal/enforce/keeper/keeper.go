@@ -78,6 +78,8 @@ type Keeper struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
+	patience time.Duration // with who gives a command
+
 	mu       sync.Mutex
 	enforcer enforce.Enforcer // nil until there is a policy
 	how      string
@@ -109,7 +111,7 @@ type generation struct {
 
 // New makes a keeper. Nothing happens until Start.
 func New(cfg Config) *Keeper {
-	return &Keeper{cfg: cfg, host: policy.NewHost("/"), current: &generation{written: &policy.Set{}}, closed: true}
+	return &Keeper{cfg: cfg, host: policy.NewHost("/"), current: &generation{written: &policy.Set{}}, patience: commandTime, closed: true}
 }
 
 // tick is how often it is looked at what is due.
@@ -358,7 +360,8 @@ func (k *Keeper) open() error {
 	}
 	k.enforcer, k.how = opened, how
 	if err := k.passLock(); err != nil {
-		return err
+		k.enforcer, k.how = nil, ""
+		return errors.Join(err, opened.Close())
 	}
 	k.work.Go(func() { k.hand(opened) })
 	return nil

@@ -132,12 +132,16 @@ func (k *Keeper) setLock() (string, error) {
 	}
 	token := rand.Text()
 	k.state.Lock = hashOf(token)
-	if err := k.state.write(k.cfg.StateFile); err != nil {
+	err := k.state.write(k.cfg.StateFile)
+	if err == nil {
+		err = k.passLock()
+	}
+	if err != nil { // nobody gets the token, so nothing must want it
 		k.state.Lock = ""
-		return "", err
+		return "", errors.Join(err, k.state.write(k.cfg.StateFile))
 	}
 	k.cfg.Logger.Warn("The operator locked the agent")
-	return token, k.passLock()
+	return token, nil
 }
 
 // passLock lets what is in force know of the lock, where that outlives the agent.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,17 +86,26 @@ type Journal struct {
 	index   map[string]*Entry
 }
 
-// Exists tells whether the directory holds a journal.
-func Exists(directory string) bool {
+// Exists tells whether the directory holds a journal. One that may not be looked at is an error and not one without.
+func Exists(directory string) (bool, error) {
 	_, err := os.Stat(filepath.Join(directory, fileName))
-	return err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Open opens the journal in a directory, which is made with mode 0700 when create is set; else a
 // journal that is not there is ErrNone. As the agent's, it is locked against other agents until Close.
 func Open(directory string, create, agent bool) (*Journal, error) {
-	if !create && !Exists(directory) {
-		return nil, fmt.Errorf("%s: %w", directory, ErrNone)
+	if !create {
+		exists, err := Exists(directory)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			return nil, fmt.Errorf("%s: %w", directory, ErrNone)
+		}
 	}
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return nil, err
