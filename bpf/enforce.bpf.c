@@ -22,6 +22,7 @@ const struct {
 	struct automaton automaton;
 	struct place_key place_key;
 	struct own_key own_key;
+	struct near_note near_note;
 } enforce_abi __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -52,6 +52,8 @@ struct settings {
 	struct rule_set only; /* rules that deny what they do not list */
 	struct rule_set origins[ORIGINS]; /* that list files of an origin */
 	struct rule_set changed; /* that list files changed since boot */
+	u64 used; /* the operations that any rule is about: a bit for each */
+	u64 anywhere; /* those that some rule is about wherever the file is */
 	u64 has_places; /* some subject is a unit or container */
 	u64 boot; /* ns of the clock at boot */
 	u64 since; /* files changed before this time are taken as they are, in ns of the clock */
@@ -67,6 +69,9 @@ enum origin {
 #define NODE_INNER 1 /* there are nodes or patterns below it */
 #define NODE_INIT 2 /* it is a program of the host's init */
 
+/* Beside the operations of rules: there is a program that subjects or the host's init have. */
+#define NEAR_PROGRAM (1 << 9)
+
 /* A file or directory that a policy names, leads through, or makes different from its neighbours. */
 struct node {
 	struct rule_set self; /* about it */
@@ -75,6 +80,11 @@ struct node {
 	struct program_set programs; /* of subjects that it is the executable of */
 	u32 automaton; /* for the names in it that are no node; 0 for none */
 	u32 flags;
+	u32 within; /* the operations of rules about what is in it, a bit for each */
+	u32 inside; /* the same of what is in it and is no node */
+	u32 beneath; /* the same of what is below it and is no node */
+	u32 reserved;
+	u64 named[4]; /* a bit for each kind of name in it that nodes have, see name_bit */
 };
 
 /* In the generation of a key to links: the kernel noted it when the file got a name. */

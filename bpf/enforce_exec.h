@@ -18,13 +18,13 @@
 /* Memory that has no name in a file system is its own root. */
 static __always_inline u32 origin_of(struct dentry *dentry)
 {
-	u32 magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	u32 magic = magic_of(FIELD(dentry, d_sb));
 
 	switch (magic) {
 	case TMPFS_MAGIC:
 	case RAMFS_MAGIC:
 	case HUGETLBFS_MAGIC:
-		return BPF_CORE_READ(dentry, d_parent) == dentry ? ORIGIN_MEMFD : ORIGIN_TMPFS;
+		return FIELD(dentry, d_parent) == dentry ? ORIGIN_MEMFD : ORIGIN_TMPFS;
 	case NFS_SUPER_MAGIC:
 	case SMB_SUPER_MAGIC:
 	case CIFS_SUPER_MAGIC:
@@ -44,25 +44,43 @@ static __always_inline bool changed_since_boot(struct inode *inode)
 	return set && changed_at(inode) > set->boot && !is_vouched(inode);
 }
 
-static __always_inline u32 judge_code(struct file *file, u64 how, u32 hook)
+/* The operations of rules that may be about code in a file because of where it is, and whether it may be a program that matters. */
+static __always_inline u64 near_code(struct file *file, u64 generation)
 {
-	u64 object = dentry_of(file);
-	u32 judged = judge_file(object, 0, ACT(OP_EXECUTE, hook) | how);
+	u64 code = 1 << OP_EXECUTE | 1 << OP_RUN | NEAR_PROGRAM;
 
-	return judged | judge_run(object, origin_of((void *)object),
-				  changed_since_boot(BPF_CORE_READ(file, f_inode)),
-				  ACT(OP_RUN, hook) | how);
+	return operations_on(file, code, generation) & code;
+}
+
+/* Where that matters the place is known, for the generation that the act has. */
+static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near, u64 place, u64 act)
+{
+	struct settings *set = settings_of(GENERATION_OF(act));
+	u32 judged = 0;
+
+	if (near & 1 << OP_EXECUTE)
+		judged |= judge_at(object, 0, ACT(OP_EXECUTE, 0) | act, place);
+	if (set && (near | set->anywhere) & 1 << OP_RUN)
+		judged |= judge_run(object, origin_of((void *)object), changed_since_boot(inode),
+				    ACT(OP_RUN, 0) | act, place);
+	return judged;
 }
 
 /* For a script this comes by for the script, and then for its interpreter. */
 SEC("lsm/bprm_check_security")
 int guard_bprm_check(void *ctx)
 {
-	struct linux_binprm *bprm = (void *)argument(ctx, 0);
-	struct file *file = BPF_CORE_READ(bprm, file);
-	u32 judged = judge_code(file, ASK_EXEC, HOOK_BPRM_CHECK);
+	struct linux_binprm *bprm = ARGUMENT(struct linux_binprm *, ctx, 0);
+	struct file *file = (void *)NUMBER(bprm, file);
+	u64 generation = current_generation(), object = dentry_of(file), place = NOWHERE;
+	u64 near = generation ? near_code(bprm->file, generation) : 0;
+	u64 act = IN_HOOK(HOOK_BPRM_CHECK) | ASK_EXEC | IN_GENERATION(generation);
+	u32 judged;
 
-	step_exec((u64)file, current_generation());
+	if (near)
+		place = locate(object, generation);
+	judged = judge_code(object, FIELD(file, f_inode), near, place, act);
+	step_exec((u64)file, generation, place);
 	return refuse(judged);
 }
 
@@ -70,24 +88,31 @@ int guard_bprm_check(void *ctx)
 static __always_inline bool is_program(struct file *file)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct mm_struct *mm = FIELD(task, mm);
+	struct file *exe = FIELD(mm, exe_file);
 
-	return exe && BPF_CORE_READ(exe, f_inode) == BPF_CORE_READ(file, f_inode);
+	return exe && FIELD(exe, f_inode) == FIELD(file, f_inode);
 }
 
-static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool shared, u32 hook)
+static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool shared, u64 near,
+					 u32 hook)
 {
+	u64 generation = current_generation(), object, place = NOWHERE;
 	u32 judged = 0;
 
-	if (!file || !current_generation() || is_kernel())
+	if (is_kernel())
 		return 0;
 	if (shared && prot & PROT_WRITE && is_regular(file))
 		judged |= judge_write(file, hook);
 	if (!(prot & PROT_EXEC) || is_program(file))
 		return judged;
-	judged |= judge_code(file, 0, hook);
+	object = dentry_of(file);
+	if (near)
+		place = locate(object, generation);
+	judged |= judge_code(object, FIELD(file, f_inode), near, place,
+			     IN_HOOK(hook) | IN_GENERATION(generation));
 	if (!(judged & JUDGED_REFUSED) &&
-	    !is_unwritten(BPF_CORE_READ(file, f_inode), settings_of(current_generation())))
+	    !is_unwritten(FIELD(file, f_inode), settings_of(generation)))
 		distrust(bpf_get_current_pid_tgid() >> 32);
 	return judged;
 }
@@ -95,19 +120,31 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 SEC("lsm/mmap_file")
 int guard_mmap_file(void *ctx)
 {
-	u64 type = argument(ctx, 3) & MAP_TYPE;
+	struct file *file = ARGUMENT(struct file *, ctx, 0);
+	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
+	bool shared = (ARGUMENT(u64, ctx, 3) & MAP_TYPE) != MAP_PRIVATE;
 
-	return refuse(judge_mapping((void *)argument(ctx, 0), argument(ctx, 2), type != MAP_PRIVATE,
-				    HOOK_MMAP_FILE));
+	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+		return 0;
+	if (prot & PROT_EXEC)
+		near = near_code(file, generation);
+	return refuse(judge_mapping((void *)argument(ctx, 0), prot, shared, near, HOOK_MMAP_FILE));
 }
 
 SEC("lsm/file_mprotect")
 int guard_file_mprotect(void *ctx)
 {
-	struct vm_area_struct *area = (void *)argument(ctx, 0);
+	struct vm_area_struct *area = ARGUMENT(struct vm_area_struct *, ctx, 0);
+	struct file *file = area->vm_file;
+	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
+	bool shared = FIELD(area, vm_flags) & VM_SHARED;
 
-	return refuse(judge_mapping(BPF_CORE_READ(area, vm_file), argument(ctx, 2),
-				    BPF_CORE_READ(area, vm_flags) & VM_SHARED, HOOK_FILE_MPROTECT));
+	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+		return 0;
+	if (prot & PROT_EXEC)
+		near = near_code(file, generation);
+	return refuse(judge_mapping((void *)NUMBER(area, vm_file), prot, shared, near,
+				    HOOK_FILE_MPROTECT));
 }
 
 #endif

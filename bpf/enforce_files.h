@@ -7,6 +7,7 @@
 #define VEDETTE_ENFORCE_FILES_H
 
 #include "enforce_sockets.h"
+#include "enforce_near.h"
 #include "enforce_lineage.h"
 
 #define EPERM 1
@@ -53,23 +54,23 @@ static __always_inline u32 alias_offset(void)
  */
 static __always_inline u64 dentry_of(struct file *file)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	void *alias;
+	struct dentry *dentry = (void *)NUMBER(file, f_path.dentry);
+	struct inode *inode = FIELD(file, f_inode);
+	u64 alias;
 
-	if (BPF_CORE_READ(dentry, d_inode) == inode)
+	if (FIELD(dentry, d_inode) == inode)
 		return (u64)dentry;
-	alias = BPF_CORE_READ(inode, i_dentry.first);
+	alias = NUMBER(inode, i_dentry.first);
 	if (!alias)
 		return (u64)dentry;
-	return (u64)alias - alias_offset();
+	return alias - alias_offset();
 }
 
 static __always_inline bool is_regular(struct file *file)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = FIELD(file, f_inode);
 
-	return (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFREG;
+	return (FIELD(inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
 /* Judges that a file is written, and remembers by whom. */
@@ -78,15 +79,14 @@ static __always_inline u32 judge_write(struct file *file, u32 hook)
 	u32 judged = judge_file(dentry_of(file), 0, ACT(OP_WRITE, hook));
 
 	if (!(judged & JUDGED_REFUSED) && is_regular(file))
-		vouch((u64)BPF_CORE_READ(file, f_inode), judged & JUDGED_ALLOWED);
+		vouch(NUMBER(file, f_inode), judged & JUDGED_ALLOWED);
 	return judged;
 }
 
-/* Judges that a file is read. The kernel itself reads what is run, which is another operation. */
+/* Judges that a file is read. */
 static __always_inline u32 judge_read(struct file *file, u32 hook)
 {
-	if (!is_judged(OP_READ, NO_OPERATION) || BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG ||
-	    is_agent())
+	if (FIELD(file, f_flags) & FMODE_EXEC_FLAG || is_agent())
 		return 0;
 	return judge_file(dentry_of(file), 0, ACT(OP_READ, hook));
 }
@@ -94,7 +94,7 @@ static __always_inline u32 judge_read(struct file *file, u32 hook)
 /* Judges that somebody gets hold of an open file. */
 static __always_inline int judge_open(struct file *file, u32 hook)
 {
-	u32 mode = BPF_CORE_READ(file, f_mode), judged = 0;
+	u32 mode = FIELD(file, f_mode), judged = 0;
 
 	if (mode & FMODE_WRITE)
 		judged |= judge_write(file, hook);
@@ -106,7 +106,7 @@ static __always_inline int judge_open(struct file *file, u32 hook)
 /* Memory, ports and disks. */
 static __always_inline bool is_raw(struct inode *inode)
 {
-	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT, device = BPF_CORE_READ(inode, i_rdev);
+	u32 type = FIELD(inode, i_mode) & S_IFMT, device = FIELD(inode, i_rdev);
 
 	if (type == S_IFBLK)
 		return true;
@@ -117,16 +117,16 @@ static __always_inline bool is_raw(struct inode *inode)
 /* The process whose inclination to be killed when memory is short is set by a file; 0 for other files. */
 static __always_inline u64 oom_target(struct file *file)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct dentry *dentry = FIELD(file, f_path.dentry);
+	struct inode *inode = FIELD(file, f_inode);
 	struct proc_inode *proc;
 	void *first;
 	u32 name = 0;
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != PROC_SUPER_MAGIC ||
-	    !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+	if (magic_of(FIELD(inode, i_sb)) != PROC_SUPER_MAGIC ||
+	    !(FIELD(file, f_mode) & FMODE_WRITE))
 		return 0;
-	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	bpf_probe_read_kernel(&name, sizeof(name), FIELD(dentry, d_name.name));
 	if (name != OOM_NAME)
 		return 0;
 	proc = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
@@ -134,28 +134,67 @@ static __always_inline u64 oom_target(struct file *file)
 	return first ? (u64)first - bpf_core_field_offset(struct task_struct, pid_links) : 0;
 }
 
-SEC("lsm/file_open")
-int guard_file_open(void *ctx)
+/* What a file is open for. The kernel itself reads what is run, which is another operation. */
+static __always_inline u64 opened_for(struct file *file)
 {
-	struct file *file = (void *)argument(ctx, 0);
+	u32 mode = file->f_mode;
+	u64 operations = 0;
+
+	if (mode & FMODE_WRITE)
+		operations |= 1 << OP_WRITE;
+	if (mode & FMODE_READ && !(file->f_flags & FMODE_EXEC_FLAG))
+		operations |= 1 << OP_READ;
+	return operations;
+}
+
+/* Whether a file may stand for something else than what is in it. */
+static __always_inline bool is_special(struct file *file, u64 used)
+{
+	struct inode *inode = file->f_inode;
+	u32 type = inode->i_mode & S_IFMT;
+
+	if (used & 1 << OP_RAW_DEVICES && (type == S_IFBLK || type == S_IFCHR))
+		return true;
+	return used & 1 << OP_PRIORITY && file->f_mode & FMODE_WRITE &&
+	       inode->i_sb->s_magic == PROC_SUPER_MAGIC;
+}
+
+static __always_inline int judge_file_open(struct file *file)
+{
 	u64 who = bpf_get_current_task(), target = oom_target(file);
 	u32 judged = 0;
 
 	if (is_kernel())
 		return 0;
-	if (is_raw(BPF_CORE_READ(file, f_inode)))
+	if (is_raw(FIELD(file, f_inode)))
 		judged = judge_plain(who, 0, ACT(OP_RAW_DEVICES, HOOK_FILE_OPEN));
-	if (target && BPF_CORE_READ((struct task_struct *)target, tgid) !=
-			      BPF_CORE_READ((struct task_struct *)who, tgid))
+	if (target &&
+	    FIELD((struct task_struct *)target, tgid) != FIELD((struct task_struct *)who, tgid))
 		judged |= judge_plain(who, target, ACT(OP_PRIORITY, HOOK_FILE_OPEN));
 	if (judged & JUDGED_REFUSED)
 		return -EPERM;
 	return judge_open(file, HOOK_FILE_OPEN);
 }
 
+SEC("lsm/file_open")
+int guard_file_open(void *ctx)
+{
+	struct file *file = ARGUMENT(struct file *, ctx, 0);
+	u64 generation = current_generation(), used = used_operations(generation);
+
+	if (!is_special(file, used) && is_file_far(file, opened_for(file), generation, used))
+		return 0;
+	return judge_file_open((void *)argument(ctx, 0));
+}
+
 SEC("lsm/file_receive")
 int guard_file_receive(void *ctx)
 {
+	struct file *file = ARGUMENT(struct file *, ctx, 0);
+	u64 generation = current_generation(), used = used_operations(generation);
+
+	if (is_file_far(file, opened_for(file), generation, used))
+		return 0;
 	return judge_open((void *)argument(ctx, 0), HOOK_FILE_RECEIVE);
 }
 
@@ -163,15 +202,20 @@ int guard_file_receive(void *ctx)
 SEC("lsm/file_permission")
 int guard_file_permission(void *ctx)
 {
-	struct file *file = (void *)argument(ctx, 0);
-	u32 mask = argument(ctx, 1), judged = 0;
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	u32 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	struct file *known = ARGUMENT(struct file *, ctx, 0), *file;
+	u32 mask = ARGUMENT(u64, ctx, 1), judged = 0;
+	u32 type = known->f_inode->i_mode & S_IFMT;
+	u64 operations = mask & MAY_WRITE ? 1 << OP_WRITE : 0;
+	u64 generation = current_generation(), used = used_operations(generation);
 
 	if (type == S_IFSOCK)
-		return is_cut((u64)inode) ? -EPERM : 0;
-	if ((type != S_IFREG && type != S_IFDIR) || is_kernel())
+		return is_cut(NUMBER(known, f_inode)) ? -EPERM : 0;
+	if (mask & MAY_READ && !(known->f_flags & FMODE_EXEC_FLAG))
+		operations |= 1 << OP_READ;
+	if ((type != S_IFREG && type != S_IFDIR) ||
+	    is_file_far(known, operations, generation, used) || is_kernel())
 		return 0;
+	file = (void *)argument(ctx, 0);
 	if (mask & MAY_WRITE)
 		judged |= judge_write(file, HOOK_FILE_PERMISSION);
 	if (mask & MAY_READ)
@@ -182,7 +226,7 @@ int guard_file_permission(void *ctx)
 SEC("lsm/file_ioctl")
 int guard_file_ioctl(void *ctx)
 {
-	u32 command = argument(ctx, 1);
+	u32 command = ARGUMENT(u64, ctx, 1);
 
 	if (command != FS_IOC_SETFLAGS && command != FS_IOC32_SETFLAGS &&
 	    command != FS_IOC_SETVERSION && command != FS_IOC_FSSETXATTR)
@@ -195,7 +239,7 @@ int guard_file_ioctl(void *ctx)
 SEC("lsm/file_ioctl_compat")
 int guard_file_ioctl_compat(void *ctx)
 {
-	u32 command = argument(ctx, 1);
+	u32 command = ARGUMENT(u64, ctx, 1);
 
 	if (command != FS_IOC32_SETFLAGS && command != FS_IOC_FSSETXATTR)
 		return 0;
@@ -207,7 +251,7 @@ int guard_file_ioctl_compat(void *ctx)
 	SEC("lsm/" #hook)                                                                          \
 	int guard_##hook(void *ctx)                                                                \
 	{                                                                                          \
-		if (is_kernel())                                                                   \
+		if (is_far(ctx, 1, 1 << (operation)) || is_kernel())                               \
 			return 0;                                                                  \
 		return refuse(judge_file(argument(ctx, 1), 0, ACT(operation, number)));            \
 	}
@@ -222,19 +266,19 @@ GUARD_NAME(inode_rmdir, OP_DELETE, HOOK_INODE_RMDIR)
 /* Every name counts: from now on the file is found by what its old names and the new one say. */
 __noinline u32 note_link(u64 old, u64 new, u64 generation)
 {
-	struct inode *inode = BPF_CORE_READ((struct dentry *)old, d_inode);
+	struct inode *inode = FIELD((struct dentry *)old, d_inode);
 	struct label_key key = {.generation = generation};
 	struct rule_set about = {};
 	u64 any = 0;
 
 	if (!generation || !inode)
 		return 0;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = device_of(inode);
+	key.inode = FIELD(inode, i_ino);
 	if (!has_names(inode)) /* of when it had several before */
 		bpf_map_delete_elem(&links, &key);
-	find_rules(&about, NULL, old, generation);
-	find_rules(&about, NULL, new, generation);
+	find_rules(&about, NULL, old, locate(old, generation), generation);
+	find_rules(&about, NULL, new, locate(new, generation), generation);
 	find_links(&about, inode, generation);
 	for (u32 w = 0; w < RULE_WORDS; w++)
 		any |= about.words[w];
@@ -269,13 +313,13 @@ int guard_inode_link(void *ctx)
 /* A directory that moves is looked for by its new name. */
 static __always_inline void forget_label(u64 object)
 {
-	struct inode *inode = BPF_CORE_READ((struct dentry *)object, d_inode);
+	struct inode *inode = FIELD((struct dentry *)object, d_inode);
 	struct label_key key = {.generation = current_generation()};
 
-	if (!inode)
+	if (!inode || (FIELD(inode, i_mode) & S_IFMT) != S_IFDIR)
 		return;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = device_of(inode);
+	key.inode = FIELD(inode, i_ino);
 	bpf_map_delete_elem(&labels, &key);
 	key.generation = next_generation();
 	bpf_map_delete_elem(&labels, &key);
@@ -284,7 +328,7 @@ static __always_inline void forget_label(u64 object)
 /* A file that has several names has one more when it is renamed, for the way there. */
 static __always_inline u32 rename_link(u64 old, u64 new)
 {
-	if (!has_names(BPF_CORE_READ((struct dentry *)old, d_inode)))
+	if (!has_names(FIELD((struct dentry *)old, d_inode)))
 		return 0;
 	return add_link(old, new);
 }
@@ -295,13 +339,15 @@ int guard_inode_rename(void *ctx)
 {
 	u64 old = argument(ctx, 1), new = argument(ctx, 3);
 	u64 away = ACT2(OP_RENAME, OP_DELETE, HOOK_INODE_RENAME);
+	u64 all = 1 << OP_RENAME | 1 << OP_DELETE | 1 << OP_CREATE;
+	bool far = is_far(ctx, 1, all) && is_far(ctx, 3, all);
 	u32 judged = 0;
 
-	if (!is_kernel()) {
+	if (!far && !is_kernel()) {
 		judged = judge_file(old, new, away);
 		judged |= judge_file(new, old,
 				     ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME) | NAME_ONLY);
-		if (BPF_CORE_READ((struct dentry *)new, d_inode))
+		if (FIELD((struct dentry *)new, d_inode))
 			judged |= judge_file(new, old, away);
 	}
 	if (!(judged & JUDGED_REFUSED))
@@ -316,21 +362,26 @@ int guard_inode_rename(void *ctx)
 /* The size is content. What the kernel drops by itself when a file is written is not asked for. */
 static __always_inline int judge_setattr(void *ctx, u32 first)
 {
-	struct dentry *dentry = (void *)argument(ctx, first);
-	struct iattr *attributes = (void *)argument(ctx, first + 1);
-	u32 valid = BPF_CORE_READ(attributes, ia_valid), judged;
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct dentry *known = ARGUMENT(struct dentry *, ctx, first), *dentry;
+	u32 valid = ARGUMENT(struct iattr *, ctx, first + 1)->ia_valid, judged;
+	bool write = valid & ATTR_SIZE;
+	struct inode *of = known->d_inode;
+	u64 inode;
 
+	if (!of || (!write && valid & ATTR_FORCE))
+		return 0;
+	if (!(write && may_be_vouched(of->i_ino)) &&
+	    is_far(ctx, first, write ? 1 << OP_WRITE : 1 << OP_ATTRIBUTES))
+		return 0;
 	if (is_kernel())
 		return 0;
-	if (!(valid & ATTR_SIZE)) {
-		if (valid & ATTR_FORCE)
-			return 0;
+	dentry = (void *)argument(ctx, first);
+	inode = NUMBER(dentry, d_inode);
+	if (!write)
 		return refuse(judge_file((u64)dentry, 0, ACT(OP_ATTRIBUTES, HOOK_INODE_SETATTR)));
-	}
 	judged = judge_file((u64)dentry, 0, ACT(OP_WRITE, HOOK_INODE_SETATTR));
 	if (!(judged & JUDGED_REFUSED))
-		vouch((u64)inode, judged & JUDGED_ALLOWED);
+		vouch(inode, judged & JUDGED_ALLOWED);
 	return refuse(judged);
 }
 
@@ -351,7 +402,7 @@ int guard_inode_setattr_mapped(void *ctx)
 	SEC("lsm/" #hook)                                                                          \
 	int name(void *ctx)                                                                        \
 	{                                                                                          \
-		if (is_kernel())                                                                   \
+		if (is_far(ctx, position, 1 << OP_ATTRIBUTES) || is_kernel())                      \
 			return 0;                                                                  \
 		return refuse(judge_file(argument(ctx, position), 0, ACT(OP_ATTRIBUTES, number))); \
 	}
@@ -377,14 +428,14 @@ SEC("lsm/inode_free_security")
 int forget_inode(void *ctx)
 {
 	struct inode *inode = (void *)argument(ctx, 0);
-	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	struct super_block *sb = FIELD(inode, i_sb);
 	struct label_key key = {.generation = current_generation()};
 
 	forget_socket(inode);
-	if (BPF_CORE_READ(inode, i_nlink) || !sb || !key.generation)
+	if (FIELD(inode, i_nlink) || !sb || !key.generation)
 		return 0;
-	key.device = BPF_CORE_READ(sb, s_dev);
-	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = FIELD(sb, s_dev);
+	key.inode = FIELD(inode, i_ino);
 	forget_key(key);
 	key.generation = next_generation();
 	if (key.generation)

@@ -99,12 +99,7 @@ __noinline u64 judge_word(u64 who, u64 about, u64 listed, u64 act, u64 held_by)
 /* Whether any rule is about one of two operations. Most acts end here: where an object is takes longer. */
 static __always_inline bool is_judged(u32 one, u32 other)
 {
-	struct settings *set = settings_of(current_generation());
-	u64 any = 0;
-
-	for (u32 w = 0; set && w < RULE_WORDS; w++)
-		any |= set->operations[one].words[w] | set->operations[other].words[w];
-	return any;
+	return used_operations(current_generation()) & (1ULL << one | 1ULL << other);
 }
 
 static __always_inline bool audit_only(void)
@@ -116,9 +111,9 @@ static __always_inline bool audit_only(void)
 
 /* The rules that are about an object because of where it is, and where asked those about its way. */
 static __always_inline void find_rules(struct rule_set *about, struct rule_set *way, u64 object,
-				       u64 generation)
+				       u64 place, u64 generation)
 {
-	u64 place = locate(object, generation), how = place & LOCATED_HOW;
+	u64 how = place & LOCATED_HOW;
 	struct node *node = place ? node_of(generation, place) : NULL;
 
 	if (!node)
@@ -139,8 +134,7 @@ static __always_inline void find_rules(struct rule_set *about, struct rule_set *
 
 static __always_inline bool has_names(struct inode *inode)
 {
-	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFDIR &&
-	       BPF_CORE_READ(inode, i_nlink) > 1;
+	return inode && (FIELD(inode, i_mode) & S_IFMT) != S_IFDIR && FIELD(inode, i_nlink) > 1;
 }
 
 /* The rules about a file that has several names, because of the others. */
@@ -151,8 +145,8 @@ static __always_inline void find_links(struct rule_set *about, struct inode *ino
 
 	if (!has_names(inode))
 		return;
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = device_of(inode);
+	key.inode = FIELD(inode, i_ino);
 	set = bpf_map_lookup_elem(&links, &key);
 	for (u32 w = 0; set && w < RULE_WORDS; w++)
 		about->words[w] |= set->words[w];
@@ -178,11 +172,12 @@ static __always_inline void find_hashed(struct rule_set *about, struct inode *in
 
 /*
  * Judges an act on a file by rules about files. The object is a dentry, one without an inode where
- * it is a name that is to be; the other one is told with it.
+ * it is a name that is to be; the other one is told with it. Where it is may be known, for the generation
+ * that the act has then.
  */
-__noinline u32 judge_file(u64 object, u64 other, u64 act)
+__noinline u32 judge_at(u64 object, u64 other, u64 act, u64 place)
 {
-	u64 generation = current_generation();
+	u64 generation = place ? GENERATION_OF(act) : current_generation();
 	struct settings *set = settings_of(generation);
 	struct rule_set about = {}, way = {};
 	u32 one = OPERATION_OF(act), two = OTHER_OF(act), judged = 0;
@@ -191,9 +186,9 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 
 	if (!set || !generation || !is_judged(one, two))
 		return 0;
-	find_rules(&about, &way, object, generation);
+	find_rules(&about, &way, object, place ?: locate(object, generation), generation);
 	if (!(act & NAME_ONLY))
-		find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
+		find_links(&about, FIELD((struct dentry *)object, d_inode), generation);
 	act |= IN_GENERATION(generation);
 	for (u32 w = 0; w < RULE_WORDS; w++) {
 		/* Where there is no second operation no rule names its number. */
@@ -220,6 +215,11 @@ __noinline u32 judge_file(u64 object, u64 other, u64 act)
 			tell(act | IN_WORD(w), about.words[w] & ~ALLOWED, object, other,
 			     (judged & JUDGED_REFUSED) | (mild ? AUDIT_ONLY : 0));
 	return judged;
+}
+
+static __always_inline u32 judge_file(u64 object, u64 other, u64 act)
+{
+	return judge_at(object, other, act, NOWHERE);
 }
 
 /* A rule's bit where it is about this process, by what it runs or the unit that holds it, else 0. */
@@ -289,9 +289,9 @@ __noinline u32 judge_plain(u64 who, u64 target, u64 act)
  * Judges by rules about exec that a file is run or mapped as code. What is found says which rules
  * list the file.
  */
-__noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act)
+__noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act, u64 place)
 {
-	u64 generation = current_generation(), held_by = 0;
+	u64 generation = GENERATION_OF(act), held_by = 0;
 	struct settings *set = settings_of(generation);
 	struct rule_set about = {};
 	u32 judged = 0;
@@ -299,10 +299,9 @@ __noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act)
 
 	if (!set || !generation || !is_judged(OP_RUN, NO_OPERATION))
 		return 0;
-	find_rules(&about, NULL, object, generation);
-	find_links(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
-	find_hashed(&about, BPF_CORE_READ((struct dentry *)object, d_inode), generation);
-	act |= IN_GENERATION(generation);
+	find_rules(&about, NULL, object, place, generation);
+	find_links(&about, FIELD((struct dentry *)object, d_inode), generation);
+	find_hashed(&about, FIELD((struct dentry *)object, d_inode), generation);
 	for (u32 w = 0; w < RULE_WORDS; w++) {
 		u64 runs = set->operations[OP_RUN].words[w], listed = about.words[w];
 

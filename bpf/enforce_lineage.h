@@ -17,7 +17,7 @@ static __always_inline void gather(struct lineage *out, struct task_struct *task
 	__builtin_memset(out, 0, sizeof(*out));
 	if (l)
 		*out = *l;
-	if (!l && !g && !(BPF_CORE_READ(task, flags) & PF_KTHREAD))
+	if (!l && !g && !(FIELD(task, flags) & PF_KTHREAD))
 		out->flags = LINEAGE_UNKNOWN;
 	if (holds)
 		out->flags = (out->flags & ~LINEAGE_UNKNOWN) | g->flags;
@@ -35,17 +35,17 @@ SEC("tp_btf/sched_process_fork")
 int follow_fork(void *ctx)
 {
 	struct task_struct *parent = (void *)argument(ctx, 0), *child = (void *)argument(ctx, 1);
-	u32 tgid = BPF_CORE_READ(child, tgid);
+	u32 tgid = FIELD(child, tgid);
 	struct lineage l;
 
-	if (tgid != BPF_CORE_READ(child, pid))
+	if (tgid != FIELD(child, pid))
 		return 0;
 	gather(&l, parent);
 	if (l.flags & LINEAGE_UNKNOWN) /* nothing is known before user space has looked */
 		return 0;
-	l.start = BPF_CORE_READ(child, start_boottime);
+	l.start = start_of(child);
 	l.execs = 1;
-	if (BPF_CORE_READ(parent, tgid) != 1)
+	if (FIELD(parent, tgid) != 1)
 		l.flags &= ~LINEAGE_INIT;
 	bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY);
 	return 0;
@@ -56,7 +56,7 @@ int follow_exit(void *ctx)
 {
 	struct task_struct *task = (void *)argument(ctx, 0);
 	u64 key = (u64)task;
-	u32 tgid = BPF_CORE_READ(task, tgid);
+	u32 tgid = FIELD(task, tgid);
 
 	bpf_map_delete_elem(&execs, &key);
 	if (BPF_CORE_READ(task, signal, live.counter))
@@ -78,12 +78,12 @@ int begin_exec(void *ctx)
 }
 
 /* Adds a program to the lineage that the exec will have. */
-__noinline u32 step_exec(u64 file_of, u64 generation)
+__noinline u32 step_exec(u64 file_of, u64 generation, u64 place)
 {
 	struct file *file = (void *)file_of;
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = FIELD(file, f_inode);
 	struct task_struct *task = (void *)bpf_get_current_task();
-	u64 key = (u64)task, place = 0;
+	u64 key = (u64)task;
 	struct lineage *l = bpf_map_lookup_elem(&execs, &key);
 	struct settings *set = settings_of(generation);
 	struct hashed *h = hashed_as(inode, generation);
@@ -93,9 +93,7 @@ __noinline u32 step_exec(u64 file_of, u64 generation)
 	if (!l)
 		return 0;
 	/* Whoever traces a program can make it do anything. */
-	trusted = (h || is_unwritten(inode, set)) && !BPF_CORE_READ(task, ptrace);
-	if (generation)
-		place = locate((u64)BPF_CORE_READ(file, f_path.dentry), generation);
+	trusted = (h || is_unwritten(inode, set)) && !FIELD(task, ptrace);
 	if ((place & LOCATED_HOW) == LOCATED_SELF)
 		node = node_of(generation, place);
 	if (!node || !(node->flags & NODE_INIT))
@@ -129,16 +127,15 @@ SEC("lsm/bprm_committed_creds")
 int end_exec(void *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	u64 key = (u64)task;
-	u32 tgid = BPF_CORE_READ(task, tgid);
+	u32 tgid = FIELD(task, tgid);
 	struct lineage *l = bpf_map_lookup_elem(&execs, &key);
 
 	if (!l) { /* it began before these programs were there, and nobody looked at what runs now */
 		doubt(tgid);
 		return 0;
 	}
-	l->start = BPF_CORE_READ(leader, start_boottime);
+	l->start = start_of(task);
 	l->execs += 1;
 	if (tgid == 1)
 		l->flags |= LINEAGE_INIT;
@@ -156,7 +153,7 @@ __noinline u32 distrust(u32 tgid)
 	gather(&l, task);
 	for (u32 w = 0; w < PROGRAM_WORDS; w++)
 		l.trusted.words[w] = 0;
-	l.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	l.start = start_of(task);
 	l.execs += 1;
 	return bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY) ? 0 : 1;
 }

@@ -35,8 +35,8 @@ static __always_inline u32 name_in(u64 generation, u32 node, struct dentry *dent
 	struct name_key key = {.generation = generation, .node = node};
 	u32 *found;
 
-	key.hash = hash_name((u64)BPF_CORE_READ(dentry, d_name.name),
-			     BPF_CORE_READ(dentry, d_name.len) & (LONGEST_NAME - 1));
+	key.hash = hash_name(NUMBER(dentry, d_name.name),
+			     FIELD(dentry, d_name.len) & (LONGEST_NAME - 1));
 	found = bpf_map_lookup_elem(&names, &key);
 	return found ? *found : 0;
 }
@@ -44,15 +44,15 @@ static __always_inline u32 name_in(u64 generation, u32 node, struct dentry *dent
 /* The directory above, 0 where there is none, and the same again where the way up ends below it. */
 __noinline u64 step_up(u64 from, u64 root, u32 device, u32 generation)
 {
-	struct dentry *dentry = (void *)from, *parent = BPF_CORE_READ(dentry, d_parent);
+	struct dentry *dentry = (void *)from, *parent = (void *)NUMBER(dentry, d_parent);
 	struct inode *inode;
 
 	if (parent == dentry)
 		return 0;
 	if ((u64)parent == root)
 		return from;
-	inode = BPF_CORE_READ(parent, d_inode);
-	return label_of(generation, device, BPF_CORE_READ(inode, i_ino)) ? from : (u64)parent;
+	inode = FIELD(parent, d_inode);
+	return label_of(generation, device, FIELD(inode, i_ino)) ? from : (u64)parent;
 }
 
 /*
@@ -82,18 +82,18 @@ static __always_inline u32 node_at(u64 generation, u32 device, struct dentry *de
 
 	if (dentry == root)
 		return label_of(generation, device, 0);
-	inode = BPF_CORE_READ(dentry, d_inode);
-	return label_of(generation, device, BPF_CORE_READ(inode, i_ino));
+	inode = FIELD(dentry, d_inode);
+	return label_of(generation, device, FIELD(inode, i_ino));
 }
 
 static __always_inline bool add_label(u64 generation, u32 device, struct dentry *dentry, u32 node)
 {
-	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct inode *inode = FIELD(dentry, d_inode);
 	struct label_key key = {.generation = generation, .device = device};
 
 	if (!inode)
 		return false;
-	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.inode = FIELD(inode, i_ino);
 	return !bpf_map_update_elem(&labels, &key, &node, BPF_ANY);
 }
 
@@ -110,7 +110,7 @@ __noinline u64 locate_from(u64 start, u64 from, u64 root_of, u32 device, u32 gen
 
 	if (!child)
 		return NOWHERE;
-	node = node_at(generation, device, BPF_CORE_READ(child, d_parent), root);
+	node = node_at(generation, device, FIELD(child, d_parent), root);
 	if (!node)
 		return (u64)child;
 	name = name_in(generation, node, child);
@@ -126,14 +126,14 @@ __noinline u64 locate_from(u64 start, u64 from, u64 root_of, u32 device, u32 gen
 
 __noinline u64 locate(u64 start, u64 generation)
 {
-	struct super_block *sb = BPF_CORE_READ((struct dentry *)start, d_sb);
-	u32 device = BPF_CORE_READ(sb, s_dev);
+	struct super_block *sb = FIELD((struct dentry *)start, d_sb);
+	u32 device = FIELD(sb, s_dev);
 	u32 anchor = label_of(generation, device, 0);
 	u64 root, at = AGAIN;
 
 	if (!anchor)
 		return 0;
-	root = (u64)BPF_CORE_READ(sb, s_root);
+	root = NUMBER(sb, s_root);
 	if (start == root)
 		return LOCATED_SELF | anchor;
 	for (u32 i = 0; i < CLIMBS; i++) {
@@ -168,8 +168,8 @@ __noinline u64 accepted(u32 at, u64 states, u32 word, u32 except)
 __noinline u64 by_patterns(u64 rules, u64 object, u32 first, u32 word, u32 half)
 {
 	struct dentry *dentry = (void *)object;
-	u64 name = (u64)BPF_CORE_READ(dentry, d_name.name), except = 0, states;
-	u32 len = BPF_CORE_READ(dentry, d_name.len) & (LONGEST_NAME - 1);
+	u64 name = NUMBER(dentry, d_name.name), except = 0, states;
+	u32 len = FIELD(dentry, d_name.len) & (LONGEST_NAME - 1);
 	struct automaton *a;
 
 	for (u32 i = 0; i < AUTOMATA_OF_NODE; i++) {

@@ -7,6 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "include/block.h"
 #include "enforce_abi.h"
 
 #define NSEC 1000000000ULL
@@ -153,6 +154,18 @@ struct {
 	__type(value, u32);
 } vouched SEC(".maps");
 
+/* Whether there ever was such a file with a number that ends so. */
+struct vouched_numbers {
+	u8 some[1 << 16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct vouched_numbers);
+} vouched_numbers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -219,6 +232,14 @@ static __always_inline struct settings *settings_of(u64 generation)
 	return bpf_map_lookup_elem(&halves, &half);
 }
 
+/* The operations that any rule is about. */
+static __always_inline u64 used_operations(u64 generation)
+{
+	struct settings *set = settings_of(generation);
+
+	return set && generation ? set->used : 0;
+}
+
 static __always_inline struct node *node_of(u64 generation, u32 node)
 {
 	u32 at = (generation & 1) * MAX_NODES + node;
@@ -238,13 +259,53 @@ static __always_inline u32 number_of(u64 bit)
 	return __builtin_popcountll(bit - 1);
 }
 
-/* The argument of a hook as a number: global functions of 5.10 take nothing else. */
-static __always_inline u64 argument(void *ctx, u32 number)
+/*
+ * What is at an address as a number, whatever the verifier knows of it: a field of 64 bits of any type
+ * serves. Functions that are checked once take nothing else.
+ */
+static __always_inline u64 number_at(const void *address)
 {
+	struct timespec64 *any;
 	u64 value = 0;
 
-	bpf_probe_read_kernel(&value, sizeof(value), ctx + 8 * number);
+	if (LOADS_ITSELF) {
+		any = bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct timespec64));
+		return any->tv_sec;
+	}
+	bpf_probe_read_kernel(&value, sizeof(value), address);
 	return value;
+}
+
+/* A field that is a pointer, as a number. */
+#define NUMBER(object, field) number_at(__builtin_preserve_access_index(&(object)->field))
+
+/* Where an argument of a hook is. The compiler must not follow it itself, which verifiers do not allow. */
+static __always_inline const void *place_of_argument(void *ctx, u32 number)
+{
+	asm volatile("" : "+r"(ctx));
+	return ctx + 8 * number;
+}
+
+/* The argument of a hook as a number. */
+static __always_inline u64 argument(void *ctx, u32 number)
+{
+	return number_at(place_of_argument(ctx, number));
+}
+
+/* The same as a pointer that the verifier knows, which the hook's own function can follow without a call. */
+#define ARGUMENT(type, ctx, number) (*(type *)((ctx) + 8 * (number)))
+
+/* The device of an inode's file system. */
+static __always_inline u32 device_of(struct inode *inode)
+{
+	struct super_block *sb = FIELD(inode, i_sb);
+
+	return FIELD(sb, s_dev);
+}
+
+static __always_inline unsigned long magic_of(struct super_block *sb)
+{
+	return FIELD(sb, s_magic);
 }
 
 #endif

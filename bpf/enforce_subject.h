@@ -26,6 +26,7 @@
 	(1ULL << 24) /* for being allowed something, and not for being held to something */
 #define ASK_EXEC (2ULL << 24) /* by the lineage that the task will have when its exec succeeds */
 #define NAME_ONLY (4ULL << 24) /* about a name, and not about what has it now */
+#define IN_HOOK(hook) ((u64)(hook) << 16)
 #define IN_WORD(word) ((u64)(word) << 28)
 #define IN_GENERATION(generation) ((generation) << 32)
 
@@ -42,12 +43,20 @@
 static __always_inline bool is_kernel(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task(), *parent;
-	u32 flags = BPF_CORE_READ(task, flags);
+	u32 flags = FIELD(task, flags);
 
 	if (!(flags & PF_KTHREAD) || flags & PF_IO_WORKER)
 		return false;
-	parent = BPF_CORE_READ(task, real_parent);
-	return BPF_CORE_READ(task, files) == BPF_CORE_READ(parent, files);
+	parent = FIELD(task, real_parent);
+	return FIELD(task, files) == FIELD(parent, files);
+}
+
+/* When a task's process started, in ns since boot. */
+static __always_inline u64 start_of(struct task_struct *task)
+{
+	struct task_struct *leader = FIELD(task, group_leader);
+
+	return FIELD(leader, start_boottime);
 }
 
 /* The agent, which has to find files before it can protect them. */
@@ -56,27 +65,25 @@ static __always_inline bool is_agent(void)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct current_set *a = in_force();
 
-	if (!a || BPF_CORE_READ(task, tgid) != a->agent)
+	if (!a || FIELD(task, tgid) != a->agent)
 		return false;
-	return BPF_CORE_READ(task, group_leader, start_boottime) / NSEC_PER_TICK == a->agent_ticks;
+	return start_of(task) / NSEC_PER_TICK == a->agent_ticks;
 }
 
 static __always_inline struct lineage *lineage_of(struct task_struct *task)
 {
-	u32 tgid = BPF_CORE_READ(task, tgid);
+	u32 tgid = FIELD(task, tgid);
 	struct lineage *l = bpf_map_lookup_elem(&lineages, &tgid);
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
-	return l && l->start == BPF_CORE_READ(leader, start_boottime) ? l : NULL;
+	return l && l->start == start_of(task) ? l : NULL;
 }
 
 static __always_inline struct given *given_of(struct task_struct *task)
 {
-	u32 tgid = BPF_CORE_READ(task, tgid);
+	u32 tgid = FIELD(task, tgid);
 	struct given *g = bpf_map_lookup_elem(&givens, &tgid);
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 
-	return g && g->ticks == BPF_CORE_READ(leader, start_boottime) / NSEC_PER_TICK ? g : NULL;
+	return g && g->ticks == start_of(task) / NSEC_PER_TICK ? g : NULL;
 }
 
 static __always_inline bool given_holds(struct given *g, struct lineage *l)
@@ -97,19 +104,20 @@ static __always_inline struct kernfs_node *above(struct kernfs_node *node)
 	struct kernfs_node___new *new = (void *)node;
 
 	if (bpf_core_field_exists(new->__parent))
-		return BPF_CORE_READ(new, __parent);
-	return BPF_CORE_READ(node, parent);
+		return FIELD(new, __parent);
+	return FIELD(node, parent);
 }
 
 /* The v2 cgroup, or on hosts that keep processes in v1 hierarchies the one that counts them. */
 static __always_inline struct kernfs_node *cgroup_of(struct task_struct *task)
 {
-	struct css_set *css = BPF_CORE_READ(task, cgroups);
-	struct kernfs_node *node = BPF_CORE_READ(css, dfl_cgrp, kn);
+	struct css_set *css = FIELD(task, cgroups);
+	struct cgroup *unified = FIELD(css, dfl_cgrp);
+	struct kernfs_node *node = FIELD(unified, kn);
 	struct cgroup_subsys_state *state = NULL;
 	u32 index;
 
-	if (BPF_CORE_READ(node, id) != 1 ||
+	if (FIELD(node, id) != 1 ||
 	    !bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
 		return node;
 	index = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
@@ -153,12 +161,12 @@ __noinline u64 places_of(u64 of, u32 generation)
 		parent = above(node);
 		if (!parent)
 			return units | containers;
-		name = (u64)BPF_CORE_READ(node, name);
+		name = NUMBER(node, name);
 		len = length_of(name);
 		if (!is_slice(name, len))
 			units = 0;
 		units |= place_bit(generation, PLACE_UNIT, hash_name(name, len));
-		containers |= place_bit(generation, PLACE_CONTAINER, BPF_CORE_READ(node, id));
+		containers |= place_bit(generation, PLACE_CONTAINER, FIELD(node, id));
 		node = parent;
 	}
 	return containers;
@@ -197,7 +205,7 @@ __noinline u32 find_program(u64 who, u32 program, u64 act)
 			found |= has(&g->running, program) ? IN_RUNNING : 0;
 		}
 	}
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD && !(BPF_CORE_READ(task, flags) & PF_IO_WORKER))
+	if (FIELD(task, flags) & PF_KTHREAD && !(FIELD(task, flags) & PF_IO_WORKER))
 		found &= ~IN_UNKNOWN;
 	return found;
 }
@@ -216,14 +224,20 @@ static __always_inline bool program_holds(struct subject *s, u64 who, u64 act)
 	return found & (wanted | IN_UNKNOWN);
 }
 
+static __always_inline u32 user_of(struct task_struct *task)
+{
+	struct cred *cred = (void *)FIELD(task, cred);
+
+	return FIELD(cred, euid.val);
+}
+
 __noinline u32 subject_holds(u64 who, u32 at, u64 act, u64 held_by)
 {
 	struct subject *s = bpf_map_lookup_elem(&subjects, &at);
 
 	if (!s)
 		return 0;
-	if (s->flags & SUBJECT_USER &&
-	    s->uid != BPF_CORE_READ((struct task_struct *)who, cred, euid.val))
+	if (s->flags & SUBJECT_USER && s->uid != user_of((void *)who))
 		return 0;
 	if (s->unit != NO_PLACE && !(held_by >> (s->unit & 63) & 1))
 		return 0;

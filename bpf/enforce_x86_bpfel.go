@@ -158,6 +158,12 @@ type EnforceNameKey struct {
 	Hash       uint64
 }
 
+type EnforceNearNote struct {
+	_          structs.HostLayout
+	Operations uint64
+	Node       uint64
+}
+
 type EnforceNode struct {
 	_         structs.HostLayout
 	Self      EnforceRuleSet
@@ -166,6 +172,11 @@ type EnforceNode struct {
 	Programs  EnforceProgramSet
 	Automaton uint32
 	Flags     uint32
+	Within    uint32
+	Inside    uint32
+	Beneath   uint32
+	Reserved  uint32
+	Named     [4]uint64
 }
 
 type EnforceObject uint32
@@ -247,6 +258,8 @@ type EnforceSettings struct {
 	Only       EnforceRuleSet
 	Origins    [4]EnforceRuleSet
 	Changed    EnforceRuleSet
+	Used       uint64
+	Anywhere   uint64
 	HasPlaces  uint64
 	Boot       uint64
 	Since      uint64
@@ -293,6 +306,11 @@ type EnforceVerdict struct {
 	Path2      [1280]uint8
 }
 
+type EnforceVouchedNumbers struct {
+	_    structs.HostLayout
+	Some [65536]uint8
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -311,6 +329,7 @@ const (
 	EnforceMapLinks                        = "links"
 	EnforceMapLost                         = "lost"
 	EnforceMapNames                        = "names"
+	EnforceMapNearNotes                    = "near_notes"
 	EnforceMapNodes                        = "nodes"
 	EnforceMapOwn                          = "own"
 	EnforceMapPeers                        = "peers"
@@ -321,6 +340,7 @@ const (
 	EnforceMapTold                         = "told"
 	EnforceMapVerdicts                     = "verdicts"
 	EnforceMapVouched                      = "vouched"
+	EnforceMapVouchedNumbers               = "vouched_numbers"
 	EnforceProgBeginExec                   = "begin_exec"
 	EnforceProgEndExec                     = "end_exec"
 	EnforceProgFollowCgroup                = "follow_cgroup"
@@ -483,30 +503,32 @@ type EnforceProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type EnforceMapSpecs struct {
-	Active     *ebpf.MapSpec `ebpf:"active"`
-	Automata   *ebpf.MapSpec `ebpf:"automata"`
-	CutSockets *ebpf.MapSpec `ebpf:"cut_sockets"`
-	Endpoints  *ebpf.MapSpec `ebpf:"endpoints"`
-	Execs      *ebpf.MapSpec `ebpf:"execs"`
-	Givens     *ebpf.MapSpec `ebpf:"givens"`
-	Halves     *ebpf.MapSpec `ebpf:"halves"`
-	Handover   *ebpf.MapSpec `ebpf:"handover"`
-	Hashes     *ebpf.MapSpec `ebpf:"hashes"`
-	Labels     *ebpf.MapSpec `ebpf:"labels"`
-	Lineages   *ebpf.MapSpec `ebpf:"lineages"`
-	Links      *ebpf.MapSpec `ebpf:"links"`
-	Lost       *ebpf.MapSpec `ebpf:"lost"`
-	Names      *ebpf.MapSpec `ebpf:"names"`
-	Nodes      *ebpf.MapSpec `ebpf:"nodes"`
-	Own        *ebpf.MapSpec `ebpf:"own"`
-	Peers      *ebpf.MapSpec `ebpf:"peers"`
-	Places     *ebpf.MapSpec `ebpf:"places"`
-	RuleCounts *ebpf.MapSpec `ebpf:"rule_counts"`
-	Rules      *ebpf.MapSpec `ebpf:"rules"`
-	Subjects   *ebpf.MapSpec `ebpf:"subjects"`
-	Told       *ebpf.MapSpec `ebpf:"told"`
-	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
-	Vouched    *ebpf.MapSpec `ebpf:"vouched"`
+	Active         *ebpf.MapSpec `ebpf:"active"`
+	Automata       *ebpf.MapSpec `ebpf:"automata"`
+	CutSockets     *ebpf.MapSpec `ebpf:"cut_sockets"`
+	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
+	Execs          *ebpf.MapSpec `ebpf:"execs"`
+	Givens         *ebpf.MapSpec `ebpf:"givens"`
+	Halves         *ebpf.MapSpec `ebpf:"halves"`
+	Handover       *ebpf.MapSpec `ebpf:"handover"`
+	Hashes         *ebpf.MapSpec `ebpf:"hashes"`
+	Labels         *ebpf.MapSpec `ebpf:"labels"`
+	Lineages       *ebpf.MapSpec `ebpf:"lineages"`
+	Links          *ebpf.MapSpec `ebpf:"links"`
+	Lost           *ebpf.MapSpec `ebpf:"lost"`
+	Names          *ebpf.MapSpec `ebpf:"names"`
+	NearNotes      *ebpf.MapSpec `ebpf:"near_notes"`
+	Nodes          *ebpf.MapSpec `ebpf:"nodes"`
+	Own            *ebpf.MapSpec `ebpf:"own"`
+	Peers          *ebpf.MapSpec `ebpf:"peers"`
+	Places         *ebpf.MapSpec `ebpf:"places"`
+	RuleCounts     *ebpf.MapSpec `ebpf:"rule_counts"`
+	Rules          *ebpf.MapSpec `ebpf:"rules"`
+	Subjects       *ebpf.MapSpec `ebpf:"subjects"`
+	Told           *ebpf.MapSpec `ebpf:"told"`
+	Verdicts       *ebpf.MapSpec `ebpf:"verdicts"`
+	Vouched        *ebpf.MapSpec `ebpf:"vouched"`
+	VouchedNumbers *ebpf.MapSpec `ebpf:"vouched_numbers"`
 }
 
 // EnforceVariableSpecs contains global variables before they are loaded into the kernel.
@@ -537,30 +559,32 @@ func (o *EnforceObjects) Close() error {
 //
 // It can be passed to LoadEnforceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type EnforceMaps struct {
-	Active     *ebpf.Map `ebpf:"active"`
-	Automata   *ebpf.Map `ebpf:"automata"`
-	CutSockets *ebpf.Map `ebpf:"cut_sockets"`
-	Endpoints  *ebpf.Map `ebpf:"endpoints"`
-	Execs      *ebpf.Map `ebpf:"execs"`
-	Givens     *ebpf.Map `ebpf:"givens"`
-	Halves     *ebpf.Map `ebpf:"halves"`
-	Handover   *ebpf.Map `ebpf:"handover"`
-	Hashes     *ebpf.Map `ebpf:"hashes"`
-	Labels     *ebpf.Map `ebpf:"labels"`
-	Lineages   *ebpf.Map `ebpf:"lineages"`
-	Links      *ebpf.Map `ebpf:"links"`
-	Lost       *ebpf.Map `ebpf:"lost"`
-	Names      *ebpf.Map `ebpf:"names"`
-	Nodes      *ebpf.Map `ebpf:"nodes"`
-	Own        *ebpf.Map `ebpf:"own"`
-	Peers      *ebpf.Map `ebpf:"peers"`
-	Places     *ebpf.Map `ebpf:"places"`
-	RuleCounts *ebpf.Map `ebpf:"rule_counts"`
-	Rules      *ebpf.Map `ebpf:"rules"`
-	Subjects   *ebpf.Map `ebpf:"subjects"`
-	Told       *ebpf.Map `ebpf:"told"`
-	Verdicts   *ebpf.Map `ebpf:"verdicts"`
-	Vouched    *ebpf.Map `ebpf:"vouched"`
+	Active         *ebpf.Map `ebpf:"active"`
+	Automata       *ebpf.Map `ebpf:"automata"`
+	CutSockets     *ebpf.Map `ebpf:"cut_sockets"`
+	Endpoints      *ebpf.Map `ebpf:"endpoints"`
+	Execs          *ebpf.Map `ebpf:"execs"`
+	Givens         *ebpf.Map `ebpf:"givens"`
+	Halves         *ebpf.Map `ebpf:"halves"`
+	Handover       *ebpf.Map `ebpf:"handover"`
+	Hashes         *ebpf.Map `ebpf:"hashes"`
+	Labels         *ebpf.Map `ebpf:"labels"`
+	Lineages       *ebpf.Map `ebpf:"lineages"`
+	Links          *ebpf.Map `ebpf:"links"`
+	Lost           *ebpf.Map `ebpf:"lost"`
+	Names          *ebpf.Map `ebpf:"names"`
+	NearNotes      *ebpf.Map `ebpf:"near_notes"`
+	Nodes          *ebpf.Map `ebpf:"nodes"`
+	Own            *ebpf.Map `ebpf:"own"`
+	Peers          *ebpf.Map `ebpf:"peers"`
+	Places         *ebpf.Map `ebpf:"places"`
+	RuleCounts     *ebpf.Map `ebpf:"rule_counts"`
+	Rules          *ebpf.Map `ebpf:"rules"`
+	Subjects       *ebpf.Map `ebpf:"subjects"`
+	Told           *ebpf.Map `ebpf:"told"`
+	Verdicts       *ebpf.Map `ebpf:"verdicts"`
+	Vouched        *ebpf.Map `ebpf:"vouched"`
+	VouchedNumbers *ebpf.Map `ebpf:"vouched_numbers"`
 }
 
 func (m *EnforceMaps) Close() error {
@@ -579,6 +603,7 @@ func (m *EnforceMaps) Close() error {
 		m.Links,
 		m.Lost,
 		m.Names,
+		m.NearNotes,
 		m.Nodes,
 		m.Own,
 		m.Peers,
@@ -589,6 +614,7 @@ func (m *EnforceMaps) Close() error {
 		m.Told,
 		m.Verdicts,
 		m.Vouched,
+		m.VouchedNumbers,
 	)
 }
 

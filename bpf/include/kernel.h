@@ -112,6 +112,10 @@ struct inode {
 	void *i_private;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
 /* Until 6.6 the time of change is a field, until 6.11 one of another name, and then two. */
 struct inode___6_6 {
 	struct timespec64 i_ctime;

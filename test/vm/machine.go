@@ -23,6 +23,8 @@ type machine struct {
 	patience time.Duration
 	// kvm uses the processor's virtualization instead of emulation.
 	kvm bool
+	// counted makes the guest's clocks count its instructions.
+	counted bool
 	// shell puts the guest's console on this terminal.
 	shell bool
 	// raw, when set, receives all that comes from the guest.
@@ -165,12 +167,17 @@ func (m machine) arguments() []string {
 	if m.kvm {
 		args = []string{"-accel", "kvm", "-cpu", "host"}
 	}
+	processors := "2"
+	if m.counted { // a second one would be counted too
+		processors = "1"
+		args = append(args, "-icount", "shift=0,sleep=off")
+	}
 	console := "file,id=console,path=/proc/self/fd/4"
 	if m.shell {
 		console = "stdio,id=console,mux=on,signal=off,logfile=/proc/self/fd/4"
 	}
 	return append(args,
-		"-smp", "2", "-m", strconv.Itoa(m.memoryMiB),
+		"-smp", processors, "-m", strconv.Itoa(m.memoryMiB),
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", m.vmlinuz, "-initrd", m.initramfs, "-append", kernelArguments,
 		"-chardev", console, "-serial", "chardev:console",

@@ -39,6 +39,7 @@ type options struct {
 	timeout  time.Duration
 	total    time.Duration
 	kvm      bool
+	counted  bool
 	shell    bool
 	verbose  bool
 	keep     bool
@@ -88,6 +89,7 @@ func parseOptions(args []string) (options, error) {
 	// Not chosen by itself: a /dev/kvm that opens, and even makes a machine, may
 	// still never run the guest, as seen inside other virtual machines.
 	flags.BoolVar(&o.kvm, "kvm", false, "use KVM instead of emulation")
+	flags.BoolVar(&o.counted, "counted", false, "have the guests' clocks count instructions, an ns each: times then depend on nothing else that this machine does")
 	flags.BoolVar(&o.verbose, "v", false, "print all that comes from the guests")
 	flags.BoolVar(&o.keep, "keep", false, "keep the initramfs files and test binaries, and say where")
 	flags.BoolVar(&o.update, "update", false, "download the newest kernels even if older ones are cached")
@@ -105,6 +107,9 @@ func parseOptions(args []string) (options, error) {
 	}
 	o.kernels, o.packages, o.programs = splitList(kernels), splitList(packages), splitList(programs)
 	o.args = splitList(arguments)
+	if o.counted && o.kvm {
+		return o, errors.New("-counted: found -kvm too, expected emulation, which alone can count instructions")
+	}
 	if len(o.kernels) == 0 {
 		return o, fmt.Errorf("-kernels: found an empty list, expected some of %s", allLines)
 	}

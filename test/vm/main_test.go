@@ -22,12 +22,16 @@ func TestParseOptions(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"6.1"}, o.kernels, "one guest has the terminal")
 	assert.Equal(t, []string{"./a", "./b/..."}, o.packages)
+	o, err = parseOptions([]string{"-counted"})
+	require.NoError(t, err)
+	assert.True(t, o.counted)
 
 	for want, args := range map[string][]string{
-		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:        {"-kernels", "6.1,4.19"},
-		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest": {"-kernels", ","},
-		`found argument "./internal/ring", expected flags only`:                {"./internal/ring"},
-		`invalid value "soon" for flag -timeout: parse error`:                  {"-timeout", "soon"},
+		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:                    {"-kernels", "6.1,4.19"},
+		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest":             {"-kernels", ","},
+		`found argument "./internal/ring", expected flags only`:                            {"./internal/ring"},
+		"-counted: found -kvm too, expected emulation, which alone can count instructions": {"-kvm", "-counted"},
+		`invalid value "soon" for flag -timeout: parse error`:                              {"-timeout", "soon"},
 	} {
 		_, err := parseOptions(args)
 		assert.EqualError(t, err, want)

@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -111,6 +112,7 @@ func (c *compiler) fillSettings() {
 		if r.policy.OnAgentLoss == policy.AuditOnLoss || r.policy.OnAgentLoss == policy.ReleaseOnLoss {
 			c.kernel[r.bit].LossAfter = uint64(r.policy.LossAfter)
 		}
+		s.Used |= uint64(r.Operations())
 		for o := range s.Operations {
 			if r.Operations()>>o&1 != 0 {
 				s.Operations[o].Words[word] |= bit
@@ -134,6 +136,9 @@ func (c *compiler) fillSettings() {
 			if slices.Contains(listed.Origins, o) {
 				s.Origins[i].Words[word] |= bit
 			}
+		}
+		if r.Exec.Only != nil || len(listed.Origins) > 0 || len(listed.SHA256) > 0 || listed.ChangedSinceBoot {
+			s.Anywhere |= uint64(policy.Run)
 		}
 		if listed.ChangedSinceBoot {
 			s.Changed.Words[word] |= bit
@@ -204,7 +209,7 @@ func (c *compiler) addDevice(device uint32, places []string) error {
 	var lost ruleSet
 	numbers := map[string]uint32{}
 	for _, p := range places {
-		node, all, err := c.node(location{device, p})
+		node, all, near, err := c.node(location{device, p})
 		if err != nil {
 			return err
 		}
@@ -224,6 +229,9 @@ func (c *compiler) addDevice(device uint32, places []string) error {
 		dir, last := path.Split(p)
 		dir = path.Clean(dir)
 		c.names[name{numbers[dir], last}] = number
+		c.nodes[numbers[dir]].Within |= near
+		bit := nameBit(last)
+		c.nodes[numbers[dir]].Named[bit/64] |= 1 << (bit % 64)
 	}
 	c.nodes[c.anchors[device]+1].Below.Words = lost
 	return nil
@@ -249,8 +257,27 @@ func (c *compiler) number(node bpf.EnforceNode, root bool) (uint32, error) {
 	return number, nil
 }
 
-// node says what rules make of a location, by all of its names. All are the rules that are about it or something in it.
-func (c *compiler) node(l location) (node bpf.EnforceNode, all ruleSet, err error) {
+// operationsOf are the operations that rules of a set are about.
+func (c *compiled) operationsOf(set ruleSet) uint32 {
+	var all policy.Operation
+	for _, r := range c.rules {
+		if set[r.bit/64]>>(r.bit%64)&1 != 0 {
+			all |= r.Operations()
+		}
+	}
+	return uint32(all)
+}
+
+// nameBit is one of 256 kinds of names, as the kernel sorts them to see at once that a name is no node's.
+func nameBit(text string) uint64 {
+	var first [8]byte
+	copy(first[:], text)
+	return (binary.LittleEndian.Uint64(first[:]) ^ uint64(len(text))) * 0x9e3779b97f4a7c15 >> 56
+}
+
+// node says what rules make of a location, by all of its names. All are the rules that are about it or something in it, near is what
+// the directory that it is in has to say because of it.
+func (c *compiler) node(l location) (node bpf.EnforceNode, all ruleSet, near uint32, err error) {
 	var self, way, below ruleSet
 	var programs programSet
 	names := c.pathsTo(l)
@@ -278,11 +305,20 @@ func (c *compiler) node(l location) (node bpf.EnforceNode, all ruleSet, err erro
 		all.addAll(p.add)
 	}
 	node.Self.Words, node.Way.Words, node.Below.Words, node.Programs.Words = self, way, below, programs
+	node.Beneath, node.Inside = c.operationsOf(below), c.operationsOf(below)
+	near = c.operationsOf(self) | c.operationsOf(way)&uint32(policy.Delete|policy.Rename|policy.Mount)
+	if programs != (programSet{}) || node.Flags&nodeInit != 0 {
+		near |= nearProgram
+	}
+	for _, p := range patterns {
+		node.Inside |= c.operationsOf(p.add)
+	}
+	node.Within = node.Inside
 	if len(patterns) > 0 {
 		node.Flags |= nodeInner
 		node.Automaton, err = c.addAutomata(patterns)
 	}
-	return node, all, err
+	return node, all, near, err
 }
 
 // patterns are those that rules have for the names in a directory. Where a rule is about what is in the directory by several of its

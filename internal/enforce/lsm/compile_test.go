@@ -189,6 +189,54 @@ func TestCompiledAgreesWithPaths(t *testing.T) {
 	}
 }
 
+// near gives the operations that the kernel takes for possible on a path, without looking for its rules.
+func near(c *compiled, device uint32, file string) uint32 {
+	number := c.anchors[device]
+	parts := strings.FieldsFunc(file, func(r rune) bool { return r == '/' })
+	for _, part := range parts[:len(parts)-1] {
+		next, ok := c.names[name{number, part}]
+		if !ok {
+			return c.nodes[number].Beneath
+		}
+		number = next
+	}
+	node, bit := c.nodes[number], nameBit(parts[len(parts)-1])
+	switch {
+	case node.Flags&nodeInner == 0:
+		return node.Beneath
+	case node.Named[bit/64]>>(bit%64)&1 != 0:
+		return node.Within
+	}
+	return node.Inside
+}
+
+// What the kernel takes for impossible near a path, no rule is about.
+func TestCompiledKnowsWhatIsNear(t *testing.T) {
+	policies, err := policy.Parse("test.yaml", []byte(`
+policy: p
+rules:
+  - {name: tree, files: {paths: [/a/**], except: [/a/b/**], operations: [write]}}
+  - {name: names, files: {paths: ["/a/b/*.conf"], operations: [read]}}
+  - {name: one, files: {paths: [/a/b/c/one], operations: [delete, attributes]}}
+  - {name: run, exec: {deny: {paths: [/x/**]}}}
+`))
+	require.NoError(t, err)
+	c, err := compile(&policy.Set{Policies: policies}, policy.NewHost(t.TempDir()), only(), &numbers{bits: map[program]int{{path: "/bin/service"}: 0}})
+	require.NoError(t, err)
+	for file, want := range map[string]policy.Operation{
+		"/other": 0, "/a/x": policy.Write, "/a/b/x": policy.Read, "/a/b/c/x": 0, "/a/b/c/one": policy.Delete | policy.Attributes,
+		"/a/b/c/one/x": 0, "/a/b/d/x": 0, "/x/y/z": policy.Run, "/bin/other": 0, "/bin/service": nearProgram,
+	} {
+		assert.Equal(t, want, policy.Operation(near(c, 8<<20|1, file)), file)
+	}
+	for _, file := range []string{"/a", "/a/b", "/a/b/c", "/a/b/c/one", "/a/b/x.conf", "/a/y", "/x", "/x/y"} {
+		self, way := find(c, 8<<20|1, file)
+		may := near(c, 8<<20|1, file)
+		assert.Zero(t, c.operationsOf(self)&^may, file)
+		assert.Zero(t, c.operationsOf(way)&uint32(policy.Delete|policy.Rename|policy.Mount)&^may, "way of %s", file)
+	}
+}
+
 // A program that some set named before is known when it runs, for the set that names it next.
 func TestCompiledHasProgramsOfEarlierSets(t *testing.T) {
 	n := &numbers{bits: map[program]int{{path: "/a/service"}: 0, {path: "/a/other"}: 1}}

@@ -28,6 +28,7 @@ const (
 	lineageFlag  = 1
 	nodeInner    = 1
 	nodeInit     = 2
+	nearProgram  = 1 << 9 // of an operation that is about processes
 	lineageInit  = 1
 	lineageBlank = 2 // LINEAGE_UNKNOWN
 )
