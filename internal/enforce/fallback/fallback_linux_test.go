@@ -268,9 +268,11 @@ rules:
 `
 	e := loadedWith(t, text, "enforce", confined)
 	assert.Equal(t, "EPERM", outcome(t, confined, "connect", strconv.Itoa(port)))
+	verdict(t, e, policy.Connect) // it is counted a moment after the act
 	before := e.Status().Generation
 	load(t, e, text, "audit", confined)
 	assert.Equal(t, "ok", outcome(t, confined, "connect", strconv.Itoa(port)))
+	verdict(t, e, policy.Connect)
 	s := e.Status()
 	assert.Equal(t, before+1, s.Generation)
 	assert.EqualValues(t, 1, s.Rules[0].Denied, "what was counted stays")
