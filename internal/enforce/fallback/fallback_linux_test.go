@@ -55,6 +55,7 @@ rules:
 	assert.Equal(t, "ok", outcome(t, other, "connect", number), "the rule is about another program")
 	assert.Equal(t, "EPERM", outcome(t, confined, "run", other, "connect", number), "what it starts stays confined")
 	assert.Equal(t, "ok", outcome(t, confined, "connect", strconv.Itoa(listener(t))), "another port")
+	verdict(t, e, policy.Connect) // it is counted a moment after the act
 	assert.Equal(t, enforce.RuleStatus{Policy: "egress", Rule: "out", Strength: enforce.Prevented, Denied: 2}, e.Status().Rules[0])
 }
 
