@@ -5,7 +5,9 @@
 package lsm
 
 import (
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -110,6 +112,7 @@ func BenchmarkCost(b *testing.B) {
 		require.NoError(b, os.MkdirAll(costRoot, 0o755))
 		require.NoError(b, os.WriteFile(costRoot+"/file", nil, 0o644))
 		require.NoError(b, os.WriteFile(costRoot+"/tiny", tiny.Program(), 0o755))
+		settle(b)
 		without := samples(b)
 		e, err := Open(Options{Host: policy.NewHost("/")})
 		require.NoError(b, err)
@@ -121,6 +124,7 @@ func BenchmarkCost(b *testing.B) {
 		compare(b, e, "-many", 3, few, many)
 		compare(b, e, "-policies", 5, &policy.Set{}, tenPolicies(b))
 		require.NoError(b, e.Release())
+		settle(b)
 		after := samples(b)
 		for name := range costWork {
 			b.ReportMetric(2*middle(with[name])/(middle(without[name])+middle(after[name])), name+"-agent")
@@ -156,24 +160,46 @@ func measureHooks(b *testing.B) {
 // hookTimes gives the mean time of each program of the enforcer's that ran, by its name.
 func hookTimes(b *testing.B) map[string]float64 {
 	times := map[string]float64{}
-	id := ebpf.ProgramID(0)
-	for {
-		next, err := ebpf.ProgramGetNextID(id)
-		if err != nil {
-			return times
-		}
-		id = next
-		program, err := ebpf.NewProgramFromID(id)
-		require.NoError(b, err)
+	for program := range lsmPrograms(b) {
 		info, err := program.Info()
 		require.NoError(b, err)
 		stats, err := program.Stats()
 		require.NoError(b, err)
-		if program.Type() == ebpf.LSM && stats.RunCount >= 50 {
+		if stats.RunCount >= 50 {
 			times[info.Name] = float64(stats.Runtime) / float64(stats.RunCount)
 		}
-		require.NoError(b, program.Close())
 	}
+	return times
+}
+
+// lsmPrograms are the programs for security hooks that the kernel has.
+func lsmPrograms(b *testing.B) iter.Seq[*ebpf.Program] {
+	return func(yield func(*ebpf.Program) bool) {
+		id, err := ebpf.ProgramGetNextID(0)
+		for ; err == nil; id, err = ebpf.ProgramGetNextID(id) {
+			program, err := ebpf.NewProgramFromID(id)
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			require.NoError(b, err)
+			more := program.Type() != ebpf.LSM || yield(program)
+			require.NoError(b, program.Close())
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// settle waits until the kernel has detached what was let go of, and has ended what else it began.
+func settle(b *testing.B) {
+	require.Eventually(b, func() bool {
+		for range lsmPrograms(b) {
+			return false
+		}
+		return true
+	}, time.Minute, 100*time.Millisecond)
+	time.Sleep(5 * time.Second)
 }
 
 // measureMemory reports the memory of the maps for each thousand protected files.
