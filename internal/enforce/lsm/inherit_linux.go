@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/process"
@@ -95,17 +96,24 @@ func (f *former) of(pid uint32, stat process.Stat) (g bpf.EnforceGiven, ok bool)
 
 // vouch takes over for which files somebody vouches whom a policy allows to write them. It is done when this agent's policies are in
 // force: from then on its programs notice who else writes them, and until they did those of the former one have.
-func (f *former) vouch(to *ebpf.Map) error {
+func (f *former) vouch(to, numbers *ebpf.Map) error {
 	from := f.maps[bpf.EnforceMapVouched]
 	keys, err := keysOf[bpf.EnforceInodeKey](from)
 	if err != nil {
 		return err
 	}
+	// The programs mark numbers at the same time: in memory that is shared neither takes back what the other does.
+	some, err := unix.Mmap(numbers.FD(), 0, int(numbers.ValueSize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map the numbers of files that somebody vouches for into memory: %w", err)
+	}
+	defer unix.Munmap(some)
 	for _, key := range keys {
 		var yes uint32
 		if from.Lookup(key, &yes) != nil {
 			continue
 		}
+		some[key.Inode%uint64(len(some))] = 1 // first: without it nobody looks
 		if err := to.Put(key, yes); err != nil {
 			return fmt.Errorf("take over for which files somebody vouches: %w", err)
 		}

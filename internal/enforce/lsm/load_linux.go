@@ -84,7 +84,7 @@ func (e *Enforcer) succeedFormer() error {
 		return nil
 	}
 	e.former = nil
-	return errors.Join(f.vouch(e.maps[bpf.EnforceMapVouched]), f.close())
+	return errors.Join(f.vouch(e.maps[bpf.EnforceMapVouched], e.maps[bpf.EnforceMapVouchedNumbers]), f.close())
 }
 
 // waitForPrograms returns when no program still looks at a number that it read before the call.
