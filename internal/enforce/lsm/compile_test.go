@@ -320,3 +320,25 @@ func TestIDNumber(t *testing.T) {
 		assert.False(t, ok, name)
 	}
 }
+
+// What the kernel noted of links goes on for a rule whose paths are the same, wherever it stands, and for no other.
+func TestNotedLinksOfRulesThatChanged(t *testing.T) {
+	compiledOf := func(rules string) *compiled {
+		policies, err := policy.Parse("test.yaml", []byte("policy: p\nrules:\n"+rules))
+		require.NoError(t, err)
+		c, err := compile(&policy.Set{Policies: policies}, policy.NewHost(t.TempDir()), only(), &numbers{bits: map[program]int{}})
+		require.NoError(t, err)
+		return c
+	}
+	before := compiledOf(`  - {name: same, files: {paths: [/a/**], except: [/a/b], operations: [write]}}
+  - {name: paths, files: {paths: [/a/**], operations: [write]}}
+  - {name: except, files: {paths: [/a/**], except: [/a/b], operations: [write]}}
+`)
+	after := compiledOf(`  - {name: paths, files: {paths: [/a], operations: [write]}}
+  - {name: except, files: {paths: [/a/**], operations: [write]}}
+  - {name: same, files: {paths: [/a/**], except: [/a/b], operations: [read]}}
+`)
+	link := inode{device: 1, number: 2}
+	after.noted(&loaded{compiled: before}, map[inode]ruleSet{link: {0b111}})
+	assert.Equal(t, map[inode]ruleSet{link: {0b100}}, after.links)
+}

@@ -7,9 +7,11 @@ package lsm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -40,11 +42,28 @@ func (c *compiled) linksOf(p policy.Path) error {
 	if p.Kind != policy.Exact {
 		return c.walk(unix.AT_FDCWD, p.Base, p.Base, p.Kind == policy.Tree)
 	}
+	if err := awaitNames(path.Dir(p.Base)); err != nil {
+		return ignoreGone(err)
+	}
 	var stat unix.Stat_t
 	if err := unix.Lstat(p.Base, &stat); err != nil {
 		return ignoreGone(err)
 	}
 	c.addLink(p.Base, stat)
+	return nil
+}
+
+// awaitNames returns when the names are there that were being made in a directory. The kernel asks whether a name may be made, and makes it,
+// under a lock that reading the directory waits for: a link that was allowed before it noted links for this set is seen.
+func awaitNames(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
 	return nil
 }
 
@@ -81,24 +100,35 @@ func (c *compiled) walk(above int, name, full string, deep bool) error {
 	return nil
 }
 
-// noted is what the kernel noted of files that got a name while a set was in force, in terms of another set: a link that was allowed
-// just before this one's files were looked for may have been made just after.
+// noted is what the kernel noted of files that got a name while a set was in force, for the rules that are the same in this one. The names that
+// other rules are about have been looked for anew, and a file may have none of them.
 func (c *compiled) noted(old *loaded, links map[inode]ruleSet) {
-	bits := map[ruleName]int{}
+	now := map[ruleName]placed{}
 	for _, r := range c.rules {
-		bits[r.name()] = r.bit
+		now[r.name()] = r
 	}
 	for key, found := range links {
 		set := c.links[key]
 		for _, r := range old.rules {
-			if bit, ok := bits[r.name()]; ok && found[r.bit/64]>>(r.bit%64)&1 != 0 {
-				set.add(bit)
+			if same, ok := now[r.name()]; ok && sameFiles(r.Rule, same.Rule) && found[r.bit/64]>>(r.bit%64)&1 != 0 {
+				set.add(same.bit)
 			}
 		}
 		if set != (ruleSet{}) {
 			c.links[key] = set
 		}
 	}
+}
+
+// sameFiles tells whether two rules are about the same names.
+func sameFiles(one, other *policy.Rule) bool {
+	paths, except := files(one)
+	otherPaths, otherExcept := files(other)
+	return slices.EqualFunc(paths, otherPaths, samePath) && slices.EqualFunc(except, otherExcept, samePath)
+}
+
+func samePath(a, b policy.Path) bool {
+	return a.Kind == b.Kind && a.Base == b.Base && a.Pattern == b.Pattern
 }
 
 // ignoreGone takes what vanished, or was never there, as having no names.
