@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,9 +25,11 @@ const asked = unix.FAN_CREATE | unix.FAN_MOVED_TO | unix.FAN_ATTRIB | unix.FAN_O
 // Watch remembers changes on the file systems that were added.
 type Watch struct {
 	events *os.File
+	raw    syscall.RawConn // of events
 	ended  chan struct{}
 
 	guard   sync.Mutex
+	buffer  []byte
 	roots   map[[8]byte]root // by file system
 	records map[record]bool
 	lost    bool
@@ -45,7 +48,12 @@ func New() (*Watch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching changes of files by fanotify: %w", err)
 	}
-	w := &Watch{events: os.NewFile(uintptr(fd), "fanotify"), ended: make(chan struct{}), roots: map[[8]byte]root{}, records: map[record]bool{}}
+	events := os.NewFile(uintptr(fd), "fanotify")
+	raw, err := events.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, events.Close())
+	}
+	w := &Watch{events: events, raw: raw, ended: make(chan struct{}), buffer: make([]byte, 64<<10), roots: map[[8]byte]root{}, records: map[record]bool{}}
 	go w.read()
 	return w, nil
 }
@@ -78,12 +86,8 @@ func (w *Watch) Add(mountpoint string) error {
 }
 
 func (w *Watch) mark(mountpoint string) error {
-	raw, err := w.events.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var failed error
-	err = raw.Control(func(fd uintptr) {
+	err := w.raw.Control(func(fd uintptr) {
 		failed = unix.FanotifyMark(int(fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, asked, unix.AT_FDCWD, mountpoint)
 	})
 	return errors.Join(err, failed)
@@ -92,16 +96,43 @@ func (w *Watch) mark(mountpoint string) error {
 // read ends when the file is closed.
 func (w *Watch) read() {
 	defer close(w.ended)
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := w.events.Read(buffer)
-		if err != nil {
-			w.guard.Lock()
+	err := w.raw.Read(func(fd uintptr) bool {
+		w.guard.Lock()
+		defer w.guard.Unlock()
+		w.drain(int(fd))
+		return w.deaf
+	})
+	if err != nil {
+		w.guard.Lock()
+		w.deaf = true
+		w.guard.Unlock()
+	}
+}
+
+// catchUp remembers what the kernel has told by now: a change that was made before the call is not missed. The guard is held.
+func (w *Watch) catchUp() {
+	if err := w.raw.Control(func(fd uintptr) { w.drain(int(fd)) }); err != nil {
+		w.deaf = true
+	}
+}
+
+// mostReads is how often is read at once, so that a host that changes all the time cannot keep who asks.
+const mostReads = 1024
+
+// drain reads what there is. The guard is held, so that nobody asks between reading and remembering.
+func (w *Watch) drain(fd int) {
+	for range mostReads {
+		n, err := unix.Read(fd, w.buffer)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case err != nil:
 			w.deaf = true
-			w.guard.Unlock()
 			return
 		}
-		records, overflow, err := parse(buffer[:n])
+		records, overflow, err := parse(w.buffer[:n])
 		if overflow || err != nil {
 			w.lose()
 		}
@@ -110,15 +141,11 @@ func (w *Watch) read() {
 }
 
 func (w *Watch) lose() {
-	w.guard.Lock()
-	defer w.guard.Unlock()
 	w.lost = true
 	clear(w.records)
 }
 
 func (w *Watch) keep(records []record) {
-	w.guard.Lock()
-	defer w.guard.Unlock()
 	for _, r := range records {
 		if w.lost {
 			return
@@ -136,6 +163,7 @@ func (w *Watch) keep(records []record) {
 func (w *Watch) Pending() bool {
 	w.guard.Lock()
 	defer w.guard.Unlock()
+	w.catchUp()
 	return w.lost || w.deaf || len(w.records) > 0
 }
 
@@ -144,6 +172,7 @@ func (w *Watch) Pending() bool {
 func (w *Watch) Take() (changed []Change, complete bool) {
 	w.guard.Lock()
 	defer w.guard.Unlock()
+	w.catchUp()
 	complete = !w.lost && !w.deaf
 	for r := range w.records {
 		if full, ok := w.pathOf(r); ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -71,6 +72,21 @@ func TestWatchTellsOfNamesAndAttributes(t *testing.T) {
 		{filepath.Join(dir, "a/b/c"), false, true}, {filepath.Join(dir, "a/d"), false, true},
 	}, taken(t, w, 4))
 	assert.False(t, w.Pending())
+}
+
+// Who asks after a change is told of it, and not a moment later.
+func TestWatchTellsAtOnce(t *testing.T) {
+	ring.Require(t, ring.Native)
+	dir := newFileSystem(t)
+	w := watch(t, dir)
+	for i := range 500 {
+		name := filepath.Join(dir, strconv.Itoa(i))
+		require.NoError(t, os.WriteFile(name, nil, 0o600))
+		require.True(t, w.Pending())
+		changed, complete := w.Take()
+		require.True(t, complete)
+		require.Equal(t, []Change{{name, false, true}}, changed)
+	}
 }
 
 func TestWatchSaysWhenItKnowsNotAll(t *testing.T) {
