@@ -209,7 +209,7 @@ int guard_file_permission(void *ctx)
 	u64 generation = current_generation(), used = used_operations(generation);
 
 	if (type == S_IFSOCK)
-		return is_cut(NUMBER(known, f_inode)) ? -EPERM : 0;
+		return judges_accepting() && is_cut(NUMBER(known, f_inode)) ? -EPERM : 0;
 	if (mask & MAY_READ && !(known->f_flags & FMODE_EXEC_FLAG))
 		operations |= 1 << OP_READ;
 	if ((type != S_IFREG && type != S_IFDIR) ||

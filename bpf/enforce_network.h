@@ -154,13 +154,18 @@ static __always_inline u64 inode_of_socket(struct socket *socket)
 	return (u64)BPF_CORE_READ(socket, file, f_inode);
 }
 
+static __always_inline bool is_socket_cut(void *ctx)
+{
+	return judges_accepting() && is_cut(inode_of_socket((void *)argument(ctx, 0)));
+}
+
 /* A datagram may have an address of its own. */
 SEC("lsm/socket_sendmsg")
 int guard_socket_sendmsg(void *ctx)
 {
 	struct msghdr *message = (void *)argument(ctx, 1);
 
-	if (is_cut(inode_of_socket((void *)argument(ctx, 0))))
+	if (is_socket_cut(ctx))
 		return -EPERM;
 	return judge_socket(ctx, (u64)BPF_CORE_READ(message, msg_name), OP_CONNECT,
 			    HOOK_SOCKET_SENDMSG);
@@ -192,10 +197,13 @@ static __always_inline struct peer read_peer(struct sock *sk)
 SEC("lsm/sock_graft")
 int guard_sock_graft(void *ctx)
 {
-	u64 inode = inode_of_socket((void *)argument(ctx, 1));
 	struct peer peer;
+	u64 inode;
 
-	if (!inode || !current_generation() || is_kernel() || !is_judged(OP_ACCEPT, NO_OPERATION))
+	if (!judges_accepting() || is_kernel())
+		return 0;
+	inode = inode_of_socket((void *)argument(ctx, 1));
+	if (!inode)
 		return 0;
 	peer = read_peer((void *)argument(ctx, 0));
 	if (judge_peer(&peer, ACT(OP_ACCEPT, HOOK_SOCK_GRAFT)) & JUDGED_REFUSED)
@@ -206,14 +214,14 @@ int guard_sock_graft(void *ctx)
 SEC("lsm/socket_recvmsg")
 int guard_socket_recvmsg(void *ctx)
 {
-	return is_cut(inode_of_socket((void *)argument(ctx, 0))) ? -EPERM : 0;
+	return is_socket_cut(ctx) ? -EPERM : 0;
 }
 
 /* What has arrived can be mapped by an option. */
 SEC("lsm/socket_getsockopt")
 int guard_socket_getsockopt(void *ctx)
 {
-	return is_cut(inode_of_socket((void *)argument(ctx, 0))) ? -EPERM : 0;
+	return is_socket_cut(ctx) ? -EPERM : 0;
 }
 
 #endif

@@ -26,11 +26,16 @@ static __always_inline void cut_socket(u64 inode)
 		bpf_send_signal(SIGKILL);
 }
 
-/* As long as there are rules about accepting, and they are not to report only. */
+/* Whether there are rules about accepting. It is asked first: everything that is sent or received comes by. */
+static __always_inline bool judges_accepting(void)
+{
+	return current_generation() && is_judged(OP_ACCEPT, NO_OPERATION);
+}
+
+/* As long as there are such rules, and they are not to report only. */
 static __always_inline bool is_cut(u64 inode)
 {
-	return current_generation() && is_judged(OP_ACCEPT, NO_OPERATION) &&
-	       bpf_map_lookup_elem(&cut_sockets, &inode) && !audit_only();
+	return bpf_map_lookup_elem(&cut_sockets, &inode) && !audit_only();
 }
 
 static __always_inline void forget_socket(struct inode *inode)

@@ -64,7 +64,7 @@ func countsMoves(t *testing.T) bool {
 func TestNearIsNoted(t *testing.T) {
 	e := prepareNear(t)
 	if !countsMoves(t) {
-		t.Skip("the kernel does not list rename_lock")
+		ring.Cannot(t, "this kernel does not list rename_lock")
 	}
 	dir, err := os.Open(nearRoot + "/free/dir/deep")
 	require.NoError(t, err)
