@@ -30,10 +30,10 @@ type fileGuard struct {
 
 	mu          sync.Mutex // never held while a file is opened
 	current     *watch
-	objects     map[fileKey][]string // names that rules have for a file
-	directories map[string]string    // by handle
-	failures    map[string]error     // what could not be watched
-	mounts      map[uint64]mount     // by number, as they were met
+	objects     map[fileKey]object
+	directories map[string]string // by handle
+	failures    map[string]error  // what could not be watched
+	mounts      map[uint64]mount  // by number, as they were met
 	own         []mount
 	ownAt       time.Time
 	judged      *simplelru.LRU[judgedKey, bool] // opens that were told of
@@ -52,7 +52,7 @@ const (
 )
 
 func openFiles(e *Enforcer) (*fileGuard, error) {
-	g := &fileGuard{enforcer: e, objects: map[fileKey][]string{}, directories: map[string]string{}, failures: map[string]error{}, mounts: map[uint64]mount{}}
+	g := &fileGuard{enforcer: e, objects: map[fileKey]object{}, directories: map[string]string{}, failures: map[string]error{}, mounts: map[uint64]mount{}}
 	var err error
 	if g.judged, err = simplelru.NewLRU[judgedKey, bool](mostJudged, nil); err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func openFiles(e *Enforcer) (*fileGuard, error) {
 	if g.hashes, err = simplelru.NewLRU[hashKey, string](mostHashes, nil); err != nil {
 		return nil, err
 	}
-	g.current = &watch{guard: g}
+	g.current = g.newWatch()
 	const common = unix.FAN_CLOEXEC | unix.FAN_NONBLOCK | unix.FAN_UNLIMITED_QUEUE | unix.FAN_UNLIMITED_MARKS
 	if g.ask, err = group("ask", common|unix.FAN_CLASS_CONTENT|unix.FAN_REPORT_TID); err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (g *fileGuard) probeRenames() {
 func (g *fileGuard) keep(w *watch) {
 	g.mu.Lock()
 	old := g.current
-	g.current = w
+	g.current, g.objects, g.directories = w, w.objects, w.directories
 	g.mu.Unlock()
 	old.remove(w)
 }
