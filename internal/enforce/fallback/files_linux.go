@@ -30,6 +30,8 @@ type fileGuard struct {
 
 	mu          sync.Mutex // never held while a file is opened
 	current     *watch
+	planning    bool         // the next watch is being made, which may have been looked for before what appears
+	appearances []appearance // while that is so
 	objects     map[fileKey]object
 	directories map[string]string // by handle
 	failures    map[string]error  // what could not be watched
@@ -38,6 +40,12 @@ type fileGuard struct {
 	ownAt       time.Time
 	judged      *simplelru.LRU[judgedKey, bool] // opens that were told of
 	hashes      *simplelru.LRU[hashKey, string]
+}
+
+// appearance is a name that something has got.
+type appearance struct {
+	name  string
+	isDir bool
 }
 
 // judgedKey is an open that was told of, so that its writing is not told of again.
@@ -101,8 +109,33 @@ func (g *fileGuard) keep(w *watch) {
 	g.mu.Lock()
 	old := g.current
 	g.current, g.objects, g.directories = w, w.objects, w.directories
+	late := g.appearances
+	g.planning, g.appearances = false, nil
 	g.mu.Unlock()
+	for _, a := range late {
+		w.appeared(a.name, a.isDir)
+	}
 	old.remove(w)
+}
+
+// abandon takes back a watch that is not to be.
+func (g *fileGuard) abandon(w *watch) {
+	g.mu.Lock()
+	current := g.current
+	g.planning, g.appearances = false, nil
+	g.mu.Unlock()
+	w.remove(current)
+}
+
+// appeared watches what has got a name that rules are about.
+func (g *fileGuard) appeared(name string, isDir bool) {
+	g.mu.Lock()
+	current := g.current
+	if g.planning {
+		g.appearances = append(g.appearances, appearance{name, isDir})
+	}
+	g.mu.Unlock()
+	current.appeared(name, isDir)
 }
 
 // read hands on events until the group is closed.

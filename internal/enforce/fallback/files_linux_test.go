@@ -123,6 +123,33 @@ rules:
 	assert.Equal(t, filepath.Join(dir, "other"), verdict(t, e, policy.Create).Object.Path)
 }
 
+func TestTreeGrowsWhilePoliciesAreReplaced(t *testing.T) {
+	ring.Require(t, ring.Native)
+	intruder, dir := copyOf(t, "intruder"), directory(t)
+	text := `
+policy: tree
+mode: enforce
+rules:
+  - {name: all, files: {paths: [%s/**], operations: [write, create]}, who: [{executable: %s}]}
+`
+	e := loadedWith(t, text, dir, intruder)
+	needsTelling(t, e, dir)
+	next := e.files.plan(e.current.Load()) // the directory is not there yet
+	next.add()
+	protected := file(t, dir, "new", "file")
+	refused := func() bool { return outcome(t, intruder, "write", protected) == "EPERM" }
+	require.Eventually(t, refused, timeLimit, timeStep)
+	e.files.keep(next)
+	assert.True(t, refused())
+	load(t, e, text, dir, intruder)
+	assert.True(t, refused())
+	other := e.files.newWatch()
+	other.ask[dir] = askOpen | unix.FAN_EVENT_ON_CHILD
+	other.add()
+	e.files.abandon(other)
+	assert.True(t, refused())
+}
+
 func TestChangesAreReported(t *testing.T) {
 	ring.Require(t, ring.Native)
 	intruder, dir := copyOf(t, "intruder"), directory(t)

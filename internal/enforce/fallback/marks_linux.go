@@ -76,6 +76,9 @@ func (g *fileGuard) newWatch() *watch {
 
 // plan tells what a set needs.
 func (g *fileGuard) plan(next *loaded) *watch {
+	g.mu.Lock()
+	g.planning, g.appearances = true, nil
+	g.mu.Unlock()
 	w := g.newWatch()
 	runs := false
 	for _, p := range next.set.Policies {
@@ -284,21 +287,31 @@ func (w *watch) addTold(name string, mask uint64) {
 // remove takes away the marks that another watch does not have.
 func (w *watch) remove(other *watch) {
 	g := w.guard
-	for name, mask := range w.ask {
-		if rest := mask &^ other.ask[name]; rest != 0 {
-			g.mark(g.ask, name, unix.FAN_MARK_REMOVE, rest)
-		}
+	g.mu.Lock() // something may appear, and be watched by either
+	ask, tell := without(w.ask, other.ask), without(w.tell, other.tell)
+	g.mu.Unlock()
+	for name, mask := range ask {
+		g.mark(g.ask, name, unix.FAN_MARK_REMOVE, mask)
 	}
 	for _, place := range w.filesystems {
 		if !slices.Contains(other.filesystems, place) {
 			g.mark(g.ask, place, unix.FAN_MARK_REMOVE|unix.FAN_MARK_FILESYSTEM, askExec)
 		}
 	}
-	for name, mask := range w.tell {
-		if rest := mask &^ other.tell[name]; rest != 0 {
-			g.mark(g.tell, name, unix.FAN_MARK_REMOVE, rest)
+	for name, mask := range tell {
+		g.mark(g.tell, name, unix.FAN_MARK_REMOVE, mask)
+	}
+}
+
+// without gives the masks less those of others.
+func without(masks, others map[string]uint64) map[string]uint64 {
+	rest := map[string]uint64{}
+	for name, mask := range masks {
+		if mask &^= others[name]; mask != 0 {
+			rest[name] = mask
 		}
 	}
+	return rest
 }
 
 // mark changes a mark. Files that are not there any more, and file systems that have no such events, are no failures.
