@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/vedette-sec/vedette/internal/elastic"
 )
 
 // The values of MappingConfig.Mode.
@@ -270,9 +272,9 @@ func (c *Config) urls() ([]*url.URL, error) {
 	}
 	urls := make([]*url.URL, len(endpoints))
 	for i, endpoint := range endpoints {
-		u, err := url.Parse(endpoint)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return nil, fmt.Errorf("%s: found %q, expected a URL such as https://elasticsearch:9200", key, endpoint)
+		u, err := elastic.ParseURL(endpoint)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 		urls[i] = u
 	}

@@ -14,10 +14,10 @@ import (
 // What set-up does to servers is tested in test/elastic.
 func TestSetupRefuses(t *testing.T) {
 	for want, args := range map[string][]string{
-		"requires at least 1 arg":                    {"setup"},
-		`invalid argument "opensearch"`:              {"setup", "opensearch"},
-		`url: found "es:9200", expected one such as`: {"setup", "elasticsearch", "--elasticsearch", "es:9200"},
-		"set up kibana: Get":                         {"setup", "kibana", "--kibana", "http://127.0.0.1:1"},
+		"requires at least 1 arg":                      {"setup"},
+		`invalid argument "opensearch"`:                {"setup", "opensearch"},
+		`url: found "es:9200", expected a URL such as`: {"setup", "elasticsearch", "--elasticsearch", "es:9200"},
+		"set up kibana: Get":                           {"setup", "kibana", "--kibana", "http://127.0.0.1:1"},
 	} {
 		_, stderr, err := execute(t, host(), args...)
 		require.Error(t, err, args)

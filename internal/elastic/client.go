@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -36,12 +35,8 @@ const requestTimeout = 60 * time.Second
 
 // NewClient checks the connection without using it.
 func NewClient(c Connection) (*Client, error) {
-	u, err := url.Parse(c.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("url: found %q, expected one such as https://elasticsearch:9200", c.URL)
-	}
-	if c.APIKey != "" && c.User != "" {
-		return nil, errors.New("found an API key beside a user, expected one of the two ways")
+	if err := c.validate(); err != nil {
+		return nil, err
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 	transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -88,10 +88,10 @@ func TestReason(t *testing.T) {
 
 func TestNewClientRefuses(t *testing.T) {
 	for want, c := range map[string]Connection{
-		`url: found "es:9200", expected one such as`: {URL: "es:9200"},
-		"found an API key beside a user":             {URL: "https://es:9200", User: "u", APIKey: "k"},
-		"read the certificate authority":             {URL: "https://es:9200", CAFile: "/none"},
-		"expected PEM":                               {URL: "https://es:9200", CAFile: "fields_test.go"},
+		`url: found "es:9200", expected a URL such as`: {URL: "es:9200"},
+		"found an API key beside a user":               {URL: "https://es:9200", User: "u", APIKey: "k"},
+		"read the certificate authority":               {URL: "https://es:9200", CAFile: "/none"},
+		"expected PEM":                                 {URL: "https://es:9200", CAFile: "fields_test.go"},
 	} {
 		_, err := NewClient(c)
 		assert.ErrorContains(t, err, want)

@@ -122,14 +122,18 @@ func Remove(ctx context.Context, c *elastic.Client, spaceName string, objects []
 	for i := len(objects) - 1; i >= 0; i-- {
 		o := objects[i]
 		change := elastic.Change{Kind: o.Type, Name: o.ID, Outcome: elastic.Removed}
-		if !dryRun {
-			err := c.Call(ctx, http.MethodDelete, space(spaceName)+"api/saved_objects/"+o.Type+"/"+o.ID+"?force=true", nil, nil)
-			switch {
-			case elastic.HasStatus(err, http.StatusNotFound):
-				change.Outcome = elastic.Absent
-			case err != nil:
-				return report, fmt.Errorf("remove %s %s: %w", o.Type, o.ID, err)
-			}
+		// Whoever may not delete learns from a dry run what is there, all the same.
+		method, path := http.MethodDelete, space(spaceName)+"api/saved_objects/"+o.Type+"/"+o.ID
+		if dryRun {
+			method = http.MethodGet
+		} else {
+			path += "?force=true"
+		}
+		switch err := c.Call(ctx, method, path, nil, nil); {
+		case elastic.HasStatus(err, http.StatusNotFound):
+			change.Outcome = elastic.Absent
+		case err != nil:
+			return report, fmt.Errorf("remove %s %s: %w", o.Type, o.ID, err)
 		}
 		report.Changes = append(report.Changes, change)
 	}

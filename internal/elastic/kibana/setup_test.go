@@ -43,6 +43,13 @@ func (s *fakeSpace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.objects[o.Type+"/"+o.ID] = o.Attributes
 		}
 		_, _ = io.WriteString(w, `{"success":true}`)
+	case r.Method == http.MethodGet && strings.HasPrefix(path, "/api/saved_objects/"):
+		object, ok := s.objects[strings.TrimPrefix(path, "/api/saved_objects/")]
+		if !ok {
+			http.Error(w, `{"statusCode":404,"message":"Not found"}`, http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"attributes": object})
 	case r.Method == http.MethodGet:
 		view, ok := s.objects["index-pattern/"+strings.TrimPrefix(path, "/api/data_views/data_view/")]
 		if !ok {
@@ -81,8 +88,11 @@ func TestInstallTwiceAndRemove(t *testing.T) {
 	assert.Equal(t, elastic.Unchanged, outcome(Install(t.Context(), c, "team", all, false)))
 	all[1].Attributes["title"] = "changed"
 	assert.Equal(t, elastic.Updated, outcome(Install(t.Context(), c, "team", all, false)))
+	assert.Equal(t, elastic.Removed, outcome(Remove(t.Context(), c, "team", all, true)))
+	assert.Len(t, fake.objects, len(all), "a dry run removes nothing")
 	assert.Equal(t, elastic.Removed, outcome(Remove(t.Context(), c, "team", all, false)))
 	assert.Empty(t, fake.objects)
+	assert.Equal(t, elastic.Absent, outcome(Remove(t.Context(), c, "team", all, true)))
 	assert.Equal(t, elastic.Absent, outcome(Remove(t.Context(), c, "team", all, false)))
 
 	fake.refuses = true
