@@ -36,12 +36,19 @@ func (h *Host) AuditLocked() (bool, error) {
 		return false, err
 	}
 	for _, answer := range answers {
-		// A mask of what is valid comes first, then the state.
-		if answer.Header.Type == auditGet && len(answer.Data) >= 8 {
-			return nlenc.Uint32(answer.Data[4:8]) == auditIsLocked, nil
+		if answer.Header.Type == auditGet {
+			return lockedBy(answer.Data)
 		}
 	}
 	return false, errors.New("asking for the state of the audit system: found no state in the answer of the kernel")
+}
+
+// lockedBy reads the state of the audit system, before which is a mask of what is valid.
+func lockedBy(status []byte) (bool, error) {
+	if len(status) < 8 {
+		return false, fmt.Errorf("reading the state of the audit system: found %d bytes, expected at least 8", len(status))
+	}
+	return nlenc.Uint32(status[4:8]) == auditIsLocked, nil
 }
 
 // LoadedAuditRules gives the rules that the kernel has, none where it has no audit system. It is an error to ask it without the
