@@ -3,6 +3,7 @@
 package config_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -87,7 +89,7 @@ func hardened() tree {
 		"proc/8/comm": "vedette\n", "sys/kernel/security/apparmor/profiles": "/usr/bin/man (enforce)\n",
 		"etc/audit/auditd.conf": "0640:log_format = ENRICHED\nmax_log_file = 8\nmax_log_file_action = keep_logs\nspace_left_action = email\nadmin_space_left_action = halt\n" +
 			"disk_full_action = halt\ndisk_error_action = syslog\nlog_group = root\n",
-		"var/log/audit/audit.log": "0600:", "var/log/syslog": "0640:", "var/lib/aide/aide.db": "x", "sbin/auditctl": "0755:",
+		"var/log/lastlog": lastlog(0), "var/log/audit/audit.log": "0600:", "var/log/syslog": "0640:", "var/lib/aide/aide.db": "x", "sbin/auditctl": "0755:",
 		"etc/systemd/timesyncd.conf": "[Time]\nNTP=a.example\n", "etc/systemd/journald.conf": "[Journal]\nStorage=persistent\nForwardToSyslog=no\n",
 		"etc/aide/aide.conf": strings.Join([]string{"", "auditctl", "auditd", "ausearch", "aureport", "autrace", "augenrules"}, " sha512\n/sbin/") + " sha512\n",
 	}
@@ -95,6 +97,13 @@ func hardened() tree {
 	f.packages("apparmor", "apparmor-utils", "cron", "at", "sudo", "libpam-runtime", "libpam-modules", "libpam-pwquality", "systemd-journal-remote", "auditd",
 		"audispd-plugins", "aide", "aide-common")
 	return f
+}
+
+// lastlog has the account with the number 0 log in some days ago.
+func lastlog(days int) string {
+	record := make([]byte, 292)
+	binary.LittleEndian.PutUint32(record, uint32(time.Now().AddDate(0, 0, -days).Unix()))
+	return "0644:" + string(record)
 }
 
 // services makes units that start and run.
@@ -136,7 +145,7 @@ func weak() tree {
 		"proc/net/tcp": " 0: 00000000:0017 0:0 0A\n 1: 00000000:0019 0:0 0A\n", "proc/net/udp": "", "proc/1/comm": "init\n",
 		"sys/kernel/security/apparmor/profiles": "a (kill)\nb (unconfined)\n", "sys/class/net/wlan0/wireless/x": "",
 		"etc/apt/sources.list": "deb [trusted=yes] http://example.org a b\n", "etc/audit/auditd.conf": "0644:", "etc/audit/audit.rules": "0644:",
-		"var/log/audit/audit.log": "0666:", "var/log/syslog": "0666:", "sbin/auditctl": "0777:", "usr/sbin/auditctl": "0777:",
+		"var/log/lastlog": lastlog(400), "var/log/audit/audit.log": "0666:", "var/log/syslog": "0666:", "sbin/auditctl": "0777:", "usr/sbin/auditctl": "0777:",
 		"etc/systemd/journald.conf": "[Journal]\nCompress=no\nForwardToSyslog=yes\n", "etc/aide/aide.conf": "",
 		"etc/security/pwquality.conf": "dictcheck = 0\nenforcing = 0\n", "srv/open": "0666:", "usr/bin/own": "4755:",
 	}

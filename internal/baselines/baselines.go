@@ -124,8 +124,27 @@ func Show(b *baseline.Baseline, id string) (*Shown, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("found the rule %q, expected one of the template %s", id, b.ID)
 	}
-	r := b.Rules[i]
-	return &Shown{r.ID, r.Title, r.Rationale, r.Severity, r.Profiles, r.Maps, r.Position.String()}, nil
+	return shownOf(b.Rules[i]), nil
+}
+
+func shownOf(r *baseline.Rule) *Shown {
+	return &Shown{r.ID, r.Title, r.Rationale, r.Severity, r.Profiles, r.Maps, r.Position.String()}
+}
+
+// ShownTemplate is a template as `show` tells it to programs, with the rules of those that it extends.
+type ShownTemplate struct {
+	ID    string        `json:"id"`
+	Title baseline.Text `json:"title"`
+	Rules []*Shown      `json:"rules"`
+}
+
+// ShowAll gives all rules of a baseline.
+func ShowAll(b *baseline.Baseline) *ShownTemplate {
+	all := &ShownTemplate{ID: b.ID, Title: b.Title, Rules: []*Shown{}}
+	for _, r := range b.Rules {
+		all.Rules = append(all.Rules, shownOf(r))
+	}
+	return all
 }
 
 // WriteText writes what a rule says about itself.

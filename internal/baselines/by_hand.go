@@ -31,7 +31,7 @@ var byHandReasons = []struct {
 	{"Who may do it only a person knows, and without them nobody gets in.", []string{"pam", "sshd", "sudo"}, nil},
 	{"Packages are installed and removed by the package manager.", []string{"package"}, nil},
 	{"A file system of its own needs a disk or a part of one.", []string{"mount"}, nil},
-	{"Whose account or group it is, and what becomes of its files, only a person knows.", []string{"account", "group", "home"}, nil},
+	{"Whose account or group it is, and what becomes of its files, only a person knows.", []string{"account", "group", "home", "login"}, nil},
 	{"A packet filter that is not this program's own belongs to what manages it; a mistake cuts the host off.", []string{"firewall", "config", "line"},
 		[]string{"", "/etc/ufw", "/etc/default/ufw", "/etc/firewalld/", "/etc/nftables"}},
 	{"One of several services, or its settings, has to be chosen first.", []string{"unit"}, nil},

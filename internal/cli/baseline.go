@@ -180,12 +180,13 @@ func (c *baselineCommand) show() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show TEMPLATE [RULE]",
 		Short: "Writes the file of a ready template, or tells about a rule",
-		Long: "Writes the file that a ready template is in, with its comments, to standard output; with RULE tells what one rule of any\n" +
-			"template says about itself.",
-		Example: "  vedette baseline show mlps-l2 > mlps-l2.yaml\n  vedette baseline show mlps-l3 accounts.unique --json",
-		Args:    cobra.RangeArgs(1, 2),
+		Long: "Writes the file that a ready template is in, with its comments, to standard output; with --json what all rules of any template say\n" +
+			"about themselves, and with RULE what one does.",
+		Example: "  vedette baseline show mlps-l2 > mlps-l2.yaml\n  vedette baseline show mlps-l3 accounts.unique --json\n" +
+			"  vedette baseline show cis-debian12 --json",
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
+			if len(args) == 1 && !c.asJSON {
 				text, err := baselines.Text(args[0])
 				if err != nil {
 					return err
@@ -200,6 +201,9 @@ func (c *baselineCommand) show() *cobra.Command {
 			b, err := loaded.Resolve(args[0], nil)
 			if err != nil {
 				return err
+			}
+			if len(args) == 1 {
+				return rules.WriteJSON(cmd.OutOrStdout(), baselines.ShowAll(b))
 			}
 			shown, err := baselines.Show(b, args[1])
 			if err != nil {

@@ -90,11 +90,13 @@ func TestBaselineScanAsJSON(t *testing.T) {
 func TestBaselineCommandsRefuse(t *testing.T) {
 	_, template := baselineHost(t)
 	for want, args := range map[string][]string{
-		`found no template with this id`:                {"scan", "none"},
-		`--language: found "de", expected en or zh`:     {"list", "--language", "de"},
-		`--set: found "a", expected NAME=VALUE`:         {"scan", "own", "--from", template, "--set", "a"},
-		`found the rule "none", expected one of the`:    {"show", "own", "none", "--from", template},
-		`found the template "own", expected one of the`: {"show", "own"},
+		`found no template with this id`:                                                     {"scan", "none"},
+		`--language: found "de", expected en or zh`:                                          {"list", "--language", "de"},
+		`--set: found "a", expected NAME=VALUE`:                                              {"scan", "own", "--from", template, "--set", "a"},
+		`found the rule "none", expected one of the`:                                         {"show", "own", "none", "--from", template},
+		`found the template "own", expected one of the`:                                      {"show", "own"},
+		`setting none: found "none", expected the name of a value:`:                          {"scan", "mlps-l2", "--set", "none=1"},
+		`found the profile "none", expected one of the template cis-debian12: level1-server`: {"scan", "cis-debian12", "--profile", "none"},
 		`cannot be read`:                         {"list", "--from", template + ".none"},
 		`--root: stat /no/such: no such file`:    {"scan", "mlps-l2", "--root", "/no/such"},
 		`--root: open /etc/passwd: not a direct`: {"scan", "mlps-l2", "--root", "/etc/passwd"},
@@ -119,6 +121,13 @@ func TestBaselineListShowAndSchema(t *testing.T) {
 	file, err := os.ReadFile("../../config/baselines/mlps-l2.yaml")
 	require.NoError(t, err)
 	assert.Equal(t, string(file), stdout)
+	stdout, _, err = execute(t, host(), "baseline", "show", "own", "--from", template, "--json")
+	require.NoError(t, err)
+	var shown baselines.ShownTemplate
+	require.NoError(t, json.Unmarshal([]byte(stdout), &shown))
+	assert.Equal(t, "own", shown.ID)
+	require.Len(t, shown.Rules, 3)
+	assert.Equal(t, "age", shown.Rules[0].ID)
 	stdout, _, err = execute(t, host(), "baseline", "schema")
 	require.NoError(t, err)
 	schema, err := baseline.Schema()

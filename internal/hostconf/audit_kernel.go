@@ -214,3 +214,6 @@ func errorNumber(name string) int {
 	}
 	return 0
 }
+
+// LeaveOutKernelAudit has nothing be known of the audit rules that the kernel has.
+func (h *Host) LeaveOutKernelAudit() { h.memory.noKernelAudit = true }

@@ -13,3 +13,8 @@ import (
 func (h *Host) LoadedAuditRules() ([]AuditRule, error) {
 	return nil, fmt.Errorf("reading the audit rules of the kernel: %w", errors.ErrUnsupported)
 }
+
+// AuditLocked reports whether the kernel takes no other audit rules, of which on this system nothing is known.
+func (h *Host) AuditLocked() (bool, error) {
+	return false, fmt.Errorf("asking for the state of the audit system: %w", errors.ErrUnsupported)
+}

@@ -63,6 +63,8 @@ type memory struct {
 	walker   *Walker  // nil where each walk goes through everything
 	effort   Effort
 	programs []string // that may be run
+
+	noKernelAudit bool // of the kernel's audit rules nothing is known
 }
 
 // once is a fact that is read when it is first asked for, and what it was read from.

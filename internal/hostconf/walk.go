@@ -164,6 +164,18 @@ func (w *walk) enter(dir string, buffer []byte) {
 	}
 }
 
+// containerStores are where engines keep the files of containers, for the host's root and, below a home, for a user.
+var containerStores = []string{"/var/lib/docker/", "/var/lib/containers/", "/var/lib/containerd/", "/var/lib/kubelet/", "/var/lib/rancher/", "/var/lib/lxc/",
+	"/var/lib/machines/", "/.local/share/containers/storage/", "/.local/share/docker/"}
+
+// ofContainers reports whether a file is a container's, whose accounts are others than the host's: that it belongs to none of these is as it should be,
+// and its mode is for those who cannot enter the host's directories on the way.
+func ofContainers(full string) bool {
+	return slices.ContainsFunc(containerStores, func(store string) bool {
+		return strings.HasPrefix(full, store) || strings.HasPrefix(store, "/.local/") && strings.Contains(full, store)
+	})
+}
+
 // judge keeps what somebody may ask for.
 func (w *walk) judge(full string, kind uint32, st *unix.Stat_t) {
 	mode := uint32(st.Mode) & 0o7777
@@ -175,6 +187,12 @@ func (w *walk) judge(full string, kind uint32, st *unix.Stat_t) {
 		return
 	}
 	f.Path = "/" + strings.TrimPrefix(strings.TrimPrefix(full, w.root), "/")
+	if ofContainers(f.Path) {
+		if !f.SetUID && !f.SetGID {
+			return
+		}
+		f.NoOwner, f.NoGroup, f.WorldWritable = false, false, false
+	}
 	w.guard.Lock()
 	w.found = append(w.found, f)
 	w.guard.Unlock()

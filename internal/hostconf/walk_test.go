@@ -65,6 +65,32 @@ func TestWalkFindsWhatBelongsToNobody(t *testing.T) {
 	}
 }
 
+// TestWalkLeavesContainersTheirFiles has files that would be somebody's fault on the host, and are an image's in the stores of engines.
+func TestWalkLeavesContainersTheirFiles(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, "etc/passwd", "other:x:4000000:4000000::/:/bin/sh\n", 0o644)
+	write(t, root, "etc/group", "other:x:4000000:\n", 0o644)
+	for _, dir := range []string{"var/lib/docker/overlay2/a/diff", "home/ana/.local/share/containers/storage/overlay/a"} {
+		write(t, root, dir+"/open", "", 0o666)
+		write(t, root, dir+"/run", "", 0o755|os.ModeSetuid)
+	}
+	write(t, root, "var/lib/dockers/open", "", 0o666)
+	found, err := New(root).Walk()
+	require.NoError(t, err)
+	byPath := map[string]Found{}
+	for _, f := range found {
+		byPath[f.Path] = f
+	}
+	for _, dir := range []string{"/var/lib/docker/overlay2/a/diff", "/home/ana/.local/share/containers/storage/overlay/a"} {
+		assert.NotContains(t, byPath, dir)
+		assert.NotContains(t, byPath, dir+"/open")
+		require.Contains(t, byPath, dir+"/run")
+		assert.True(t, byPath[dir+"/run"].SetUID)
+		assert.False(t, byPath[dir+"/run"].NoOwner)
+	}
+	assert.True(t, byPath["/var/lib/dockers/open"].WorldWritable && byPath["/var/lib/dockers/open"].NoOwner)
+}
+
 // TestWalkOfManyDirectories has more than the channel between workers holds.
 func TestWalkOfManyDirectories(t *testing.T) {
 	root := t.TempDir()

@@ -11,6 +11,9 @@ import (
 // cryptoPolicy is the name of the policy by which RHEL 8 has programs choose algorithms; what they read is made of it.
 const cryptoPolicy = "/etc/crypto-policies/config"
 
+// auditRules are the files of which the kernel's audit rules are made.
+const auditRules = "/etc/audit/rules.d"
+
 // activations are how services that run come to read what was changed.
 var activations = []struct {
 	path    string
@@ -23,7 +26,7 @@ var activations = []struct {
 	{sshdDropins, []string{"sshd.service"}, []string{"systemctl", "reload", "sshd.service"}},
 	{"/etc/systemd/journald.conf", []string{"systemd-journald.service"}, []string{"systemctl", "restart", "systemd-journald.service"}},
 	{"/etc/systemd/journald.conf.d", []string{"systemd-journald.service"}, []string{"systemctl", "restart", "systemd-journald.service"}},
-	{"/etc/audit/rules.d", []string{"auditd.service"}, []string{"augenrules", "--load"}},
+	{auditRules, []string{"auditd.service"}, []string{"augenrules", "--load"}},
 	{"/etc/rsyslog.conf", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},
 	{"/etc/rsyslog.d", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},
 	{cryptoPolicy, nil, []string{"update-crypto-policies"}},
@@ -40,6 +43,10 @@ func (r *Repairer) activate(changes []Change) error {
 	for _, a := range activations {
 		command := strings.Join(a.command, " ")
 		if !touches(changes, a.path) || slices.Contains(done, command) {
+			continue
+		}
+		// What is locked is loaded at the next start.
+		if a.path == auditRules && r.auditLocked() {
 			continue
 		}
 		runs := len(a.units) == 0

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -69,6 +70,7 @@ type Options struct {
 // What became of a rule.
 const (
 	Fixed   = "fixed"
+	Restart = "restart"  // it is done, and the rule passes when the host has started again
 	Planned = "planned"  // by a dry run
 	Refused = "refused"  // nothing was changed
 	Undone  = "undone"   // it did not help, or failed, and was taken back
@@ -152,6 +154,9 @@ func (f *fixing) rule(ctx context.Context, rule *baseline.Rule) (Outcome, error)
 	}
 	changes := p.changes()
 	if len(changes) == 0 {
+		if waits, err := f.waitsForStart(ctx, rule.ID); err == nil && waits {
+			return Outcome{Result: Restart, Reason: waitsForStart}, nil
+		}
 		return Outcome{Result: Refused, Reason: "the fix finds nothing to change"}, nil
 	}
 	outcome := Outcome{Result: Planned, Diff: p.diff(changes)}
@@ -199,15 +204,16 @@ func (f *fixing) apply(ctx context.Context, p *plan, changes []Change) (result, 
 		return Refused, err.Error(), nil
 	}
 	err = f.makeAll(changes)
+	result = Fixed
 	if err == nil {
-		err = f.helped(ctx, p.rule)
+		result, reason, err = f.helped(ctx, p.rule)
 	}
 	if err == nil {
 		err = f.journal.append(f.id, record{Event: eventKept, Time: time.Now(), Rule: p.rule})
 	}
 	if err == nil {
 		f.step("kept")
-		return Fixed, "", nil
+		return result, reason, nil
 	}
 	left, undoErr := f.undo(f.id, p.rule, changes, err.Error())
 	if undoErr != nil {
@@ -219,22 +225,46 @@ func (f *fixing) apply(ctx context.Context, p *plan, changes []Change) (result, 
 	return Undone, err.Error(), nil
 }
 
-// helped says why a rule does not pass.
-func (f *fixing) helped(ctx context.Context, rule string) error {
+// helped gives what a fix came to, or says why the rule does not pass.
+func (f *fixing) helped(ctx context.Context, rule string) (outcome, reason string, err error) {
 	result, err := f.baseline.Judge(ctx, rule, string(f.root))
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	f.step("judged")
 	if result.Verdict == baseline.Pass {
-		return nil
+		return Fixed, "", nil
+	}
+	switch waits, err := f.waitsForStart(ctx, rule); {
+	case err != nil:
+		return "", "", err
+	case waits:
+		return Restart, waitsForStart, nil
 	}
 	for _, e := range result.Evidence {
 		if !e.OK {
-			return fmt.Errorf("the rule does not pass: %s %s is %s, expected: %s", e.Subject, e.Field, e.Actual, e.Expected)
+			return "", "", fmt.Errorf("the rule does not pass: %s %s is %s, expected: %s", e.Subject, e.Field, e.Actual, e.Expected)
 		}
 	}
-	return fmt.Errorf("the rule does not pass: %s %s", result.Verdict, result.Reason)
+	return "", "", fmt.Errorf("the rule does not pass: %s %s", result.Verdict, result.Reason)
+}
+
+const waitsForStart = "it is in files, and in force when the host has started again: until then the kernel takes no other audit rules, as they are locked (-e 2)"
+
+// waitsForStart reports whether all that a rule lacks is that the kernel takes the audit rules of files, which it does at the next start alone.
+func (f *fixing) waitsForStart(ctx context.Context, rule string) (bool, error) {
+	i := slices.IndexFunc(f.baseline.Rules, func(r *baseline.Rule) bool { return r.ID == rule })
+	if i < 0 || !f.baseline.Rules[i].Check.Uses("audit") || !f.auditLocked() {
+		return false, nil
+	}
+	result, err := f.baseline.JudgeNextStart(ctx, rule, string(f.root))
+	return err == nil && result.Verdict == baseline.Pass, err
+}
+
+// auditLocked reports whether the kernel takes no other audit rules. Where it cannot be asked, it is what loads them that fails.
+func (r *Repairer) auditLocked() bool {
+	locked, err := hostconf.New(string(r.root)).AuditLocked()
+	return err == nil && locked
 }
 
 // end ends the transaction.

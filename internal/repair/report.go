@@ -12,7 +12,7 @@ import (
 // Failed reports whether a rule that failed was not repaired.
 func (r *Report) Failed() bool {
 	for _, o := range r.Rules {
-		if o.Result != Fixed && o.Result != Planned {
+		if o.Result != Fixed && o.Result != Planned && o.Result != Restart {
 			return true
 		}
 	}
@@ -37,7 +37,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	var sums []string
-	for _, result := range []string{Fixed, Planned, Refused, Undone, NotSafe, ByHand} {
+	for _, result := range []string{Fixed, Restart, Planned, Refused, Undone, NotSafe, ByHand} {
 		if counts[result] > 0 {
 			sums = append(sums, fmt.Sprintf("%d %s", counts[result], result))
 		}

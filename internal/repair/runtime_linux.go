@@ -11,21 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isProc reports whether a file is the kernel's own.
-// open opens a file or directory that no link leads to, and nothing else: others may have put there what is not to be opened.
+// open opens a file or directory that no link leads to, and nothing else: others may have put there what is not to be opened. It goes step by step,
+// as kernels before 5.6, such as RHEL 8's, cannot do that in one.
 func (r root) open(path string) (*os.File, error) {
-	dir, err := os.Open(string(r))
+	fd, err := unix.Open(string(r), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	relative := strings.TrimPrefix(path, "/")
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-	fd, err := unix.Openat2(int(dir.Fd()), relative, &how)
-	if err != nil {
-		return nil, err
+	defer func() { _ = unix.Close(fd) }()
+	names := strings.Split(strings.Trim(path, "/"), "/")
+	for i, name := range names {
+		flags := unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+		if i < len(names)-1 {
+			flags |= unix.O_DIRECTORY
+		}
+		next, err := unix.Openat(fd, name, flags, 0)
+		if err != nil {
+			return nil, err
+		}
+		_ = unix.Close(fd)
+		fd = next
 	}
-	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
@@ -36,6 +42,7 @@ func (r root) open(path string) (*os.File, error) {
 	return os.Open("/proc/self/fd/" + strconv.Itoa(fd))
 }
 
+// isProc reports whether a file is the kernel's own.
 func isProc(full string) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(full, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC

@@ -97,7 +97,17 @@ func (s *Step) paths(t *table, h *hostconf.Host, args arguments, where []FieldCo
 
 // Judge gives what becomes of one rule on a host, with no regard to waivers.
 func (b *Baseline) Judge(ctx context.Context, rule, root string) (*Result, error) {
-	report, err := Scan(ctx, b, Options{Root: root, Rules: []string{rule}})
+	return b.judge(ctx, rule, Options{Root: root})
+}
+
+// JudgeNextStart is Judge without the audit rules that the kernel has, as those of files are in force when the host starts again.
+func (b *Baseline) JudgeNextStart(ctx context.Context, rule, root string) (*Result, error) {
+	return b.judge(ctx, rule, Options{Root: root, nextStart: true})
+}
+
+func (b *Baseline) judge(ctx context.Context, rule string, o Options) (*Result, error) {
+	o.Rules = []string{rule}
+	report, err := Scan(ctx, b, o)
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ func (r *resolver) setText(name, text string) {
 func (r *resolver) setValue(name string, to Operand, at Position) {
 	v := r.values[name]
 	if v == nil {
-		r.errorf(at, "found the value %s, expected one of %s", yamltree.Quote(name), strings.Join(sortedKeys(r.values), ", "))
+		r.errorf(at, "found %s, expected the name of a value: %s", yamltree.Quote(name), strings.Join(sortedKeys(r.values), ", "))
 		return
 	}
 	if err := v.accepts(to); err != nil {

@@ -49,7 +49,7 @@ func TestResolveTellsWhatDoesNotFit(t *testing.T) {
 		"no template":          {base, "b", "b: found no template with this id, expected one of a"},
 		"extends nothing":      {"template: b\ntitle: B\nextends: c", "b", `x.yaml:3:10: extends: found "c", expected one of b`},
 		"circle":               {"template: b\ntitle: B\nextends: b", "b", `found "b", which extends this template`},
-		"unknown value":        {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {o: 1}", "b", `x.yaml:9:7: found the value "o", expected one of l, m, n`},
+		"unknown value":        {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {o: 1}", "b", `x.yaml:9:7: found "o", expected the name of a value: l, m, n`},
 		"beyond the ceiling":   {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {n: 6}", "b", "x.yaml:9:7: n: found 6, expected at most 5: what is looser needs a waiver"},
 		"value again":          {base + "---\ntemplate: b\ntitle: B\nextends: a\nvalues: {n: {default: 1, title: N}}", "b", `values: found "n", which is inherited from x.yaml:3:10`},
 		"rule again":           {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: r, title: R, manual: M}]", "b", `rules: found the id "r", which is inherited from x.yaml:4:9`},

@@ -27,6 +27,8 @@ type Options struct {
 	Programs []string  // that checks may run, by their paths; "all" for any. The rest of a scan starts none
 	Effort   Effort
 	Progress func(done, all int) // told after each rule, by several goroutines at a time; nil for nobody
+
+	nextStart bool // the audit rules that the kernel has do not count
 }
 
 // Effort is how hard a scan may work. The zero value works on all processors at once.
@@ -87,6 +89,9 @@ func Scan(ctx context.Context, b *Baseline, o Options) (*Report, error) {
 	}
 	s := &scanner{host: hostconf.With(o.Root, hostconf.Effort(o.Effort)), options: o, baseline: b, rules: rules}
 	s.host.Allow(o.Programs)
+	if o.nextStart {
+		s.host.LeaveOutKernelAudit()
+	}
 	return s.scan(ctx, make([]*judgement, len(rules)))
 }
 
@@ -157,7 +162,7 @@ func (b *Baseline) selected(o Options) ([]*Rule, error) {
 		for i, p := range b.Profiles {
 			ids[i] = p.ID
 		}
-		return nil, fmt.Errorf("found the profile %q, expected one of %s has: %s", o.Profile, b.ID, strings.Join(ids, ", "))
+		return nil, fmt.Errorf("found the profile %q, expected one of the template %s: %s", o.Profile, b.ID, strings.Join(ids, ", "))
 	}
 	for _, id := range o.Rules {
 		if !slices.ContainsFunc(b.Rules, func(r *Rule) bool { return r.ID == id }) {

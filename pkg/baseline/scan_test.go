@@ -257,7 +257,7 @@ func TestScanSelects(t *testing.T) {
 	b, err := everything(t).Resolve("base", nil)
 	require.NoError(t, err)
 	_, err = Scan(t.Context(), b, Options{Root: root, Profile: "level3"})
-	assert.ErrorContains(t, err, `found the profile "level3", expected one of base has: level1, level2`)
+	assert.ErrorContains(t, err, `found the profile "level3", expected one of the template base: level1, level2`)
 	_, err = Scan(t.Context(), b, Options{Root: root, Rules: []string{"none"}})
 	assert.ErrorContains(t, err, `found the rule "none"`)
 	ended, cancel := context.WithCancel(t.Context())

@@ -8,7 +8,7 @@ import (
 
 var walkTable = &table{
 	about: "what one walk of all local file systems finds: files and directories that everybody may write, files that run with their " +
-		"owner's or group's rights, and what belongs to no account",
+		"owner's or group's rights, and what belongs to no account; of files of containers only those that run with other rights",
 	fields: map[string]kind{
 		"path": kindText, "type": kindWord, "mode": kindMode, "world_writable": kindFlag, "sticky": kindFlag, "setuid": kindFlag, "setgid": kindFlag,
 		"no_owner": kindFlag, "no_group": kindFlag,
