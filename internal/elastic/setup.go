@@ -177,11 +177,18 @@ func (c *Client) Remove(ctx context.Context, dryRun bool) (*Report, error) {
 	report := &Report{DryRun: dryRun}
 	assets := Assets()
 	slices.Reverse(assets)
+	inUse := false
 	for _, a := range assets {
-		change, err := c.remove(ctx, a, dryRun)
+		change, err := c.remove(ctx, a, dryRun || (inUse && a.Kind == IngestPipeline))
 		if err != nil {
 			return report, fmt.Errorf("remove %s %s: %w", a.Kind, a.Name, err)
 		}
+		// Not every server refuses to take the pipeline from data streams that are there, which take no
+		// document without it.
+		if inUse && a.Kind == IngestPipeline && change.Outcome == Removed {
+			change.Outcome, change.Reason = Kept, "what is kept uses it"
+		}
+		inUse = inUse || (a.Kind == IndexTemplate && change.Outcome == Kept)
 		report.Changes = append(report.Changes, change)
 	}
 	return report, nil

@@ -95,8 +95,13 @@ service:
     logs: {level: info, encoding: console, output_paths: [stderr]}
 `
 
-// eventsEnv is how many events TestNothingIsLostAndNothingDoubled sends. 1000000 takes minutes.
+// eventsEnv is how many events TestNothingIsLostAndNothingDoubled and TestFullDiskAtTheAgent send. 1000000 takes minutes.
 const eventsEnv = "VEDETTE_ELASTIC_EVENTS"
+
+// patienceFor is how long so many events may take to arrive after the last was taken in.
+func patienceFor(events int) time.Duration {
+	return agent.Patience + time.Duration(events/1000)*time.Second
+}
 
 func eventCount(t *testing.T) int {
 	t.Helper()
@@ -142,7 +147,7 @@ func TestNothingIsLostAndNothingDoubled(t *testing.T) {
 	a.Kill()
 	a.Up()
 	sent := batches * perBatch
-	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-endurance-default") >= sent }, agent.Patience+time.Duration(sent/1000)*time.Second, time.Second)
+	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-endurance-default") >= sent }, patienceFor(sent), time.Second)
 	assert.Equal(t, sent, count(t, backend.URL, "logs-endurance-default"))
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-endurance-default"))
 	assert.Less(t, peak, 400, "MiB of memory")
@@ -187,13 +192,15 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 		return stored(t, backend.URL, "logs-fulldisk-default") > 0 || strings.Contains(a.Said(), "The storage of the queue does not work")
 	}, agent.Patience, 50*time.Millisecond)
 	require.NoError(t, os.Remove(rest))
-	for i := full; i < full+10; i++ {
+	batches := max(full+10, eventCount(t)/perBatch)
+	for i := full; i < batches; i++ {
 		require.NoError(t, post(t.Context(), url, i*perBatch, perBatch))
 	}
-	sent := (full + 10) * perBatch
-	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-fulldisk-default") >= sent }, agent.Patience, time.Second)
+	sent := batches * perBatch
+	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-fulldisk-default") >= sent }, patienceFor(sent), time.Second)
+	assert.Equal(t, sent, count(t, backend.URL, "logs-fulldisk-default"))
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-fulldisk-default"))
-	t.Logf("the disk was full after %d events", full*perBatch)
+	t.Logf("%d events, and the disk was full after %d", sent, full*perBatch)
 	a.Stop()
 }
 

@@ -48,3 +48,21 @@ func TestWhatCannotBeIndexed(t *testing.T) {
 		})
 	}
 }
+
+// TestRefusedByAPipeline: a document that an ingest pipeline refuses is a dead letter, and holds up nothing; only the
+// server that has the processor can tell.
+func TestRefusedByAPipeline(t *testing.T) {
+	url := node(t, server.OpenSearch).URL
+	template(t, url, "logs-refusing", "")
+	must(t, http.MethodPut, url+"/_ingest/pipeline/refusing",
+		`{"processors":[{"fail":{"if":"ctx.file.path == '/tmp/1'","message":"not wanted"}}]}`)
+	letters := filepath.Join(t.TempDir(), "letters")
+	s := start(t, map[string]any{"endpoint": url, "product_check": "off", "pipeline": "refusing", "data_stream": map[string]any{"dataset": "refusing"},
+		"dead_letter": map[string]any{"file": letters}, "retry_on_failure": map[string]any{"enabled": false}})
+	require.NoError(t, s.ConsumeLogs(t.Context(), files(0, 3)))
+	assert.Equal(t, 2, count(t, url, "logs-refusing-default"))
+	assert.Equal(t, map[string]int64{"indexed": 2, "dead_letter": 1}, s.outcomes(t))
+	text, err := os.ReadFile(letters)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"type":"fail_processor_exception"`)
+}

@@ -104,6 +104,31 @@ func TestSetup(t *testing.T) {
 	}
 }
 
+// TestRemoveLeavesWhatDataStreamsUse: after a removal the data streams that are there take documents as before.
+func TestRemoveLeavesWhatDataStreamsUse(t *testing.T) {
+	for kind, check := range map[server.Kind]string{server.Elasticsearch: "strict", server.OpenSearch: "off"} {
+		t.Run(string(kind), func(t *testing.T) {
+			ring.Require(t, ring.Server)
+			own, err := server.Start(t.Context(), kind, t.TempDir())
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, own.Kill()) }()
+			c := client(t, own.URL)
+			_, err = c.Install(t.Context(), false)
+			require.NoError(t, err)
+			s := start(t, map[string]any{"endpoint": own.URL, "product_check": check, "retry_on_failure": map[string]any{"enabled": false}})
+			require.NoError(t, s.ConsumeLogs(t.Context(), files(0, 2)))
+			removed, err := c.Remove(t.Context(), false)
+			require.NoError(t, err)
+			have := outcomes(removed)
+			assert.Equal(t, elastic.Kept, have["_index_template/logs-vedette.events"])
+			assert.Equal(t, elastic.Removed, have["_index_template/logs-vedette.alerts"])
+			assert.NotEqual(t, elastic.Removed, have["_ingest/pipeline/logs-vedette@pipeline"])
+			require.NoError(t, s.ConsumeLogs(t.Context(), files(2, 2)))
+			assert.Equal(t, 4, count(t, own.URL, "logs-vedette.file-default"))
+		})
+	}
+}
+
 // value is one that an attribute of the vocabulary can have.
 func value(attribute string, i int) any {
 	typ, _ := event.TypeOf(attribute)
