@@ -413,6 +413,7 @@ GUARD_ATTRIBUTE(guard_inode_removexattr, inode_removexattr, 0, HOOK_INODE_REMOVE
 GUARD_ATTRIBUTE(guard_inode_removexattr_mapped, inode_removexattr, 1, HOOK_INODE_REMOVEXATTR)
 GUARD_ATTRIBUTE(guard_inode_set_acl, inode_set_acl, 1, HOOK_INODE_SET_ACL)
 GUARD_ATTRIBUTE(guard_inode_remove_acl, inode_remove_acl, 1, HOOK_INODE_REMOVE_ACL)
+GUARD_ATTRIBUTE(guard_inode_file_setattr, inode_file_setattr, 0, HOOK_INODE_FILE_SETATTR)
 
 static __always_inline void forget_key(struct label_key key)
 {

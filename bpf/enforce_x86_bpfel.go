@@ -124,7 +124,8 @@ const (
 	EnforceHookHOOK_BPF_MAP             EnforceHook = 40
 	EnforceHookHOOK_BPF_PROG            EnforceHook = 41
 	EnforceHookHOOK_SOCK_GRAFT          EnforceHook = 42
-	EnforceHookHOOKS                    EnforceHook = 43
+	EnforceHookHOOK_INODE_FILE_SETATTR  EnforceHook = 43
+	EnforceHookHOOKS                    EnforceHook = 44
 )
 
 type EnforceInodeKey struct {
@@ -359,6 +360,7 @@ const (
 	EnforceProgGuardFilePermission         = "guard_file_permission"
 	EnforceProgGuardFileReceive            = "guard_file_receive"
 	EnforceProgGuardInodeCreate            = "guard_inode_create"
+	EnforceProgGuardInodeFileSetattr       = "guard_inode_file_setattr"
 	EnforceProgGuardInodeLink              = "guard_inode_link"
 	EnforceProgGuardInodeMkdir             = "guard_inode_mkdir"
 	EnforceProgGuardInodeMknod             = "guard_inode_mknod"
@@ -460,6 +462,7 @@ type EnforceProgramSpecs struct {
 	GuardFilePermission         *ebpf.ProgramSpec `ebpf:"guard_file_permission"`
 	GuardFileReceive            *ebpf.ProgramSpec `ebpf:"guard_file_receive"`
 	GuardInodeCreate            *ebpf.ProgramSpec `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr       *ebpf.ProgramSpec `ebpf:"guard_inode_file_setattr"`
 	GuardInodeLink              *ebpf.ProgramSpec `ebpf:"guard_inode_link"`
 	GuardInodeMkdir             *ebpf.ProgramSpec `ebpf:"guard_inode_mkdir"`
 	GuardInodeMknod             *ebpf.ProgramSpec `ebpf:"guard_inode_mknod"`
@@ -648,6 +651,7 @@ type EnforcePrograms struct {
 	GuardFilePermission         *ebpf.Program `ebpf:"guard_file_permission"`
 	GuardFileReceive            *ebpf.Program `ebpf:"guard_file_receive"`
 	GuardInodeCreate            *ebpf.Program `ebpf:"guard_inode_create"`
+	GuardInodeFileSetattr       *ebpf.Program `ebpf:"guard_inode_file_setattr"`
 	GuardInodeLink              *ebpf.Program `ebpf:"guard_inode_link"`
 	GuardInodeMkdir             *ebpf.Program `ebpf:"guard_inode_mkdir"`
 	GuardInodeMknod             *ebpf.Program `ebpf:"guard_inode_mknod"`
@@ -707,6 +711,7 @@ func (p *EnforcePrograms) Close() error {
 		p.GuardFilePermission,
 		p.GuardFileReceive,
 		p.GuardInodeCreate,
+		p.GuardInodeFileSetattr,
 		p.GuardInodeLink,
 		p.GuardInodeMkdir,
 		p.GuardInodeMknod,

@@ -25,6 +25,9 @@ type machine struct {
 	kvm bool
 	// counted makes the guest's clocks count its instructions.
 	counted bool
+	// pairs lets the processor exchange 16 bytes at once (cx16), without which newer kernels have
+	// no memory for what BPF programs store with inodes.
+	pairs bool
 	// shell puts the guest's console on this terminal.
 	shell bool
 	// raw, when set, receives all that comes from the guest.
@@ -164,6 +167,9 @@ func (m machine) arguments() []string {
 	// processor, kernels that patch their own code (each tracepoint that is switched on or off
 	// does) crash or hang now and then: another processor may run code that is half patched.
 	args := []string{"-accel", "tcg,thread=single", "-cpu", "max,cx16=off"}
+	if m.pairs {
+		args[3] = "max"
+	}
 	if m.kvm {
 		args = []string{"-accel", "kvm", "-cpu", "host"}
 	}

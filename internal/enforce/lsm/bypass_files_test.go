@@ -253,6 +253,7 @@ func TestBypassFiles(t *testing.T) {
 			"remove":    func(s *scene) error { return unix.Removexattr(s.file, "trusted.x") },
 			"acl":       func(s *scene) error { return unix.Setxattr(s.file, "system.posix_acl_access", minimalACL, 0) },
 			"chattr":    func(s *scene) error { return setFlags(s.file) },
+			"by name":   func(s *scene) error { return setFlagsByName(s.file) },
 		}},
 		{"13 overlay", nil, steps{
 			"write through an overlay into its upper directory": func(s *scene) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -232,6 +233,25 @@ func setFlags(name string) error {
 	}
 	defer file.Close()
 	return unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, 0x20)
+}
+
+// setFlagsByName makes a file immutable by file_setattr(2), where the kernel has it.
+func setFlagsByName(name string) error {
+	const number, immutable = 469, 1 << 3
+	attributes := struct {
+		flags                          uint64
+		extent, extents, project, copy uint32
+	}{flags: immutable}
+	path, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	dir := unix.AT_FDCWD
+	err = call(number, uintptr(dir), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&attributes)), unsafe.Sizeof(attributes), 0)
+	if errors.Is(err, unix.ENOSYS) {
+		return setFlags(name)
+	}
+	return err
 }
 
 // overlay mounts one directory over another, and does something in the merged view.

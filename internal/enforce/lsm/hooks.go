@@ -56,6 +56,7 @@ var guards = []guard{
 	{bpf.EnforceProgGuardInodeRemovexattrMapped, "inode_removexattr", 3, "removing extended attributes", policy.Attributes},
 	{bpf.EnforceProgGuardInodeSetAcl, "inode_set_acl", 0, "", 0}, // before 6.2 access lists are extended attributes
 	{bpf.EnforceProgGuardInodeRemoveAcl, "inode_remove_acl", 0, "", 0},
+	{bpf.EnforceProgGuardInodeFileSetattr, "inode_file_setattr", 0, "", 0}, // before 6.17 flags are changed by ioctl alone
 	{bpf.EnforceProgGuardSbMount, "sb_mount", 0, "mounting", policy.Mount | policy.KernelMount},
 	{bpf.EnforceProgGuardSbUmount, "sb_umount", 0, "unmounting", policy.Mount | policy.KernelMount},
 	{bpf.EnforceProgGuardSbRemount, "sb_remount", 0, "mounting with other options", policy.Mount},
@@ -180,6 +181,7 @@ var hookNames = map[uint8]string{
 	uint8(bpf.EnforceHookHOOK_SOCKET_BIND):         "socket_bind",
 	uint8(bpf.EnforceHookHOOK_SOCKET_SENDMSG):      "socket_sendmsg",
 	uint8(bpf.EnforceHookHOOK_SOCK_GRAFT):          "sock_graft",
+	uint8(bpf.EnforceHookHOOK_INODE_FILE_SETATTR):  "inode_file_setattr",
 	uint8(bpf.EnforceHookHOOK_BPF_MAP):             "bpf_map",
 	uint8(bpf.EnforceHookHOOK_BPF_PROG):            "bpf_prog",
 }
