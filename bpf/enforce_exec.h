@@ -104,7 +104,7 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 		return 0;
 	if (shared && prot & PROT_WRITE && is_regular(file))
 		judged |= judge_write(file, hook);
-	if (!(prot & PROT_EXEC) || is_program(file))
+	if (!(prot & PROT_EXEC))
 		return judged;
 	object = dentry_of(file);
 	if (near)
@@ -117,6 +117,12 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 	return judged;
 }
 
+/* Whether a mapping is to be judged: as code, or as a way to write. */
+static __always_inline bool is_mapping(u64 prot, bool shared)
+{
+	return prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC);
+}
+
 SEC("lsm/mmap_file")
 int guard_mmap_file(void *ctx)
 {
@@ -124,7 +130,11 @@ int guard_mmap_file(void *ctx)
 	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
 	bool shared = (ARGUMENT(u64, ctx, 3) & MAP_TYPE) != MAP_PRIVATE;
 
-	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+	if (!file || !generation || !is_mapping(prot, shared))
+		return 0;
+	if (prot & PROT_EXEC && is_program(file))
+		prot &= ~PROT_EXEC;
+	if (!is_mapping(prot, shared))
 		return 0;
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);
@@ -139,7 +149,11 @@ int guard_file_mprotect(void *ctx)
 	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
 	bool shared = FIELD(area, vm_flags) & VM_SHARED;
 
-	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+	if (!file || !generation || !is_mapping(prot, shared))
+		return 0;
+	if (prot & PROT_EXEC && is_program(file))
+		prot &= ~PROT_EXEC;
+	if (!is_mapping(prot, shared))
 		return 0;
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);
