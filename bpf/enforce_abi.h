@@ -44,6 +44,11 @@ struct current_set {
 	u64 agent_ticks; /* when that started, in hundredths of a second since boot */
 };
 
+/* What rules list files by, beside a bit for each origin. */
+#define LISTS_OTHERS (1 << 4) /* they deny what they do not list */
+#define LISTS_CHANGED (1 << 5)
+#define LISTS_CONTENT (1 << 6)
+
 /* What is known of all rules together, in each half. */
 struct settings {
 	struct rule_set
@@ -53,7 +58,7 @@ struct settings {
 	struct rule_set origins[ORIGINS]; /* that list files of an origin */
 	struct rule_set changed; /* that list files changed since boot */
 	u64 used; /* the operations that any rule is about: a bit for each */
-	u64 anywhere; /* those that some rule is about wherever the file is */
+	u64 listing; /* what rules list files by that are run, wherever these are */
 	u64 has_places; /* some subject is a unit or container */
 	u64 has_hashes; /* some file is known by its content */
 	u64 boot; /* ns of the clock at boot */

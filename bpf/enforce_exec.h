@@ -52,6 +52,18 @@ static __always_inline u64 near_code(struct file *file, u64 generation)
 	return operations_on(file, code, generation) & code;
 }
 
+/* Whether some rule may list a file wherever it is. */
+static __always_inline bool is_listed(struct settings *set, u64 object, struct inode *inode)
+{
+	u64 listing = set->listing;
+
+	if (!listing)
+		return false;
+	if (listing & (LISTS_OTHERS | LISTS_CONTENT | 1 << origin_of((void *)object)))
+		return true;
+	return listing & LISTS_CHANGED && changed_since_boot(inode);
+}
+
 /* Where that matters the place is known, for the generation that the act has. */
 static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near, u64 place, u64 act)
 {
@@ -60,7 +72,7 @@ static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near,
 
 	if (near & 1 << OP_EXECUTE)
 		judged |= judge_at(object, 0, ACT(OP_EXECUTE, 0) | act, place);
-	if (set && (near | set->anywhere) & 1 << OP_RUN)
+	if (near & 1 << OP_RUN || (set && is_listed(set, object, inode)))
 		judged |= judge_run(object, origin_of((void *)object), changed_since_boot(inode),
 				    ACT(OP_RUN, 0) | act, place);
 	return judged;

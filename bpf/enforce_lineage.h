@@ -54,9 +54,10 @@ SEC("tp_btf/sched_process_exit")
 int follow_exit(void *ctx)
 {
 	struct task_struct *task = (void *)argument(ctx, 0);
+	struct signal_struct *shared = FIELD(task, signal);
 	u32 tgid = FIELD(task, tgid);
 
-	if (BPF_CORE_READ(task, signal, live.counter))
+	if (FIELD(shared, live.counter))
 		return 0;
 	bpf_map_delete_elem(&lineages, &tgid);
 	if (bpf_map_lookup_elem(&givens, &tgid)) /* which few have, and to look takes no lock */

@@ -265,7 +265,7 @@ type EnforceSettings struct {
 	Origins    [4]EnforceRuleSet
 	Changed    EnforceRuleSet
 	Used       uint64
-	Anywhere   uint64
+	Listing    uint64
 	HasPlaces  uint64
 	HasHashes  uint64
 	Boot       uint64
