@@ -235,6 +235,7 @@ struct handover {
 #define PLACE_UNIT 0 /* by the hash of its name */
 #define PLACE_CONTAINER 1 /* by the id of its cgroup */
 #define PLACE_CONTAINER_ID 2 /* by the first digits of the container's own id */
+#define PLACE_CONTAINER_NAME 3 /* by the hash of its cgroup's name, its parent's added or not */
 
 struct place_key {
 	u32 generation;

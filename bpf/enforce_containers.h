@@ -40,14 +40,28 @@ __noinline u64 id_of_name(u64 name, u32 len)
 	return id | ID_FOUND;
 }
 
-__noinline u32 note_container(u32 generation, u64 id, u64 cgroup)
-{
-	struct place_key key = {.generation = generation, .kind = PLACE_CONTAINER, .value = cgroup};
-	u64 bits = generation ? place_bit(generation, PLACE_CONTAINER_ID, id) : 0;
+/* What a new cgroup may be known by. */
+struct new_cgroup {
+	u64 cgroup;
+	u64 id;
+	u64 name;
+	u64 path; /* of its parent and itself */
+};
 
+static __always_inline void note_container(u32 generation, struct new_cgroup *new)
+{
+	struct place_key key = {
+		.generation = generation, .kind = PLACE_CONTAINER, .value = new->cgroup};
+	u64 bits = 0;
+
+	if (!generation)
+		return;
+	if (new->id)
+		bits = place_bit(generation, PLACE_CONTAINER_ID, new->id);
+	bits |= place_bit(generation, PLACE_CONTAINER_NAME, new->name);
+	bits |= place_bit(generation, PLACE_CONTAINER_NAME, new->path);
 	if (bits)
 		bpf_map_update_elem(&places, &key, &bits, BPF_ANY);
-	return 0;
 }
 
 /* Nobody is in the cgroup yet. It may be one of the hierarchy that counts processes on hosts that keep them in several. */
@@ -55,14 +69,20 @@ SEC("tp_btf/cgroup_mkdir")
 int follow_cgroup(void *ctx)
 {
 	struct cgroup *cgroup = (void *)argument(ctx, 0);
-	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
-	u64 name = (u64)BPF_CORE_READ(node, name), cgroup_id = BPF_CORE_READ(node, id);
-	u64 id = id_of_name(name, length_of(name));
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn), *parent = above(node);
+	u64 name = (u64)BPF_CORE_READ(node, name), around;
+	struct new_cgroup new = {.cgroup = BPF_CORE_READ(node, id)};
+	u32 len = length_of(name);
 
-	if (!id)
-		return 0;
-	note_container(current_generation(), id, cgroup_id);
-	note_container(next_generation(), id, cgroup_id);
+	new.id = id_of_name(name, len);
+	new.name = hash_name(name, len);
+	new.path = new.name;
+	if (parent) {
+		around = NUMBER(parent, name);
+		new.path += hash_name(around, length_of(around));
+	}
+	note_container(current_generation(), &new);
+	note_container(next_generation(), &new);
 	return 0;
 }
 

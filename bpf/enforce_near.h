@@ -145,12 +145,24 @@ static __always_inline bool is_far(void *ctx, u32 number, u64 operations)
 		 operations);
 }
 
+/*
+ * Verifiers follow no pointer that is in a union to where notes are: there, what is done with open files
+ * is looked for each time.
+ */
+static __always_inline bool has_path_in_union(void)
+{
+	return bpf_core_field_exists(((struct file___union *)0)->__f_path);
+}
+
 /* The operations of rules that may be about an open file; all where that is not known. */
 static __always_inline u64 operations_on(struct file *file, u64 operations, u64 generation)
 {
-	struct dentry *dentry = file->f_path.dentry;
 	struct inode *inode = file->f_inode;
+	struct dentry *dentry;
 
+	if (has_path_in_union())
+		return NEAR_UNKNOWN;
+	dentry = file->f_path.dentry;
 	/* An overlay opens files under names that are not theirs. */
 	if (dentry->d_inode != inode || (inode->i_nlink > 1 && (inode->i_mode & S_IFMT) != S_IFDIR))
 		return NEAR_UNKNOWN;

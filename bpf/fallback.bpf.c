@@ -17,7 +17,7 @@ const struct {
 	enum operation operation;
 	enum hook hook;
 	enum task_flags task_flags;
-	enum program_value program_value;
+	enum program_flags program_flags;
 } abi __attribute__((unused));
 
 /* What processes are. */
@@ -98,16 +98,27 @@ static __always_inline bool is_trusted(struct inode *inode)
 	return BPF_CORE_READ(inode, i_uid.val) == 0 && !(BPF_CORE_READ(inode, i_mode) & 022);
 }
 
-static __always_inline void run_program(struct task_state *state, struct inode *inode)
+/* What is known of a program; 0 of one that nobody has named. */
+static __always_inline u32 flags_of_program(struct inode *inode)
 {
 	struct program_key key = {.inode = BPF_CORE_READ(inode, i_ino),
 				  .device = BPF_CORE_READ(inode, i_sb, s_dev)};
-	u32 *known = bpf_map_lookup_elem(&programs, &key);
+	struct program_value *known = bpf_map_lookup_elem(&programs, &key);
+
+	if (!known ||
+	    (known->generation && known->generation != BPF_CORE_READ(inode, i_generation)))
+		return 0;
+	return known->flags;
+}
+
+static __always_inline void run_program(struct task_state *state, struct inode *inode)
+{
 	u32 tid = bpf_get_current_pid_tgid();
 	u32 *script = bpf_map_lookup_elem(&scripts, &tid);
-	u32 number = known ? *known & PROGRAM_NUMBER : 0;
+	u32 flags = flags_of_program(inode);
+	u32 number = flags & PROGRAM_NUMBER;
 
-	if (!known || !(*known & PROGRAM_OF_INIT))
+	if (!(flags & PROGRAM_OF_INIT))
 		state->flags &= ~TASK_INIT;
 	if (script)
 		add_program(state, *script & PROGRAM_NUMBER, !(*script & PROGRAM_UNTRUSTED));

@@ -145,7 +145,12 @@ struct program_key {
 	u32 reserved;
 };
 
-enum program_value {
+struct program_value {
+	u32 flags; /* enum program_flags */
+	u32 generation; /* of the inode, whose number another file can get; 0 where it is not known */
+};
+
+enum program_flags {
 	PROGRAM_NUMBER =
 		0xffff, /* the number and one; 0 for a program of init that no policy names */
 	PROGRAM_OF_INIT = 0x10000,
@@ -228,7 +233,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct program_key);
-	__type(value, u32);
+	__type(value, struct program_value);
 } programs SEC(".maps");
 
 /* Scripts whose execution has begun, by thread. */

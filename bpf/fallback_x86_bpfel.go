@@ -88,6 +88,14 @@ const (
 	FallbackOriginORIGIN_NETWORK FallbackOrigin = 3
 )
 
+type FallbackProgramFlags uint32
+
+const (
+	FallbackProgramFlagsPROGRAM_NUMBER    FallbackProgramFlags = 65535
+	FallbackProgramFlagsPROGRAM_OF_INIT   FallbackProgramFlags = 65536
+	FallbackProgramFlagsPROGRAM_UNTRUSTED FallbackProgramFlags = 131072
+)
+
 type FallbackProgramKey struct {
 	_        structs.HostLayout
 	Inode    uint64
@@ -95,13 +103,11 @@ type FallbackProgramKey struct {
 	Reserved uint32
 }
 
-type FallbackProgramValue uint32
-
-const (
-	FallbackProgramValuePROGRAM_NUMBER    FallbackProgramValue = 65535
-	FallbackProgramValuePROGRAM_OF_INIT   FallbackProgramValue = 65536
-	FallbackProgramValuePROGRAM_UNTRUSTED FallbackProgramValue = 131072
-)
+type FallbackProgramValue struct {
+	_          structs.HostLayout
+	Flags      uint32
+	Generation uint32
+}
 
 type FallbackSubject struct {
 	_         structs.HostLayout

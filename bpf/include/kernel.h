@@ -173,6 +173,11 @@ struct file {
 	void *private_data;
 };
 
+/* Of kernels where the path is in a union with one that may not be written. */
+struct file___union {
+	struct path __f_path;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;

@@ -42,10 +42,9 @@ const (
 )
 
 // buryInFile opens the file each time, so that another program may rotate it. What was written in part
-// is cut off again.
+// is cut off again. The lock is the file's own, because exporters share a file, and none may cut off what
+// another has written meanwhile.
 func (e *exporter) buryInFile(refused []refusal) (err error) {
-	e.deadLetters.Lock()
-	defer e.deadLetters.Unlock()
 	path := e.cfg.DeadLetter.File
 	defer func() {
 		if err != nil {
@@ -59,7 +58,10 @@ func (e *exporter) buryInFile(refused []refusal) (err error) {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer file.Close() // This lets go of the lock, too.
+	if err := lock(file); err != nil {
+		return err
+	}
 	before, err := file.Stat()
 	if err != nil {
 		return err

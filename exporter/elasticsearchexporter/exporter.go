@@ -29,9 +29,8 @@ type exporter struct {
 	telemetry *metadata.TelemetryBuilder
 	bulks     sync.Pool // of *bulk
 
-	client      *elastictransport.Client // nil while stopped
-	product     productCheck
-	deadLetters sync.Mutex // serializes writes to the file
+	client  *elastictransport.Client // nil while stopped
+	product productCheck
 }
 
 func newExporter(cfg *Config, set component.TelemetrySettings) (*exporter, error) {

@@ -44,10 +44,14 @@ func (e *whyError) String() string {
 }
 
 // canBeMended tells whether a bad request is about the cluster, not about the document: it has no room for
-// another shard, or lacks the pipeline.
+// another shard, has closed the index, or lacks the pipeline.
 func (e *whyError) canBeMended() bool {
-	return e.Type == "validation_exception" || (e.Type == "illegal_argument_exception" && strings.HasPrefix(e.Reason, "pipeline with id ["))
+	return e.Type == "validation_exception" || e.Type == "index_closed_exception" || (e.Type == "illegal_argument_exception" && strings.HasPrefix(e.Reason, "pipeline with id ["))
 }
+
+// isVerdict tells whether a failure of the server is one by intent: an ingest pipeline's processor `fail`, which
+// refuses a document with 500, and would however often it came.
+func (e *whyError) isVerdict() bool { return e.Type == "fail_processor_exception" }
 
 func (i *replyItem) result() result {
 	if i.Create.Status != 0 {
@@ -94,7 +98,7 @@ func (r result) fate() fate {
 		return taken // It is there: an earlier try had got through.
 	case r.Status == http.StatusBadRequest && r.Error != nil && r.Error.canBeMended():
 		return again
-	case r.Status == http.StatusBadRequest:
+	case r.Status == http.StatusBadRequest, r.Error != nil && r.Error.isVerdict():
 		return never
 	default:
 		return again

@@ -51,7 +51,10 @@ func TestFates(t *testing.T) {
 	assert.Equal(t, again, of(400, "validation_exception", "this action would add [2] shards"))
 	assert.Equal(t, again, of(400, "illegal_argument_exception", "pipeline with id [x] does not exist"))
 	assert.Equal(t, never, of(400, "illegal_argument_exception", "Document contains at least one immense term"))
+	assert.Equal(t, again, of(400, "index_closed_exception", "closed"))
 	assert.Equal(t, never, of(400, "document_parsing_exception", ""))
+	assert.Equal(t, never, of(500, "fail_processor_exception", "not wanted"))
+	assert.Equal(t, again, of(500, "null_pointer_exception", ""))
 	assert.Equal(t, never, result{Status: 400}.fate())
 
 	for status, want := range map[int]fate{200: taken, 400: never, 401: again, 403: again, 404: again, 408: again, 413: halved, 415: never, 429: again, 500: again, 502: again, 503: again} {

@@ -36,6 +36,7 @@ type coverage struct {
 	base   *baseline.Baseline
 	rules  map[string][]*baseline.Rule // by clause
 	manual []*baseline.Rule
+	byHand map[string][]*baseline.Rule // those that are judged and have no fix, by why
 }
 
 func coverageOf(set *baseline.Set, p published) (*coverage, error) {
@@ -43,13 +44,19 @@ func coverageOf(set *baseline.Set, p published) (*coverage, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &coverage{published: p, base: base, rules: map[string][]*baseline.Rule{}}
+	c := &coverage{published: p, base: base, rules: map[string][]*baseline.Rule{}, byHand: map[string][]*baseline.Rule{}}
 	for _, r := range base.Rules {
 		for _, clause := range r.Maps[p.Standard] {
 			c.rules[clause] = append(c.rules[clause], r)
 		}
 		if r.Manual != nil {
 			c.manual = append(c.manual, r)
+		} else if len(r.Fix) == 0 {
+			why := whyByHand(r.Check)
+			if why == "" {
+				return nil, fmt.Errorf("%s: found no fix for the rule %s and no reason why a person repairs what it is about", p.Template, r.ID)
+			}
+			c.byHand[why] = append(c.byHand[why], r)
 		}
 	}
 	return c, nil
@@ -131,6 +138,16 @@ func (c *coverage) write(b *strings.Builder) {
 	b.WriteString("\nFor a person to judge, and why:\n\n")
 	for _, r := range c.manual {
 		fmt.Fprintf(b, "- `%s` (%s) %s: %s\n", r.ID, strings.Join(r.Maps[c.Standard], ", "), r.Title.EN, r.Manual.EN)
+	}
+	b.WriteString("\nJudged, and repaired by a person, and why:\n\n")
+	for _, reason := range byHandReasons {
+		var rules []string
+		for _, r := range c.byHand[reason.why] {
+			rules = append(rules, "`"+r.ID+"` "+r.Title.EN)
+		}
+		if len(rules) > 0 {
+			fmt.Fprintf(b, "- %s %s.\n", reason.why, strings.Join(rules, "; "))
+		}
 	}
 }
 

@@ -32,8 +32,8 @@ func newPolicyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	command.PersistentFlags().BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
-	command.AddCommand(c.check(), c.list(), newPolicyShowCommand(), newPolicySchemaCommand(), c.explain(), c.status(),
-		c.confirm(), c.panicSwitch(), c.release(), c.lock(), c.unlock(), newPolicyLearnCommand(), c.replay())
+	command.AddCommand(c.check(), c.list(), c.show(), newPolicySchemaCommand(), c.explain(), c.status(),
+		c.confirm(), c.panicSwitch(), c.release(), c.lock(), c.unlock(), c.learn(), c.replay())
 	return command
 }
 
@@ -43,6 +43,18 @@ func (c *policyCommand) report(cmd *cobra.Command, value any, text func(w io.Wri
 		return rules.WriteJSON(cmd.OutOrStdout(), value)
 	}
 	return text(cmd.OutOrStdout())
+}
+
+// writeFile writes a file of policies as it is, or its documents as JSON.
+func (c *policyCommand) writeFile(cmd *cobra.Command, text []byte) error {
+	documents, err := policies.Documents(text)
+	if err != nil {
+		return err
+	}
+	return c.report(cmd, documents, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
 }
 
 func (c *policyCommand) check() *cobra.Command {
@@ -89,11 +101,11 @@ func (c *policyCommand) list() *cobra.Command {
 	}
 }
 
-func newPolicyShowCommand() *cobra.Command {
+func (c *policyCommand) show() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show POLICY",
 		Short:   "Writes the file of a ready policy, to be edited",
-		Long:    "Writes the file that a ready policy is in, with its comments, to standard output.",
+		Long:    "Writes the file that a ready policy is in, with its comments, to standard output. With --json its documents, as a list.",
 		Example: "  vedette policy show sshd > /etc/vedette/policies/sshd.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -101,8 +113,7 @@ func newPolicyShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
+			return c.writeFile(cmd, text)
 		},
 	}
 }

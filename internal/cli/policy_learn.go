@@ -27,7 +27,7 @@ import (
 	"github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 )
 
-func newPolicyLearnCommand() *cobra.Command {
+func (c *policyCommand) learn() *cobra.Command {
 	var name string
 	var paths []string
 	var reads bool
@@ -35,8 +35,8 @@ func newPolicyLearnCommand() *cobra.Command {
 		Use:   "learn DURATION --path PATH...",
 		Short: "Proposes a policy from what really happens",
 		Long: "Watches for a while what is done to files, or to all that is in directories, and writes a policy that allows those who did it and\n" +
-			"nobody else, in mode audit. It says in comments what was seen of whom, and what is wrong with it. Ctrl-C ends the watching early.\n" +
-			"It needs root, and works beside a running agent and without one.",
+			"nobody else, in mode audit. It says in comments what was seen of whom, and what is wrong with it; with --json there are none. Ctrl-C ends the\n" +
+			"watching early. It needs root, and works beside a running agent and without one.",
 		Example: "  vedette policy learn 1h --path /var/www > /etc/vedette/policies/www.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,8 +51,7 @@ func newPolicyLearnCommand() *cobra.Command {
 			if err := watch(cmd, duration, learner); err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(learner.Proposal())
-			return err
+			return c.writeFile(cmd, learner.Proposal())
 		},
 	}
 	flags := command.Flags()

@@ -28,7 +28,7 @@ func TestPolicyLearn(t *testing.T) {
 	defer cancel()
 	told, tell := io.Pipe()
 	var out bytes.Buffer
-	command := newPolicyLearnCommand()
+	command := new(policyCommand).learn()
 	command.SetArgs([]string{"1h", "--path", dir, "--name", "mine"})
 	command.SetOut(&out)
 	command.SetErr(tell)

@@ -198,6 +198,12 @@ func TestPolicyListAndShow(t *testing.T) {
 	policies, err := policy.Parse("database.yaml", []byte(stdout))
 	require.NoError(t, err)
 	assert.Len(t, policies, 2)
+	stdout, _, ok = runPolicy(t, "show", "mysql", "--json")
+	assert.True(t, ok)
+	var documents []struct{ Policy string }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &documents))
+	require.Len(t, documents, 2)
+	assert.Equal(t, []string{policies[0].Name, policies[1].Name}, []string{documents[0].Policy, documents[1].Policy})
 	_, stderr, ok := runPolicy(t, "show", "none")
 	assert.False(t, ok)
 	assert.Contains(t, stderr, `there is no ready policy "none", expected one of agent, backups`)

@@ -5,6 +5,7 @@ package container
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -46,6 +47,9 @@ var parents = map[string]string{
 // kubepods-burstable-pod<uid>.slice. The uid is 32 hexadecimal digits, with dashes or
 // underscores or, for static pods, none.
 var pod = regexp.MustCompile(`^(?:(?:[a-z]+-)*kubepods(?:-burstable|-besteffort)?-)?pod[0-9a-f]{8}[-_0-9a-f]{24,28}(?:\.slice)?$`)
+
+// MachineSlice is the cgroup that systemd-machined puts machines into.
+const MachineSlice = "machine.slice"
 
 // libvirt matches the machine names libvirt registers: driver, number, name.
 var libvirt = regexp.MustCompile(`^(qemu|xen|lxc)-[0-9]+-(.+)$`)
@@ -166,7 +170,7 @@ func fromMachine(name, parent string) (id, runtime string) {
 		return nonEmpty(unescape(machine), Nspawn)
 	}
 	machine, ok := between(name, "machine-", ".scope")
-	if !ok || parent != "machine.slice" {
+	if !ok || parent != MachineSlice {
 		return "", ""
 	}
 	machine = unescape(machine)
@@ -177,6 +181,21 @@ func fromMachine(name, parent string) (id, runtime string) {
 		return "", ""
 	}
 	return nonEmpty(machine, Nspawn)
+}
+
+// CgroupsOfMachine gives the names that the cgroup of a container with a machine's name has: some
+// of them wherever it is, the others in MachineSlice only. Those of LXC that libvirt makes hold a
+// number that nobody knows before.
+func CgroupsOfMachine(machine string) (anywhere, inSlice []string) {
+	escaped := escape(machine)
+	anywhere = []string{"lxc.payload." + machine, "systemd-nspawn@" + machine + ".service"}
+	if escaped != machine {
+		anywhere = append(anywhere, "systemd-nspawn@"+escaped+".service")
+	}
+	if !libvirt.MatchString(machine) {
+		inSlice = []string{"machine-" + escaped + ".scope"}
+	}
+	return anywhere, inSlice
 }
 
 func between(s, prefix, suffix string) (string, bool) {
@@ -204,6 +223,21 @@ func isID(s string) bool {
 		}
 	}
 	return true
+}
+
+// escape writes what the names of units may not hold, and dashes, as systemd does.
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == ':' || c == '.' && i > 0
+		if plain {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	return b.String()
 }
 
 // unescape undoes systemd's \xNN escapes. What is not such an escape stays as it is.

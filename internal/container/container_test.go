@@ -150,3 +150,27 @@ func TestSystemdCgroup(t *testing.T) {
 		assert.Equal(t, want, SystemdCgroup([]byte(content)), content)
 	}
 }
+
+func TestCgroupsOfMachine(t *testing.T) {
+	for machine, want := range map[string][2][]string{
+		"deb": {{"lxc.payload.deb", "systemd-nspawn@deb.service"}, {"machine-deb.scope"}},
+		"web-front.1": {
+			{"lxc.payload.web-front.1", "systemd-nspawn@web-front.1.service", `systemd-nspawn@web\x2dfront.1.service`},
+			{`machine-web\x2dfront.1.scope`},
+		},
+		"lxc-7-web": {{"lxc.payload.lxc-7-web", "systemd-nspawn@lxc-7-web.service", `systemd-nspawn@lxc\x2d7\x2dweb.service`}, nil},
+	} {
+		anywhere, inSlice := CgroupsOfMachine(machine)
+		assert.Equal(t, want, [2][]string{anywhere, inSlice}, machine)
+		for _, name := range anywhere {
+			id, _ := FromCgroup("/system.slice/" + name)
+			assert.Equal(t, machine, id, name)
+		}
+		for _, name := range inSlice {
+			id, _ := FromCgroup("/" + MachineSlice + "/" + name)
+			assert.Equal(t, machine, id, name)
+			id, _ = FromCgroup("/user.slice/" + name)
+			assert.Empty(t, id, name)
+		}
+	}
+}

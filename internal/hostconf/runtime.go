@@ -120,43 +120,6 @@ func (h *Host) Processes() ([]Process, error) {
 	return all, nil
 }
 
-// Boot gives the kernel command lines: what the kernel runs with, and those of the boot loader's menu but for recovery.
-func (h *Host) Boot() (running Line, menu []Line, err error) {
-	data, err := h.Read("/proc/cmdline")
-	if err != nil {
-		return Line{}, nil, fmt.Errorf("reading the kernel's command line: %w", err)
-	}
-	running = Line{Place{"/proc/cmdline", 1}, strings.TrimSpace(string(data))}
-	for _, file := range []string{"/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"} {
-		lines, err := h.Lines(file)
-		if err != nil {
-			return running, nil, fmt.Errorf("reading the boot loader's menu: %w", err)
-		}
-		for _, line := range content(lines, "#") {
-			if IsBootEntry(line.Text) {
-				menu = append(menu, line)
-			}
-		}
-	}
-	return running, menu, nil
-}
-
-// IsBootEntry reports whether a line of a boot loader's menu starts a kernel, and not for recovery.
-func IsBootEntry(line string) bool {
-	f := strings.Fields(line)
-	return len(f) > 0 && f[0] == "linux" && !slices.Contains(f, "single") && !slices.Contains(f, "recovery")
-}
-
-// BootParameter gives a parameter's last value on a command line; one without value is "".
-func BootParameter(line Line, name string) (value string, found bool) {
-	for _, word := range strings.Fields(line.Text) {
-		if key, v, _ := strings.Cut(word, "="); key == name {
-			value, found = v, true
-		}
-	}
-	return value, found
-}
-
 // Profile is what AppArmor confines a program by.
 type Profile struct{ Name, Mode string }
 

@@ -4,6 +4,7 @@
 package policies
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/vedette-sec/vedette/config"
 	"github.com/vedette-sec/vedette/pkg/policy"
@@ -185,6 +188,22 @@ func Text(name string) ([]byte, error) {
 		names[i] = p.Name
 	}
 	return nil, fmt.Errorf("there is no ready policy %q, expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Documents gives the documents of a file of policies as values that JSON has.
+func Documents(text []byte) ([]map[string]any, error) {
+	all := []map[string]any{}
+	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var one map[string]any
+		err := decoder.Decode(&one)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
 }
 
 // Schema gives the JSON Schema of policies.

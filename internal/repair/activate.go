@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// cryptoPolicy is the name of the policy by which RHEL 8 has programs choose algorithms; what they read is made of it.
+const cryptoPolicy = "/etc/crypto-policies/config"
+
 // activations are how services that run come to read what was changed.
 var activations = []struct {
 	path    string
@@ -23,6 +26,7 @@ var activations = []struct {
 	{"/etc/audit/rules.d", []string{"auditd.service"}, []string{"augenrules", "--load"}},
 	{"/etc/rsyslog.conf", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},
 	{"/etc/rsyslog.d", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},
+	{cryptoPolicy, nil, []string{"update-crypto-policies"}},
 	{unitDir, nil, []string{"systemctl", "daemon-reload"}},
 	{"/etc/fstab", nil, []string{"systemctl", "daemon-reload"}},
 }

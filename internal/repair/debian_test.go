@@ -30,11 +30,11 @@ var weakText = map[string]string{
 	"etc/issue":   "Debian GNU/Linux 12 \\n \\l\n", "etc/issue.net": "Debian GNU/Linux 12\n", "etc/motd": "This is Debian.\n",
 	"etc/shells":       "/bin/sh\n/usr/sbin/nologin\n",
 	"etc/rsyslog.conf": "module(load=\"imtcp\")\n$FileCreateMode 0666\n$IncludeConfig /etc/rsyslog.d/*.conf\n",
-	"etc/pam.d/common-auth": "auth required pam_faillock.so preauth\nauth [success=1 default=ignore] pam_unix.so nullok\nauth [default=die] pam_faillock.so authfail\n" +
+	"etc/pam.d/common-auth": "auth required pam_faillock.so preauth deny=9\nauth [success=1 default=ignore] pam_unix.so nullok\nauth [default=die] pam_faillock.so authfail\n" +
 		"auth requisite pam_deny.so\nauth required pam_permit.so\n",
 	"etc/pam.d/common-account": "account required pam_faillock.so\naccount required pam_unix.so\n",
-	"etc/pam.d/common-password": "password requisite pam_pwquality.so retry=3\npassword required pam_pwhistory.so use_authtok\n" +
-		"password [success=1 default=ignore] pam_unix.so obscure use_authtok try_first_pass md5 remember=5\npassword requisite pam_deny.so\npassword required pam_permit.so\n",
+	"etc/pam.d/common-password": "password requisite pam_pwquality.so retry=3 minlen=6 dictcheck=0\npassword required pam_pwhistory.so\n" +
+		"password [success=1 default=ignore] pam_unix.so obscure try_first_pass md5 remember=5\npassword requisite pam_deny.so\npassword required pam_permit.so\n",
 	"etc/login.defs":                "PASS_MAX_DAYS 0\nPASS_MIN_DAYS 0\nPASS_WARN_AGE 0\nENCRYPT_METHOD MD5\nUMASK 022\n",
 	"etc/default/useradd":           "INACTIVE=99\n",
 	"etc/security/pwquality.conf":   "minlen = 0\nminclass = 0\ndifok = 0\nmaxrepeat = 0\nmaxsequence = 0\ndictcheck = 0\nenforcing = 0\n",

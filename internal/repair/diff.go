@@ -137,7 +137,7 @@ const (
 
 // areas are paths by what reads them.
 var areas = []struct{ path, area string }{
-	{"/etc/ssh", areaSSHD}, {"/etc/pam.d", areaPAM}, {"/etc/pam.conf", areaPAM}, {"/etc/security", areaPAM}, {"/etc/sudoers", areaSudo},
+	{"/etc/ssh", areaSSHD}, {cryptoPolicy, areaSSHD}, {"/etc/pam.d", areaPAM}, {"/etc/pam.conf", areaPAM}, {"/etc/security", areaPAM}, {"/etc/sudoers", areaSudo},
 	{"/etc/sudoers.d", areaSudo}, {"/etc/passwd", areaAccounts}, {"/etc/shadow", areaAccounts}, {"/etc/group", areaAccounts},
 	{"/etc/gshadow", areaAccounts}, {"/etc/nftables.conf", areaFirewall}, {"/etc/nftables", areaFirewall}, {"/etc/nftables.d", areaFirewall},
 	{"/etc/ufw", areaFirewall}, {"/etc/iptables", areaFirewall},

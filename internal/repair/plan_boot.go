@@ -4,6 +4,7 @@ package repair
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,48 +12,115 @@ import (
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
-// grubDropins are read by what writes the menu; grubMenus are what it has written.
-const grubDropins = "/etc/default/grub.d"
+// grubDefaults is what the menu is written by, with the files of a directory beside it on Debian alone.
+const (
+	grubDefaults = "/etc/default/grub"
+	grubDropins  = "/etc/default/grub.d"
+)
 
-var grubMenus = []string{"/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"}
-
-// boot plans parameters of the kernel in a file of their own, by which each later menu gets them, and in the menu that there is.
+// boot plans parameters of the kernel for each later menu, and for the menu that there is: one file, or entries in files of their own.
 func (p *plan) boot(s *baseline.Step) error {
 	parameters := s.List("parameters")
-	line := `GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ` + strings.Join(parameters, " ") + `"`
-	if err := p.own(grubDropins+"/zz-"+p.ownName()+".cfg", publicMode, line); err != nil {
+	entries, err := p.host().Files([]string{hostconf.BootEntries})
+	if err != nil {
 		return err
 	}
-	found := false
-	for _, menu := range grubMenus {
+	defaults := grubDropins + "/zz-" + p.ownName() + ".cfg"
+	if len(entries) > 0 {
+		defaults = grubDefaults
+	}
+	line := `GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ` + strings.Join(parameters, " ") + `"`
+	if err := p.own(defaults, publicMode, line); err != nil {
+		return err
+	}
+	menus, err := p.bootMenus()
+	if err != nil {
+		return err
+	}
+	if len(menus)+len(entries) == 0 {
+		return errors.New("found no menu of GRUB, expected " + strings.Join(append(slices.Clone(hostconf.BootMenus), hostconf.BootEntries), " or "))
+	}
+	for _, menu := range menus {
+		change := func(text string) (string, error) { return withBootParameters(text, parameters), nil }
+		if err := p.edit(menu, publicMode, change); err != nil {
+			return err
+		}
+	}
+	return p.bootEntries(entries, parameters)
+}
+
+// bootMenus gives the menus in one file that there are.
+func (p *plan) bootMenus() ([]string, error) {
+	var all []string
+	for _, menu := range hostconf.BootMenus {
 		resolved, err := p.repairer.root.resolve(menu)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		state, err := p.look(resolved)
 		if err != nil {
+			return nil, err
+		}
+		if state.Type == file {
+			all = append(all, resolved)
+		}
+	}
+	return all, nil
+}
+
+// bootEntries plans parameters of entries: what all share in the environment of GRUB, what one has alone in its file.
+func (p *plan) bootEntries(entries, parameters []string) error {
+	share := false
+	for _, entry := range entries {
+		if err := p.edit(entry, publicMode, func(text string) (string, error) {
+			lines := linesOf(text)
+			for i, line := range lines {
+				have, ok := hostconf.BootOptions(entry, line)
+				if ok && slices.Contains(strings.Fields(have), hostconf.SharedName) {
+					share = true
+				} else if ok {
+					lines[i] = withParameters(line, parameters)
+				}
+			}
+			return strings.Join(lines, ""), nil
+		}); err != nil {
 			return err
 		}
-		found = found || state.Type == file
-		change := func(text string) (string, error) { return withBootParameters(text, parameters), nil }
-		if err := p.editIfThere(menu, change); err != nil {
-			return err
+	}
+	if !share {
+		return nil
+	}
+	return p.edit(hostconf.BootEnvironment, privateMode, func(text string) (string, error) { return withShared(text, parameters) })
+}
+
+// withShared gives an environment of GRUB whose shared parameters have others too. GRUB writes to its blocks on disk, so that its length stays: what
+// is not used of it is number signs.
+func withShared(text string, parameters []string) (string, error) {
+	body := strings.TrimRight(text, "#")
+	lines := linesOf(body)
+	found := false
+	for i, line := range lines {
+		if shared, ok := strings.CutPrefix(line, hostconf.SharedParameters); ok {
+			lines[i], found = hostconf.SharedParameters+strings.TrimLeft(withParameters(" "+shared, parameters), " "), true
 		}
 	}
 	if !found {
-		return errors.New("found no menu of GRUB, expected " + strings.Join(grubMenus, " or "))
+		return "", fmt.Errorf("%s: found no %s, which entries refer to", hostconf.BootEnvironment, strings.TrimSuffix(hostconf.SharedParameters, "="))
 	}
-	return nil
+	body = strings.Join(lines, "")
+	if len(body) > len(text) {
+		return "", fmt.Errorf("%s: found room for %d bytes, expected %d", hostconf.BootEnvironment, len(text), len(body))
+	}
+	return body + strings.Repeat("#", len(text)-len(body)), nil
 }
 
 // withBootParameters gives a menu whose entries have parameters, in the place of others of their names.
 func withBootParameters(text string, parameters []string) string {
 	lines := linesOf(text)
 	for i, line := range lines {
-		if !hostconf.IsBootEntry(line) {
-			continue
+		if hostconf.IsBootEntry(line) {
+			lines[i] = withParameters(line, parameters)
 		}
-		lines[i] = withParameters(line, parameters)
 	}
 	return strings.Join(lines, "")
 }

@@ -254,6 +254,9 @@ func (s *stage) checkPAM() error {
 		if letsIn(before) && !letsIn(stack) {
 			return fmt.Errorf("by the PAM stack of %s nobody could log in any more", service)
 		}
+		if !lacksPassword(before) && lacksPassword(stack) {
+			return fmt.Errorf("by the PAM stack of %s nobody could change a password any more: the first module that needs a new one does not ask for it", service)
+		}
 	}
 	return nil
 }
@@ -273,4 +276,12 @@ func letsIn(stack []hostconf.PAMLine) bool {
 		return l.Type == "auth" && !slices.Contains([]string{"pam_deny.so", "pam_faillock.so", "pam_faildelay.so", "pam_env.so", "pam_wheel.so", "pam_nologin.so",
 			"pam_securetty.so", "pam_group.so", "pam_cap.so", "pam_permit.so", "pam_rootok.so"}, l.Module)
 	})
+}
+
+// lacksPassword reports whether the first module that wants a new password expects that one before it has asked for it.
+func lacksPassword(stack []hostconf.PAMLine) bool {
+	first := slices.IndexFunc(stack, func(l hostconf.PAMLine) bool {
+		return l.Type == "password" && !slices.Contains([]string{"pam_deny.so", "pam_permit.so"}, l.Module)
+	})
+	return first >= 0 && slices.Contains(stack[first].Args, "use_authtok")
 }

@@ -142,7 +142,7 @@ func underReadyTemplates(t *testing.T) {
 		require.NoError(t, err, string(output))
 	}
 	cycled := 0
-	for _, id := range []string{"cis-debian12", "mlps-l3"} {
+	for _, id := range []string{"cis-debian12", "mlps-l3", "cis-rhel8"} {
 		b := loadBaseline(t, "baselines", id)
 		for _, r := range b.Rules {
 			if len(r.Fix) > 0 && needsSystemd(r) {
@@ -151,7 +151,7 @@ func underReadyTemplates(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 25, cycled)
+	assert.Equal(t, 45, cycled)
 }
 
 // standingOf gives what rules that need a running systemd can change: files, what is mounted, what runs, and the packet filter.

@@ -16,6 +16,23 @@ import (
 
 // Write replaces the file in one step. Its directory is made when it does not exist.
 func Write(file string, status any) error {
+	return replace(file, status, func(*os.File) error { return nil })
+}
+
+// WriteForGood is Write for what must be there after the host has lost its power. It returns when the disk has it.
+func WriteForGood(file string, status any) error {
+	if err := replace(file, status, (*os.File).Sync); err != nil {
+		return err
+	}
+	directory, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(directory.Sync(), directory.Close())
+}
+
+// replace settles what is written before it gets the file's name.
+func replace(file string, status any, settle func(*os.File) error) error {
 	content, err := json.MarshalIndent(status, "", "  ")
 	if err != nil {
 		return err
@@ -27,7 +44,9 @@ func Write(file string, status any) error {
 	if err != nil {
 		return err
 	}
-	_, err = temporary.Write(append(content, '\n'))
+	if _, err = temporary.Write(append(content, '\n')); err == nil {
+		err = settle(temporary)
+	}
 	err = errors.Join(err, temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), file)

@@ -130,7 +130,7 @@ var stepKinds = map[string]*stepKind{
 		params: map[string]param{"rules": {list: true, required: true, check: auditRule}},
 	},
 	"boot": {
-		about:  "parameters of the kernel in a file of their own for GRUB and in the menu that it has; they hold after the next start",
+		about:  "parameters of the kernel in what GRUB's later menus are made of, and in the menu or the entries that it has; they hold after the next start",
 		params: map[string]param{"parameters": {list: true, required: true, check: bootParameter}},
 	},
 	"config": {

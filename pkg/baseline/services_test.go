@@ -82,6 +82,11 @@ func TestTablesOfAuthentication(t *testing.T) {
 	}.run(t, servedHost)
 }
 
+// bootEntries are as RHEL 8 has them; the one for rescue does not count.
+var bootEntries = files{"boot/grub2/grubenv": "# GRUB Environment Block\nkernelopts=ro audit=1 quiet\n###",
+	"boot/loader/entries/1.conf": "title a\noptions $kernelopts $tuned_params\n", "boot/loader/entries/2.conf": "options ro audit=1\n",
+	"boot/loader/entries/0-rescue.conf": "options ro\n"}
+
 func TestTablesOfServices(t *testing.T) {
 	cases{
 		"unit":                    {`{unit: {names: [ssh.service], expect: {exists: true, enabled: false, active: true}}}`, nil, Pass},
@@ -100,6 +105,8 @@ func TestTablesOfServices(t *testing.T) {
 		"audit of all of them":    {`{audit: {rules: ["-a always,exit -F path={} -F perm=x"], expect: {present: true}}}`, files{"usr/bin/a": "4755:", "usr/bin/b": "4755:", "etc/audit/rules.d/b.rules": "-a always,exit -F path=/usr/bin/a -F perm=x\n"}, Fail},
 		"boot":                    {`{boot: {names: [audit], where: {from: menu}, expect: {value: 1}}}`, nil, Pass},
 		"boot's last value":       {`{boot: {names: [audit], where: {from: running}, expect: {value: 0}}}`, nil, Pass},
+		"boot's entries share":    {`{boot: {names: [audit], where: {from: menu}, expect: {value: 1}}}`, bootEntries, Pass},
+		"boot's other entry":      {`{boot: {names: [quiet], where: {from: menu}, expect: {value: {set: true}}}}`, bootEntries, Fail},
 		"sockets":                 {`{socket: {where: {protocol: tcp, loopback: false}, expect: {port: 22}}}`, nil, Pass},
 		"socket on loopback":      {`{socket: {where: {loopback: true, port: {one_of: ["23", "8080"]}}, count: 2}}`, nil, Pass},
 		"datagrams":               {`{socket: {where: {port: 53}, expect: {protocol: udp, address: 0.0.0.0}}}`, nil, Pass},

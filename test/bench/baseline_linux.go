@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -116,7 +115,7 @@ func (b *bench) scanRounds(ctx context.Context, program, root string, found resu
 		}
 		found.add("baseline_scan_wall", full.wall.Seconds())
 		found.add("baseline_scan_cpu", full.cpu.Seconds())
-		found.add("baseline_added", max(0, float64(full.memory-idle.memory)/1024))
+		found.add("baseline_added", max(0, full.peak-idle.peak))
 		if err := scansAgain(ctx, base, fast, root, found); err != nil {
 			return err
 		}
@@ -124,24 +123,55 @@ func (b *bench) scanRounds(ctx context.Context, program, root string, found resu
 	return nil
 }
 
-// timed is what a run of a program took; memory is its peak in KiB.
+// timed is what a run of a program took; peak is the most memory it held, in MiB.
 type timed struct {
 	wall, cpu time.Duration
-	memory    int64
+	peak      float64
 }
 
 func timedRun(ctx context.Context, program string, args ...string) (timed, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
+	return timedCommand(exec.CommandContext(ctx, program, args...))
+}
+
+func timedCommand(cmd *exec.Cmd) (timed, error) {
 	started := time.Now()
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return timed{}, fmt.Errorf("running %s: %w", cmd.Path, err)
+	}
+	ended := make(chan struct{})
+	peak := make(chan float64)
+	go func() { peak <- watchPeak(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
 	wall := time.Since(started)
+	close(ended)
+	took := timed{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), <-peak}
 	var exit *exec.ExitError
 	// Rules that fail are told by the exit status too.
 	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
-		return timed{}, fmt.Errorf("running %s: %w", program, err)
+		return timed{}, fmt.Errorf("running %s: %w", cmd.Path, err)
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return timed{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), usage.Maxrss}, nil
+	return took, nil
+}
+
+// peakInterval is how often a program that runs is asked for the most memory that it held: at its end only the kernel could say, and counts in what
+// the process had before it ran that program.
+const peakInterval = 5 * time.Millisecond
+
+// watchPeak gives the most memory in MiB that a process says it has held, until it has ended.
+func watchPeak(pid int, ended <-chan struct{}) float64 {
+	tick := time.NewTicker(peakInterval)
+	defer tick.Stop()
+	most := 0.0
+	for {
+		select {
+		case <-ended:
+			return most
+		case <-tick.C:
+			if m, err := memoryFrom(pid, "status"); err == nil && m.peak > 0 {
+				most = m.peak
+			}
+		}
+	}
 }
 
 // withoutWalk gives the baseline, and the ids of the rules that do not go through all files.

@@ -41,10 +41,13 @@ func spentBy(pid int) (time.Duration, error) {
 // memory is what a process holds, in MiB.
 type memory struct{ resident, proportional, peak float64 }
 
-func memoryOf(pid int) (memory, error) {
+func memoryOf(pid int) (memory, error) { return memoryFrom(pid, "smaps_rollup", "status") }
+
+// memoryFrom gives what some files of a process tell of its memory.
+func memoryFrom(pid int, files ...string) (memory, error) {
 	var m memory
 	fields := map[string]*float64{"Rss": &m.resident, "Pss": &m.proportional, "VmHWM": &m.peak}
-	for _, name := range []string{"smaps_rollup", "status"} {
+	for _, name := range files {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
 		if err != nil {
 			return m, fmt.Errorf("read the memory of process %d: %w", pid, err)

@@ -144,3 +144,8 @@ func TestMemoryAndCPUOfAProcess(t *testing.T) {
 	require.NoError(t, err)
 	assert.Positive(t, used)
 }
+
+func TestOutputOfLynis(t *testing.T) {
+	assert.Equal(t, 242, testsOfLynis("  Hardening index : 62 [####]\n  Tests performed : 242\n"))
+	assert.Zero(t, testsOfLynis("Fatal error: problem while writing to log file.\n"))
+}

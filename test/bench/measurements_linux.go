@@ -71,6 +71,14 @@ func measurements() []measurement {
 			{"baseline_no_walk", "  without rules about files anywhere", "ms", atMost(200)},
 			{"baseline_again", "scan again when nothing has changed", "ms", atMost(100)},
 		}},
+		{"openscap", openSCAP, []declaration{
+			{"scanner_oscap", "OpenSCAP by ours, time", "ratio", goal{}},
+			{"scanner_oscap_cpu", "  CPU time", "ratio", goal{}},
+		}},
+		{"lynis", lynis, []declaration{
+			{"scanner_lynis", "Lynis by ours, time", "ratio", goal{}},
+			{"scanner_lynis_cpu", "  CPU time", "ratio", goal{}},
+		}},
 		{"elastic", elastic, []declaration{
 			{"elastic_rate", "document rate, of that of a bare loop", "ratio", atLeast(0.8)},
 		}},

@@ -96,11 +96,8 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	}
 	watch := e.files.plan(next)
 	watch.add()
-	if err := e.collectLost(next.generation); err != nil {
-		return err
-	}
-	e.recent[next.generation] = next.tables
-	if err := e.kernel.replace(&next.tables.bpf); err != nil {
+	if err := e.replace(next); err != nil {
+		e.files.abandon(watch)
 		return err
 	}
 	next.rules = e.strengths(next.set, watch)
@@ -109,6 +106,15 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	delete(e.recent, next.generation-mostRecent)
 	maps.DeleteFunc(e.states, func(key [2]string, _ *ruleState) bool { return next.states[key] == nil })
 	return nil
+}
+
+// replace puts what the kernel side judges by in force.
+func (e *Enforcer) replace(next *loaded) error {
+	if err := e.collectLost(next.generation); err != nil {
+		return err
+	}
+	e.recent[next.generation] = next.tables
+	return e.kernel.replace(&next.tables.bpf)
 }
 
 // rulesInKernel is how many rules a set can have that the kernel side judges.

@@ -30,14 +30,22 @@ type fileGuard struct {
 
 	mu          sync.Mutex // never held while a file is opened
 	current     *watch
-	objects     map[fileKey][]string // names that rules have for a file
-	directories map[string]string    // by handle
-	failures    map[string]error     // what could not be watched
-	mounts      map[uint64]mount     // by number, as they were met
+	planning    bool         // the next watch is being made, which may have been looked for before what appears
+	appearances []appearance // while that is so
+	objects     map[fileKey]object
+	directories map[string]string // by handle
+	failures    map[string]error  // what could not be watched
+	mounts      map[uint64]mount  // by number, as they were met
 	own         []mount
 	ownAt       time.Time
 	judged      *simplelru.LRU[judgedKey, bool] // opens that were told of
 	hashes      *simplelru.LRU[hashKey, string]
+}
+
+// appearance is a name that something has got.
+type appearance struct {
+	name  string
+	isDir bool
 }
 
 // judgedKey is an open that was told of, so that its writing is not told of again.
@@ -52,7 +60,7 @@ const (
 )
 
 func openFiles(e *Enforcer) (*fileGuard, error) {
-	g := &fileGuard{enforcer: e, objects: map[fileKey][]string{}, directories: map[string]string{}, failures: map[string]error{}, mounts: map[uint64]mount{}}
+	g := &fileGuard{enforcer: e, objects: map[fileKey]object{}, directories: map[string]string{}, failures: map[string]error{}, mounts: map[uint64]mount{}}
 	var err error
 	if g.judged, err = simplelru.NewLRU[judgedKey, bool](mostJudged, nil); err != nil {
 		return nil, err
@@ -60,7 +68,7 @@ func openFiles(e *Enforcer) (*fileGuard, error) {
 	if g.hashes, err = simplelru.NewLRU[hashKey, string](mostHashes, nil); err != nil {
 		return nil, err
 	}
-	g.current = &watch{guard: g}
+	g.current = g.newWatch()
 	const common = unix.FAN_CLOEXEC | unix.FAN_NONBLOCK | unix.FAN_UNLIMITED_QUEUE | unix.FAN_UNLIMITED_MARKS
 	if g.ask, err = group("ask", common|unix.FAN_CLASS_CONTENT|unix.FAN_REPORT_TID); err != nil {
 		return nil, err
@@ -100,9 +108,34 @@ func (g *fileGuard) probeRenames() {
 func (g *fileGuard) keep(w *watch) {
 	g.mu.Lock()
 	old := g.current
-	g.current = w
+	g.current, g.objects, g.directories = w, w.objects, w.directories
+	late := g.appearances
+	g.planning, g.appearances = false, nil
 	g.mu.Unlock()
+	for _, a := range late {
+		w.appeared(a.name, a.isDir)
+	}
 	old.remove(w)
+}
+
+// abandon takes back a watch that is not to be.
+func (g *fileGuard) abandon(w *watch) {
+	g.mu.Lock()
+	current := g.current
+	g.planning, g.appearances = false, nil
+	g.mu.Unlock()
+	w.remove(current)
+}
+
+// appeared watches what has got a name that rules are about.
+func (g *fileGuard) appeared(name string, isDir bool) {
+	g.mu.Lock()
+	current := g.current
+	if g.planning {
+		g.appearances = append(g.appearances, appearance{name, isDir})
+	}
+	g.mu.Unlock()
+	current.appeared(name, isDir)
 }
 
 // read hands on events until the group is closed.

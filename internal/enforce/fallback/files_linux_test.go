@@ -7,6 +7,7 @@ package fallback
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -122,6 +123,33 @@ rules:
 	assert.Equal(t, filepath.Join(dir, "other"), verdict(t, e, policy.Create).Object.Path)
 }
 
+func TestTreeGrowsWhilePoliciesAreReplaced(t *testing.T) {
+	ring.Require(t, ring.Native)
+	intruder, dir := copyOf(t, "intruder"), directory(t)
+	text := `
+policy: tree
+mode: enforce
+rules:
+  - {name: all, files: {paths: [%s/**], operations: [write, create]}, who: [{executable: %s}]}
+`
+	e := loadedWith(t, text, dir, intruder)
+	needsTelling(t, e, dir)
+	next := e.files.plan(e.current.Load()) // the directory is not there yet
+	next.add()
+	protected := file(t, dir, "new", "file")
+	refused := func() bool { return outcome(t, intruder, "write", protected) == "EPERM" }
+	require.Eventually(t, refused, timeLimit, timeStep)
+	e.files.keep(next)
+	assert.True(t, refused())
+	load(t, e, text, dir, intruder)
+	assert.True(t, refused())
+	other := e.files.newWatch()
+	other.ask[dir] = askOpen | unix.FAN_EVENT_ON_CHILD
+	other.add()
+	e.files.abandon(other)
+	assert.True(t, refused())
+}
+
 func TestChangesAreReported(t *testing.T) {
 	ring.Require(t, ring.Native)
 	intruder, dir := copyOf(t, "intruder"), directory(t)
@@ -204,4 +232,71 @@ rules:
 	assert.Equal(t, "ok", outcome(t, script))
 	require.NoError(t, os.Chmod(script, 0o777))
 	assert.Equal(t, "EPERM", outcome(t, script), "anybody may write the script now")
+}
+
+// inNumberOf makes a file that has got the number of one that is gone, which file systems give again as soon as they can.
+func inNumberOf(t *testing.T, gone, path string, content []byte) {
+	t.Helper()
+	var before, now unix.Stat_t
+	require.NoError(t, unix.Stat(gone, &before))
+	require.NoError(t, os.Remove(gone))
+	for i := range 1000 {
+		spare := path + strconv.Itoa(i)
+		require.NoError(t, os.WriteFile(spare, content, 0o755))
+		require.NoError(t, unix.Stat(spare, &now))
+		if now.Ino == before.Ino {
+			require.NoError(t, os.Rename(spare, path))
+			return
+		}
+	}
+	ring.Cannot(t, "this file system does not give numbers again")
+}
+
+func TestNumberOfAProtectedFileIsGivenAgain(t *testing.T) {
+	ring.RequireOnHost(t)
+	writer, dir := copyOf(t, "writer"), directory(t)
+	gone, protected, script := file(t, dir, "gone"), file(t, dir, "protected"), filepath.Join(dir, "script")
+	e := loadedWith(t, `
+policy: before
+mode: enforce
+rules:
+  - {name: file, files: {paths: [%s], operations: tamper}}
+`, gone)
+	inNumberOf(t, gone, script, []byte("#!/bin/sh\n"+writer+" write "+protected+"\n"))
+	load(t, e, `
+policy: before
+mode: enforce
+rules:
+  - {name: file, files: {paths: [%s], operations: tamper}}
+---
+policy: data
+mode: enforce
+rules:
+  - {name: file, files: {paths: [%s], operations: tamper}, allow: [{executable: %s}]}
+`, gone, protected, script)
+	assert.Equal(t, "ok", outcome(t, script))
+	load(t, e, `
+policy: data
+mode: enforce
+rules:
+  - {name: file, files: {paths: [%s], operations: tamper}, allow: [{executable: %s}]}
+`, protected, script)
+	assert.Equal(t, "ok", outcome(t, script))
+}
+
+func TestNumberOfATrustedProgramIsGivenAgain(t *testing.T) {
+	ring.RequireOnHost(t)
+	writer, dir := copyOf(t, "writer"), directory(t)
+	protected, other := file(t, dir, "protected"), filepath.Join(filepath.Dir(writer), "other")
+	loadedWith(t, `
+policy: data
+mode: enforce
+rules:
+  - {name: file, files: {paths: [%s], operations: tamper}, allow: [{executable: %s}]}
+`, protected, writer)
+	require.Equal(t, "ok", outcome(t, writer, "write", protected))
+	content, err := os.ReadFile(writer)
+	require.NoError(t, err)
+	inNumberOf(t, writer, other, content)
+	assert.Equal(t, "EPERM", outcome(t, other, "write", protected))
 }

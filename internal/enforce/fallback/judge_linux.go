@@ -7,6 +7,7 @@ package fallback
 import (
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (g *fileGuard) allows(event fileEvent) bool {
 	}
 	var operations []policy.Operation
 	if event.mask&askExec != 0 {
-		g.script(event.id, f)
+		g.script(event, f)
 		operations = append(operations, policy.Execute, policy.Run)
 	}
 	if event.mask&askOpen != 0 {
@@ -141,7 +142,7 @@ func (g *fileGuard) facts(event fileEvent, l *loaded) (*fileFacts, error) {
 	if m.device == 0 {
 		f.key.device = device(stat.Dev_major, stat.Dev_minor)
 	}
-	f.paths = append(g.named(f.key), g.hostNames(m, link)...)
+	f.paths = append(g.named(f.key, int(event.fd)), g.hostNames(m, link)...)
 	f.about = policy.File{Paths: f.paths}
 	if event.mask&askExec != 0 {
 		f.about.Origin = originOf(event.fd)
@@ -153,10 +154,15 @@ func (g *fileGuard) facts(event fileEvent, l *loaded) (*fileFacts, error) {
 	return f, nil
 }
 
-func (g *fileGuard) named(key fileKey) []string {
+// named gives the names that rules have for a file that is open here.
+func (g *fileGuard) named(key fileKey, fd int) []string {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return append([]string(nil), g.objects[key]...)
+	o, ok := g.objects[key]
+	g.mu.Unlock()
+	if !ok || o.handle != objectHandle(fd, "", unix.AT_EMPTY_PATH) {
+		return nil // it has the number of a file that is gone
+	}
+	return slices.Clone(o.names)
 }
 
 // mountOf finds a mount of this process's or else of the acting one's namespace.
@@ -275,15 +281,15 @@ func (f *fileFacts) request(o policy.Operation, who policy.Actor) policy.Request
 }
 
 // script notes that a thread runs a script that policies name: the kernel side sees its interpreter only.
-func (g *fileGuard) script(tid uint32, f *fileFacts) {
+func (g *fileGuard) script(event fileEvent, f *fileFacts) {
 	for _, p := range g.enforcer.current.Load().programs.byNumber {
-		if !p.script || f.name() != p.name {
+		if !p.script || f.key != p.key || p.generation != generationOfOpen(int(event.fd)) {
 			continue
 		}
 		value := uint32(p.number + 1)
 		if f.uid != 0 || f.mode&0o022 != 0 {
-			value |= uint32(bpf.FallbackProgramValuePROGRAM_UNTRUSTED)
+			value |= uint32(bpf.FallbackProgramFlagsPROGRAM_UNTRUSTED)
 		}
-		_ = g.enforcer.kernel.maps.Maps[bpf.FallbackMapScripts].Put(tid, value) // without it the script is not trusted
+		_ = g.enforcer.kernel.maps.Maps[bpf.FallbackMapScripts].Put(event.id, value) // without it the script is not trusted
 	}
 }

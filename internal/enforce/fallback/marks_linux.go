@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -38,14 +39,47 @@ type watch struct {
 	filesystems []string          // everything that is run from them is asked about
 	exact       map[string]uint64 // what is asked about files of these names, also those that are yet to be
 	trees       map[string]uint64
-	objects     map[fileKey][]string // names of files by which rules name them
+	objects     map[fileKey]object
+	directories map[string]string // paths of the directories that are told of, by handle
 	devices     bool
 	beyond      bool // there are more directories than are watched
 }
 
+// object is a file that rules name.
+type object struct {
+	handle string // tells it from a file that has got its number since
+	names  []string
+}
+
+func (o object) with(names ...string) object {
+	for _, name := range names {
+		if !slices.Contains(o.names, name) {
+			o.names = append(slices.Clone(o.names), name)
+		}
+	}
+	return o
+}
+
+// objectHandle identifies a file for as long as its file system lives. It is empty on file systems that have no handles.
+func objectHandle(dir int, path string, flags int) string {
+	handle, _, err := unix.NameToHandleAt(dir, path, flags)
+	if err != nil {
+		return ""
+	}
+	return strconv.Itoa(int(handle.Type())) + ":" + string(handle.Bytes())
+}
+
+func (g *fileGuard) newWatch() *watch {
+	return &watch{guard: g, ask: map[string]uint64{}, tell: map[string]uint64{}, exact: map[string]uint64{}, trees: map[string]uint64{},
+		objects: map[fileKey]object{}, directories: map[string]string{}}
+}
+
 // plan tells what a set needs.
 func (g *fileGuard) plan(next *loaded) *watch {
-	w := &watch{guard: g, ask: map[string]uint64{}, tell: map[string]uint64{}, exact: map[string]uint64{}, trees: map[string]uint64{}, objects: map[fileKey][]string{}}
+	g.mu.Lock()
+	g.planning, g.appearances = true, nil
+	g.mu.Unlock()
+	w := g.newWatch()
 	runs := false
 	for _, p := range next.set.Policies {
 		for _, r := range p.Rules {
@@ -140,7 +174,7 @@ func (w *watch) object(name string, mask uint64, o policy.Operation) {
 		return // it may be made later
 	}
 	w.ask[name] |= mask
-	w.objects[key] = append(w.objects[key], name)
+	w.objects[key] = object{objectHandle(unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW), w.objects[key].names}.with(name)
 	if o&changes != 0 {
 		w.tell[name] |= tellContent
 	}
@@ -225,8 +259,11 @@ func (w *watch) add() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for key, names := range w.objects {
-		g.objects[key] = names
+	for key, o := range w.objects {
+		if known := g.objects[key]; known.handle == o.handle {
+			o = known.with(o.names...)
+		}
+		g.objects[key] = o
 	}
 }
 
@@ -239,6 +276,7 @@ func (w *watch) addTold(name string, mask uint64) {
 	if !info.IsDir() {
 		mask = tellContent
 	} else if key, err := handleOf(name); err == nil {
+		w.directories[key] = name
 		g.mu.Lock()
 		g.directories[key] = name
 		g.mu.Unlock()
@@ -249,21 +287,31 @@ func (w *watch) addTold(name string, mask uint64) {
 // remove takes away the marks that another watch does not have.
 func (w *watch) remove(other *watch) {
 	g := w.guard
-	for name, mask := range w.ask {
-		if rest := mask &^ other.ask[name]; rest != 0 {
-			g.mark(g.ask, name, unix.FAN_MARK_REMOVE, rest)
-		}
+	g.mu.Lock() // something may appear, and be watched by either
+	ask, tell := without(w.ask, other.ask), without(w.tell, other.tell)
+	g.mu.Unlock()
+	for name, mask := range ask {
+		g.mark(g.ask, name, unix.FAN_MARK_REMOVE, mask)
 	}
 	for _, place := range w.filesystems {
 		if !slices.Contains(other.filesystems, place) {
 			g.mark(g.ask, place, unix.FAN_MARK_REMOVE|unix.FAN_MARK_FILESYSTEM, askExec)
 		}
 	}
-	for name, mask := range w.tell {
-		if rest := mask &^ other.tell[name]; rest != 0 {
-			g.mark(g.tell, name, unix.FAN_MARK_REMOVE, rest)
+	for name, mask := range tell {
+		g.mark(g.tell, name, unix.FAN_MARK_REMOVE, mask)
+	}
+}
+
+// without gives the masks less those of others.
+func without(masks, others map[string]uint64) map[string]uint64 {
+	rest := map[string]uint64{}
+	for name, mask := range masks {
+		if mask &^= others[name]; mask != 0 {
+			rest[name] = mask
 		}
 	}
+	return rest
 }
 
 // mark changes a mark. Files that are not there any more, and file systems that have no such events, are no failures.
@@ -289,7 +337,8 @@ func (g *fileGuard) mark(file *os.File, name string, flags uint, mask uint64) {
 
 // appeared watches what has got a name that rules are about.
 func (w *watch) appeared(name string, isDir bool) {
-	more := &watch{guard: w.guard, ask: map[string]uint64{}, tell: map[string]uint64{}, objects: map[fileKey][]string{}, exact: w.exact, trees: w.trees}
+	more := w.guard.newWatch()
+	more.exact, more.trees = w.exact, w.trees
 	if mask, ok := w.exact[name]; ok {
 		more.object(name, mask, changes)
 	}

@@ -70,12 +70,11 @@ func (g *fileGuard) changes(event fileEvent) []change {
 	name := g.resolve(event.names[unix.FAN_EVENT_INFO_TYPE_DFID_NAME])
 	from := g.resolve(event.names[unix.FAN_EVENT_INFO_TYPE_OLD_DFID_NAME])
 	to := g.resolve(event.names[unix.FAN_EVENT_INFO_TYPE_NEW_DFID_NAME])
-	current := g.current
 	g.mu.Unlock()
 	isDir := event.mask&unix.FAN_ONDIR != 0
 	for _, appeared := range []string{name, to} {
 		if appeared != "" && event.mask&(unix.FAN_CREATE|unix.FAN_MOVED_TO|unix.FAN_RENAME) != 0 {
-			current.appeared(appeared, isDir)
+			g.appeared(appeared, isDir)
 		}
 	}
 	var all []change

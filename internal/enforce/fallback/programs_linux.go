@@ -36,9 +36,11 @@ func (k fileKey) bpf() bpf.FallbackProgramKey {
 
 // program is a file that policies name as one that acts or is acted on.
 type program struct {
-	number int // its bit
-	name   string
-	script bool
+	number     int // its bit
+	name       string
+	script     bool
+	key        fileKey
+	generation uint32
 }
 
 // registry numbers what policies name: programs, units and containers. A number is never given to another one, so that what is
@@ -92,7 +94,7 @@ func (r *registry) add(path string) (*program, error) {
 	if len(r.byNumber) == mostPrograms {
 		return nil, fmt.Errorf("found more than %d different programs named by policies since the agent started; restart it, or name fewer", mostPrograms)
 	}
-	p := &program{number: len(r.byNumber), name: path, script: isScript(path)}
+	p := &program{number: len(r.byNumber), name: path, script: isScript(path), key: key, generation: generationOf(path)}
 	r.byKey[key] = p
 	r.byNumber = append(r.byNumber, p)
 	return p, nil
@@ -100,12 +102,35 @@ func (r *registry) add(path string) (*program, error) {
 
 // leadsTo tells whether a program is still the one at a path. A file that is gone may have left its number to another one.
 func (p *program) leadsTo(path string, key fileKey) bool {
-	if p.name == path {
-		return true
+	if p.name != path {
+		if now, err := keyOf(p.name); err != nil || now != key {
+			return false
+		}
 	}
-	now, err := keyOf(p.name)
-	return err == nil && now == key
+	return p.generation == generationOf(path)
 }
+
+// generationOf tells a file from another one that had the number of its inode before, as the kernel does. It is 0 on file systems
+// that do not tell.
+func generationOf(path string) uint32 {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	return generationOfOpen(int(file.Fd()))
+}
+
+func generationOfOpen(fd int) uint32 {
+	generation, err := unix.IoctlGetUint32(fd, getVersion)
+	if err != nil {
+		return 0
+	}
+	return generation
+}
+
+// getVersion is FS_IOC_GETVERSION of linux/fs.h, which gives 32 bits whatever its number says.
+const getVersion = 0x80087601
 
 // keyOf gives the identity of the file at a path. File systems with subvolumes give stat(2) another device than they use
 // themselves, which the list of mounts tells.

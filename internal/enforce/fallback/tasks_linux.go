@@ -275,13 +275,16 @@ func placeOf(path string, programs *registry) bpf.FallbackCgroupPlace {
 // tellPrograms gives the kernel side the numbers of programs.
 func (k *kernelSide) tellPrograms(programs *registry) error {
 	out := k.maps.Maps[bpf.FallbackMapPrograms]
-	values := map[fileKey]uint32{}
+	values := map[fileKey]bpf.FallbackProgramValue{}
 	for key, p := range programs.byKey {
-		values[key] = uint32(p.number + 1)
+		values[key] = bpf.FallbackProgramValue{Flags: uint32(p.number + 1), Generation: p.generation}
 	}
 	for _, name := range []string{"/proc/1/exe", "/usr/lib/systemd/systemd-executor"} {
 		if key, err := keyOf(name); err == nil {
-			values[key] |= uint32(bpf.FallbackProgramValuePROGRAM_OF_INIT)
+			value := values[key]
+			value.Flags |= uint32(bpf.FallbackProgramFlagsPROGRAM_OF_INIT)
+			value.Generation = generationOf(name)
+			values[key] = value
 		}
 	}
 	for key, value := range values {

@@ -63,7 +63,7 @@ func (k *Keeper) takeCommands(ctx context.Context) error {
 	if k.cfg.Socket == "" {
 		return nil
 	}
-	listener, err := listen(k.cfg.Socket)
+	listener, err := listen(ctx, k.cfg.Socket)
 	if errors.Is(err, errOther) {
 		return fmt.Errorf("%w at %s; expected policies::socket to be one of its own", err, k.cfg.Socket)
 	}
@@ -80,21 +80,21 @@ func (k *Keeper) takeCommands(ctx context.Context) error {
 }
 
 // listen makes the socket. Only the agent's user, which is root, may write to it.
-func listen(path string) (net.Listener, error) {
+func listen(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
 	if err := freeSocket(path); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	return listener, nil
+	config := net.ListenConfig{Control: makePrivate}
+	return config.Listen(ctx, "unix", path)
+}
+
+// makePrivate is called before the socket gets its name, which takes over its mode: nobody else can reach it for an instant.
+func makePrivate(_, _ string, socket syscall.RawConn) error {
+	var err error
+	return errors.Join(socket.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), 0o600) }), err)
 }
 
 // freeSocket removes what an agent left that ended without doing so. The kernel takes some seconds to

@@ -83,7 +83,7 @@ func TestALockWhoseTokenNobodyGetsIsNone(t *testing.T) {
 
 func TestAStoppedAgentIsNotWaitedForWithoutEnd(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
-	stopped, err := listen(socket) // the kernel takes connections for one that is stopped
+	stopped, err := listen(t.Context(), socket) // the kernel takes connections for one that is stopped
 	require.NoError(t, err)
 	defer stopped.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

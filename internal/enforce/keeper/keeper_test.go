@@ -4,6 +4,7 @@ package keeper
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,7 +99,10 @@ func TestSocketOfAKilledAgentIsTaken(t *testing.T) {
 	require.NoError(t, err)
 	ending.SetUnlinkOnClose(false)
 	time.AfterFunc(100*time.Millisecond, func() { assert.NoError(t, ending.Close()) })
-	listener, err := listen(path)
+	listener, err := listen(t.Context(), path)
 	require.NoError(t, err)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 	require.NoError(t, listener.Close())
 }

@@ -57,7 +57,7 @@ func (s *state) write(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return statusfile.Write(file, s)
+	return statusfile.WriteForGood(file, s)
 }
 
 // outcome is which policies are under trial until when, and which were taken back to audit.

@@ -64,6 +64,9 @@ rules:
 	pid := service(t)
 	target := uintptr(pid)
 	local := make([]byte, 8)
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Munmap(page)) })
 	info := make([]byte, 128)
 	info[8] = 0xff // si_code: from user space
 	info[9], info[10], info[11] = 0xff, 0xff, 0xff
@@ -109,7 +112,7 @@ rules:
 					return fmt.Errorf("open the process: %s", err)
 				}
 				defer unix.Close(fd)
-				at := unix.Iovec{Base: &local[0], Len: 8}
+				at := unix.Iovec{Base: &page[0], Len: uint64(len(page))} // kernels look at it before, or after, whether it is allowed
 				return ofMemory(call(unix.SYS_PROCESS_MADVISE, uintptr(fd), uintptr(unsafe.Pointer(&at)), 1, unix.MADV_PAGEOUT, 0))
 			},
 			"memory file": func() error {

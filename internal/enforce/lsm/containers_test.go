@@ -67,6 +67,7 @@ mode: enforce
 rules:
   - {name: container, files: {paths: [%[1]s/**], operations: [write]}, who: [{container: %[2]s}]}
   - {name: overlay, files: {paths: [%[3]s/merged/etc/**], operations: [write, create]}}
+  - {name: machine, files: {paths: [%[1]s/**], operations: [write]}, who: [{container: web-1}]}
   - {name: unit, files: {paths: [%[4]s], operations: tamper}, who: [{unit: vedette-late.service}]}
 `, shared, mine[:12], root, s.single))
 
@@ -83,6 +84,17 @@ rules:
 		assert.Equal(t, want, out, "of the overlay's file and the shared one, in container %s", id)
 	}
 	assert.NoError(t, runs(stranger, "write", shared+"/file"), "on the host")
+	for cgroup, want := range map[string]error{
+		`machine.slice/machine-web\x2d1.scope/payload/init.scope`: unix.EPERM,
+		"machine.slice/systemd-nspawn@web-1.service/payload":      unix.EPERM,
+		"lxc.payload.web-1":                               unix.EPERM,
+		`user.slice/machine-web\x2d1.scope`:               nil,
+		`machine.slice/machine-web\x2d10.scope/payload`:   nil,
+		"system.slice/systemd-nspawn@web.service/payload": nil,
+	} {
+		_, err := actsIn(t, cgroup, 0, "write", shared+"/file")
+		assert.ErrorIs(t, err, want, cgroup)
+	}
 	_, err := actsIn(t, "system.slice/vedette-late.service", 0, "write", s.single)
 	assert.ErrorIs(t, err, unix.EPERM, "in the unit")
 	_, err = actsIn(t, "system.slice/vedette-other.service", 0, "write", s.single)

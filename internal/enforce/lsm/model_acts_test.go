@@ -164,6 +164,9 @@ var modelActs = map[string]func(args []string) error{
 		return err
 	},
 	"socket": func(args []string) error { return socketDoes(args[0], args[1], netip.MustParseAddrPort(args[2])) },
+	"accept": func(args []string) error {
+		return acceptsFromItself(netip.MustParseAddrPort(args[0]), netip.MustParseAddrPort(args[1]))
+	},
 	"kernel": func(args []string) error { return kernelCalls[args[0]]() },
 }
 
@@ -180,11 +183,17 @@ func closed(fd int) error {
 	return unix.Close(fd)
 }
 
-func socketDoes(what, protocol string, at netip.AddrPort) error {
-	family, kind := unix.AF_INET6, unix.SOCK_STREAM
+// socketAddress gives an address as system calls want it, and its family.
+func socketAddress(at netip.AddrPort) (unix.Sockaddr, int) {
 	if at.Addr().Is4() {
-		family = unix.AF_INET
+		return &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, unix.AF_INET
 	}
+	return &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}, unix.AF_INET6
+}
+
+func socketDoes(what, protocol string, at netip.AddrPort) error {
+	to, family := socketAddress(at)
+	kind := unix.SOCK_STREAM
 	if protocol == "udp" {
 		kind = unix.SOCK_DGRAM
 	}
@@ -193,10 +202,6 @@ func socketDoes(what, protocol string, at netip.AddrPort) error {
 		return err
 	}
 	defer unix.Close(fd)
-	var to unix.Sockaddr = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
-	if family == unix.AF_INET {
-		to = &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
-	}
 	switch what {
 	case "connect":
 		return unix.Connect(fd, to)
@@ -204,6 +209,53 @@ func socketDoes(what, protocol string, at netip.AddrPort) error {
 		return unix.Bind(fd, to)
 	}
 	return unix.Sendto(fd, []byte("x"), 0, to)
+}
+
+// bound gives a socket of TCP that has an address, and leaves nothing behind when it is closed.
+func bound(at netip.AddrPort) (fd int, err error) {
+	own, family := socketAddress(at)
+	if fd, err = unix.Socket(family, unix.SOCK_STREAM, 0); err != nil {
+		return fd, err
+	}
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
+		unix.Bind(fd, own),
+	)
+	return fd, err
+}
+
+// acceptsFromItself listens, connects from an address, accepts that and uses it in every way.
+func acceptsFromItself(at, peer netip.AddrPort) error {
+	listener, err := bound(at)
+	defer unix.Close(listener)
+	if err != nil {
+		return err
+	}
+	if err := unix.Listen(listener, 1); err != nil {
+		return err
+	}
+	client, err := bound(peer)
+	defer unix.Close(client)
+	if err != nil {
+		return err
+	}
+	to := at
+	if at.Addr().IsUnspecified() {
+		to = netip.AddrPortFrom(peer.Addr(), at.Port())
+	}
+	there, _ := socketAddress(to)
+	if err := unix.Connect(client, there); err != nil {
+		return err
+	}
+	if _, err := unix.Write(client, make([]byte, 64)); err != nil {
+		return err
+	}
+	fd, _, err := unix.Accept(listener)
+	if err != nil {
+		return err
+	}
+	return errors.Join(usesSocket(fd), unix.Close(fd))
 }
 
 // runTiny runs a program to its end, without the calls that Go's own way of starting programs makes besides.

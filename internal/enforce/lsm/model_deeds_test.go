@@ -266,6 +266,9 @@ var offline = []unix.Errno{unix.EINPROGRESS, unix.ECONNREFUSED, unix.EACCES, uni
 	unix.ENODEV, unix.ENOENT, unix.ENOSYS, unix.EFAULT, unix.ENXIO}
 
 func (d doer) network() *deed {
+	if d.r.IntN(2) == 0 {
+		return d.accepts()
+	}
 	at := netip.MustParseAddrPort(pick(d.r, "127.0.0.1:7001", "127.0.0.1:7002", "127.0.0.9:7001", "[::1]:7001", "[::1]:80", "[::ffff:127.0.0.1]:7001", "127.0.0.1:80"))
 	protocol := pick(d.r, policy.TCP, policy.UDP)
 	what := pick(d.r, "connect", "bind", "send")
@@ -280,6 +283,27 @@ func (d doer) network() *deed {
 	made.in(step(policy.Request{Operation: operation, Subject: d.by.actor, Address: &policy.Address{AddrPort: at, Protocol: protocol}}))
 	made.natural = offline
 	return made
+}
+
+// accepts is a program that connects to itself: from one address, to one that it listens at.
+func (d doer) accepts() *deed {
+	at := netip.MustParseAddrPort(pick(d.r, "127.0.0.1:7002", "[::]:7002", "[::1]:7002"))
+	peer := netip.MustParseAddrPort(pick(d.r, "127.0.0.1:7001", "127.0.0.9:7001", "127.0.0.1:7009", "127.0.0.1:80"))
+	if at.Addr() == netip.IPv6Loopback() {
+		peer = netip.MustParseAddrPort(pick(d.r, "[::1]:7001", "[::1]:80"))
+	}
+	if peer.Port() == 80 && !d.root() {
+		return nil
+	}
+	to := at
+	if at.Addr().IsUnspecified() {
+		to = netip.AddrPortFrom(peer.Addr(), at.Port())
+	}
+	about := func(o policy.Operation, address netip.AddrPort) []policy.Request {
+		return step(policy.Request{Operation: o, Subject: d.by.actor, Address: &policy.Address{AddrPort: address, Protocol: policy.TCP}})
+	}
+	made := does("accept", at.String(), peer.String())
+	return made.in(about(policy.Bind, at), about(policy.Bind, peer), about(policy.Connect, to), about(policy.Accept, peer))
 }
 
 func (d doer) kernel() *deed {

@@ -58,7 +58,7 @@ func (w *world) rule(r *rand.Rand) string {
 	case 1, 2:
 		return "exec: {" + pick(r, "deny", "deny", "only") + ": {" + programsText(r) + "}}" + everybody + allow
 	case 3:
-		return "network: {operations: [" + pick(r, "connect", "bind", "connect, bind") + "], " + pick(r, "deny", "only") + `: ["` +
+		return "network: {operations: [" + someText(r, policy.NetworkOperations) + "], " + pick(r, "deny", "only") + `: ["` +
 			strings.Join(someOf(r, "127.0.0.0/8:7001", "*:7002/udp", "[::1]:7001", "127.0.0.1", "*:1-1023/tcp", "10.0.0.0/8"), `", "`) + `"]}` + everybody + allow
 	case 4: // always about the performers: the test itself needs the kernel
 		return "kernel: [" + someText(r, policy.KernelOperations) + "]" + who + allow
@@ -79,7 +79,8 @@ func someText(r *rand.Rand, kind policy.Operation) string {
 
 func subjectsText(r *rand.Rand, key string) string {
 	user, place := pick(r, "", "", ", user: root", ", user: tester"), pick(r, "", "", ", unit: "+modelUnit)
-	all := []string{"{user: tester}", `{user: "0", unit: ` + modelUnit + "}", "{unit: " + modelUnit + "}", "{container: " + modelContainer[:12] + "}"}
+	all := []string{"{user: tester}", `{user: "0", unit: ` + modelUnit + "}", "{unit: " + modelUnit + "}", "{container: " + modelContainer[:12] + "}",
+		"{container: " + modelMachine + "}"}
 	for _, name := range append(modelExecutables(), modelPrograms+"/s*") {
 		all = append(all, "{executable: "+name+user+"}", "{executable: "+name+", lineage: false"+place+"}")
 	}

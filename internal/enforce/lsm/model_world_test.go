@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/vedette-sec/vedette/internal/container"
 	"github.com/vedette-sec/vedette/internal/tiny"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
@@ -26,6 +27,7 @@ const (
 	modelRoot     = "/opt/model"
 	modelAlias    = "/opt/model-alias" // the directory a, mounted again
 	modelUnit     = "test.service"
+	modelMachine  = "deb"
 )
 
 var modelContainer = strings.Repeat("c0ffee00", 8)
@@ -178,6 +180,7 @@ rules:
 	w.perform("child of a changed program", "", nil, "service", "changed", "second")
 	w.perform("in a unit", "system.slice/"+modelUnit+"/inner", nil, "stranger")
 	w.perform("in a container", "system.slice/docker-"+modelContainer+".scope", nil, "service")
+	w.perform("in a machine", "machine.slice/machine-"+modelMachine+".scope/payload", nil, "second")
 	w.perform("another user", "", &syscall.Credential{Uid: 1000, Gid: 1000}, "stranger")
 }
 
@@ -209,9 +212,7 @@ func (w *world) perform(name, cgroup string, user *syscall.Credential, chain ...
 		defer dir.Close()
 		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(dir.Fd())
 	}
-	if strings.Contains(cgroup, modelContainer) {
-		p.actor.Container = modelContainer
-	}
+	p.actor.Container, _ = container.FromCgroup("/" + cgroup)
 	require.NoError(w.t, p.start(c))
 	w.performers = append(w.performers, p)
 	w.t.Cleanup(func() { require.NoError(w.t, p.end(), name) })

@@ -55,6 +55,7 @@ const (
 	unitPlace      = 0
 	containerPlace = 1
 	containerID    = 2
+	containerName  = 3
 )
 
 func (c *compiler) addSubjects(r placed) error {
@@ -202,6 +203,14 @@ func (c *compiler) addContainer(wanted string) (uint8, error) {
 	c.containers[wanted] = bit
 	if id, ok := idNumber(wanted); ok {
 		c.places[bpf.EnforcePlaceKey{Kind: containerID, Value: id}] |= 1 << bit
+	}
+	names, inSlice := container.CgroupsOfMachine(wanted)
+	for _, name := range names {
+		c.places[bpf.EnforcePlaceKey{Kind: containerName, Value: c.numbers.hash(name)}] |= 1 << bit
+	}
+	for _, name := range inSlice {
+		value := c.numbers.hash(container.MachineSlice) + c.numbers.hash(name)
+		c.places[bpf.EnforcePlaceKey{Kind: containerName, Value: value}] |= 1 << bit
 	}
 	return bit, nil
 }
