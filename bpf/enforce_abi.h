@@ -44,6 +44,11 @@ struct current_set {
 	u64 agent_ticks; /* when that started, in hundredths of a second since boot */
 };
 
+/* What rules list files by, beside a bit for each origin. */
+#define LISTS_OTHERS (1 << 4) /* they deny what they do not list */
+#define LISTS_CHANGED (1 << 5)
+#define LISTS_CONTENT (1 << 6)
+
 /* What is known of all rules together, in each half. */
 struct settings {
 	struct rule_set
@@ -53,8 +58,9 @@ struct settings {
 	struct rule_set origins[ORIGINS]; /* that list files of an origin */
 	struct rule_set changed; /* that list files changed since boot */
 	u64 used; /* the operations that any rule is about: a bit for each */
-	u64 anywhere; /* those that some rule is about wherever the file is */
+	u64 listing; /* what rules list files by that are run, wherever these are */
 	u64 has_places; /* some subject is a unit or container */
+	u64 has_hashes; /* some file is known by its content */
 	u64 boot; /* ns of the clock at boot */
 	u64 since; /* files changed before this time are taken as they are, in ns of the clock */
 };
@@ -167,15 +173,26 @@ struct subject {
 
 #define LINEAGE_INIT 1 /* process 1, or a child of it that has run init's programs only */
 #define LINEAGE_UNKNOWN 2 /* something in it is not known */
+#define LINEAGE_BEGUN 4 /* an exec has begun that leads to it */
 
-/* The programs that led to a process. Only the kernel writes these. */
-struct lineage {
-	u64 start; /* of the process, ns since boot */
-	u32 execs; /* changes when what runs does */
-	u32 flags;
+/* The programs that led to what a process runs. */
+struct led {
+	u64 flags;
 	struct program_set all;
 	struct program_set trusted; /* since the last that someone untrusted could have written */
 	struct program_set running;
+};
+
+/*
+ * What led to a process, and beside it what will have when the exec succeeds that has begun: of a
+ * process only one thread at a time can be in an exec. Which is which changes with one number. Only
+ * the kernel writes these.
+ */
+struct lineage {
+	u64 start; /* of the process, ns since boot */
+	u32 execs; /* changes when what runs does */
+	u32 turn; /* its lowest bit is the place of what led to the process */
+	struct led led[2];
 };
 
 /* The same of processes that were there before, as /proc has it. Only user space writes these. */

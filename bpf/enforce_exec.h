@@ -52,6 +52,18 @@ static __always_inline u64 near_code(struct file *file, u64 generation)
 	return operations_on(file, code, generation) & code;
 }
 
+/* Whether some rule may list a file wherever it is. */
+static __always_inline bool is_listed(struct settings *set, u64 object, struct inode *inode)
+{
+	u64 listing = set->listing;
+
+	if (!listing)
+		return false;
+	if (listing & (LISTS_OTHERS | LISTS_CONTENT | 1 << origin_of((void *)object)))
+		return true;
+	return listing & LISTS_CHANGED && changed_since_boot(inode);
+}
+
 /* Where that matters the place is known, for the generation that the act has. */
 static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near, u64 place, u64 act)
 {
@@ -60,7 +72,7 @@ static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near,
 
 	if (near & 1 << OP_EXECUTE)
 		judged |= judge_at(object, 0, ACT(OP_EXECUTE, 0) | act, place);
-	if (set && (near | set->anywhere) & 1 << OP_RUN)
+	if (near & 1 << OP_RUN || (set && is_listed(set, object, inode)))
 		judged |= judge_run(object, origin_of((void *)object), changed_since_boot(inode),
 				    ACT(OP_RUN, 0) | act, place);
 	return judged;
@@ -104,7 +116,7 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 		return 0;
 	if (shared && prot & PROT_WRITE && is_regular(file))
 		judged |= judge_write(file, hook);
-	if (!(prot & PROT_EXEC) || is_program(file))
+	if (!(prot & PROT_EXEC))
 		return judged;
 	object = dentry_of(file);
 	if (near)
@@ -117,6 +129,12 @@ static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool share
 	return judged;
 }
 
+/* Whether a mapping is to be judged: as code, or as a way to write. */
+static __always_inline bool is_mapping(u64 prot, bool shared)
+{
+	return prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC);
+}
+
 SEC("lsm/mmap_file")
 int guard_mmap_file(void *ctx)
 {
@@ -124,7 +142,11 @@ int guard_mmap_file(void *ctx)
 	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
 	bool shared = (ARGUMENT(u64, ctx, 3) & MAP_TYPE) != MAP_PRIVATE;
 
-	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+	if (!file || !generation || !is_mapping(prot, shared))
+		return 0;
+	if (prot & PROT_EXEC && is_program(file))
+		prot &= ~PROT_EXEC;
+	if (!is_mapping(prot, shared))
 		return 0;
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);
@@ -139,7 +161,11 @@ int guard_file_mprotect(void *ctx)
 	u64 prot = ARGUMENT(u64, ctx, 2), generation = current_generation(), near = 0;
 	bool shared = FIELD(area, vm_flags) & VM_SHARED;
 
-	if (!file || !generation || !(prot & (shared ? PROT_EXEC | PROT_WRITE : PROT_EXEC)))
+	if (!file || !generation || !is_mapping(prot, shared))
+		return 0;
+	if (prot & PROT_EXEC && is_program(file))
+		prot &= ~PROT_EXEC;
+	if (!is_mapping(prot, shared))
 		return 0;
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);

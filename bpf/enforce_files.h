@@ -10,8 +10,6 @@
 #include "enforce_near.h"
 #include "enforce_lineage.h"
 
-#define EPERM 1
-
 #define OOM_NAME 0x5f6d6f6f /* "oom_" */
 
 #define MAY_WRITE 2
@@ -205,15 +203,18 @@ int guard_file_permission(void *ctx)
 	struct file *known = ARGUMENT(struct file *, ctx, 0), *file;
 	u32 mask = ARGUMENT(u64, ctx, 1), judged = 0;
 	u32 type = known->f_inode->i_mode & S_IFMT;
-	u64 operations = mask & MAY_WRITE ? 1 << OP_WRITE : 0;
-	u64 generation = current_generation(), used = used_operations(generation);
+	u64 operations = mask & MAY_WRITE ? 1 << OP_WRITE : 0, generation;
 
 	if (type == S_IFSOCK)
 		return judges_accepting() && is_cut(NUMBER(known, f_inode)) ? -EPERM : 0;
+	if (type != S_IFREG && type != S_IFDIR)
+		return 0;
 	if (mask & MAY_READ && !(known->f_flags & FMODE_EXEC_FLAG))
 		operations |= 1 << OP_READ;
-	if ((type != S_IFREG && type != S_IFDIR) ||
-	    is_file_far(known, operations, generation, used) || is_kernel())
+	if (!operations)
+		return 0;
+	generation = current_generation();
+	if (is_file_far(known, operations, generation, used_operations(generation)) || is_kernel())
 		return 0;
 	file = (void *)argument(ctx, 0);
 	if (mask & MAY_WRITE)

@@ -11,6 +11,7 @@
 #include "enforce_abi.h"
 
 #define NSEC 1000000000ULL
+#define EPERM 1
 
 /* Secret, so that nobody can find names that are taken for each other. */
 const volatile u64 hash_key[2] = {};
@@ -128,15 +129,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct given);
 } givens SEC(".maps");
-
-/* What a task's lineage will be when its exec succeeds, by the task. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
-	__type(key, u64);
-	__type(value, struct lineage);
-} execs SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -13,9 +13,9 @@
 
 static __always_inline u32 judge_process(u64 who, u64 target, u32 operation, u32 hook)
 {
-	u32 own = BPF_CORE_READ((struct task_struct *)who, tgid);
+	u32 own = FIELD((struct task_struct *)who, tgid);
 
-	if (own == BPF_CORE_READ((struct task_struct *)target, tgid))
+	if (own == FIELD((struct task_struct *)target, tgid))
 		return 0;
 	return judge_plain(who, target, ACT(operation, hook));
 }
@@ -24,7 +24,7 @@ static __always_inline u32 judge_process(u64 who, u64 target, u32 operation, u32
 	SEC("lsm/" #hook)                                                                          \
 	int guard_##hook(void *ctx)                                                                \
 	{                                                                                          \
-		if (is_kernel())                                                                   \
+		if (!is_judged(operation, NO_OPERATION) || is_kernel())                            \
 			return 0;                                                                  \
 		return refuse(judge_process(bpf_get_current_task(), argument(ctx, 0), operation,   \
 					    number));                                              \

@@ -86,6 +86,23 @@ static __always_inline struct given *given_of(struct task_struct *task)
 	return g && g->ticks == start_of(task) / NSEC_PER_TICK ? g : NULL;
 }
 
+/* The number of a lineage's exec, and in the upper half its turn, as they are at one moment. */
+static __always_inline u64 state_of(struct lineage *l)
+{
+	return *(volatile u64 *)&l->execs;
+}
+
+static __always_inline struct led *led_to(struct lineage *l, u64 state)
+{
+	return &l->led[state >> 32 & 1];
+}
+
+/* What will have led to the process when its exec succeeds. */
+static __always_inline struct led *leads_to(struct lineage *l)
+{
+	return led_to(l, ~state_of(l));
+}
+
 static __always_inline bool given_holds(struct given *g, struct lineage *l)
 {
 	return g && g->execs == (l ? l->execs : 0);
@@ -96,7 +113,8 @@ static __always_inline bool is_init(struct task_struct *task)
 	struct lineage *l = lineage_of(task);
 	struct given *g = given_of(task);
 
-	return (l && l->flags & LINEAGE_INIT) || (given_holds(g, l) && g->flags & LINEAGE_INIT);
+	return (l && led_to(l, state_of(l))->flags & LINEAGE_INIT) ||
+	       (given_holds(g, l) && g->flags & LINEAGE_INIT);
 }
 
 static __always_inline struct kernfs_node *above(struct kernfs_node *node)
@@ -182,20 +200,43 @@ static __always_inline bool has(struct program_set *set, u32 program)
 #define IN_RUNNING 4
 #define IN_UNKNOWN 8 /* nobody knows what it is */
 
-/* Where in a task's lineage a program is. */
+static __always_inline u32 find_led(struct led *led, u32 program)
+{
+	u32 found = led->flags & LINEAGE_UNKNOWN ? IN_UNKNOWN : 0;
+
+	found |= has(&led->all, program) ? IN_ALL : 0;
+	found |= has(&led->trusted, program) ? IN_TRUSTED : 0;
+	return found | (has(&led->running, program) ? IN_RUNNING : 0);
+}
+
+#define LOOKS 3
+
+/*
+ * Where in a task's lineage a program is. Other processes may run something else while it is looked
+ * for, and begin to run a third thing, which is written where the first was.
+ */
 __noinline u32 find_program(u64 who, u32 program, u64 act)
 {
 	struct task_struct *task = (void *)who;
-	struct lineage *l = act & ASK_EXEC ? bpf_map_lookup_elem(&execs, &who) : lineage_of(task);
+	struct lineage *l = lineage_of(task);
 	struct given *g = given_of(task);
 	u32 execs_before = 0, found = IN_UNKNOWN;
+	struct led *led;
+	u64 state;
 
-	if (l) {
-		execs_before = l->execs;
-		found = l->flags & LINEAGE_UNKNOWN ? IN_UNKNOWN : 0;
-		found |= has(&l->all, program) ? IN_ALL : 0;
-		found |= has(&l->trusted, program) ? IN_TRUSTED : 0;
-		found |= has(&l->running, program) ? IN_RUNNING : 0;
+	for (u32 i = 0; l && i < LOOKS; i++) {
+		state = state_of(l);
+		execs_before = state;
+		led = led_to(l, state);
+		if (act & ASK_EXEC) { /* what was given is in it */
+			led = leads_to(l);
+			execs_before++;
+		}
+		found = find_led(led, program);
+		asm volatile("" ::: "memory"); /* the compiler must not look at anything later */
+		if (state_of(l) == state)
+			break;
+		found = IN_UNKNOWN;
 	}
 	if (g) {
 		found |= has(&g->all, program) ? IN_ALL : 0;

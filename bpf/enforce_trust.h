@@ -74,8 +74,11 @@ __noinline u32 vouch(u64 of, u32 allowed)
 static __always_inline struct hashed *hashed_as(struct inode *inode, u64 generation)
 {
 	struct label_key key = {.generation = generation};
+	struct settings *set = settings_of(generation);
 	struct hashed *h;
 
+	if (!set || !set->has_hashes)
+		return NULL;
 	key.device = device_of(inode);
 	key.inode = FIELD(inode, i_ino);
 	h = bpf_map_lookup_elem(&hashes, &key);

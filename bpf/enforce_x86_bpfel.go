@@ -142,14 +142,20 @@ type EnforceLabelKey struct {
 	Inode      uint64
 }
 
-type EnforceLineage struct {
+type EnforceLed struct {
 	_       structs.HostLayout
-	Start   uint64
-	Execs   uint32
-	Flags   uint32
+	Flags   uint64
 	All     EnforceProgramSet
 	Trusted EnforceProgramSet
 	Running EnforceProgramSet
+}
+
+type EnforceLineage struct {
+	_     structs.HostLayout
+	Start uint64
+	Execs uint32
+	Turn  uint32
+	Led   [2]EnforceLed
 }
 
 type EnforceNameKey struct {
@@ -260,8 +266,9 @@ type EnforceSettings struct {
 	Origins    [4]EnforceRuleSet
 	Changed    EnforceRuleSet
 	Used       uint64
-	Anywhere   uint64
+	Listing    uint64
 	HasPlaces  uint64
+	HasHashes  uint64
 	Boot       uint64
 	Since      uint64
 }
@@ -320,7 +327,6 @@ const (
 	EnforceMapAutomata                     = "automata"
 	EnforceMapCutSockets                   = "cut_sockets"
 	EnforceMapEndpoints                    = "endpoints"
-	EnforceMapExecs                        = "execs"
 	EnforceMapGivens                       = "givens"
 	EnforceMapHalves                       = "halves"
 	EnforceMapHandover                     = "handover"
@@ -510,7 +516,6 @@ type EnforceMapSpecs struct {
 	Automata       *ebpf.MapSpec `ebpf:"automata"`
 	CutSockets     *ebpf.MapSpec `ebpf:"cut_sockets"`
 	Endpoints      *ebpf.MapSpec `ebpf:"endpoints"`
-	Execs          *ebpf.MapSpec `ebpf:"execs"`
 	Givens         *ebpf.MapSpec `ebpf:"givens"`
 	Halves         *ebpf.MapSpec `ebpf:"halves"`
 	Handover       *ebpf.MapSpec `ebpf:"handover"`
@@ -566,7 +571,6 @@ type EnforceMaps struct {
 	Automata       *ebpf.Map `ebpf:"automata"`
 	CutSockets     *ebpf.Map `ebpf:"cut_sockets"`
 	Endpoints      *ebpf.Map `ebpf:"endpoints"`
-	Execs          *ebpf.Map `ebpf:"execs"`
 	Givens         *ebpf.Map `ebpf:"givens"`
 	Halves         *ebpf.Map `ebpf:"halves"`
 	Handover       *ebpf.Map `ebpf:"handover"`
@@ -596,7 +600,6 @@ func (m *EnforceMaps) Close() error {
 		m.Automata,
 		m.CutSockets,
 		m.Endpoints,
-		m.Execs,
 		m.Givens,
 		m.Halves,
 		m.Handover,

@@ -76,11 +76,10 @@ func (a *ancestry) pass() (added int, err error) {
 
 // give tells the kernel of one process.
 func (a *ancestry) give(pid uint32, stat process.Stat) (isNew bool, err error) {
-	var kernel bpf.EnforceLineage
 	var before bpf.EnforceGiven
-	seen := a.e.maps[bpf.EnforceMapLineages].Lookup(pid, &kernel) == nil
+	kernel, seen := lineageOf(a.e.maps[bpf.EnforceMapLineages], pid)
 	given := a.e.maps[bpf.EnforceMapGivens].Lookup(pid, &before) == nil && before.Ticks == stat.Key.Start
-	complete := seen && kernel.Flags&lineageBlank == 0 || given && before.Execs == kernel.Execs
+	complete := seen && ledTo(kernel).Flags&lineageBlank == 0 || given && before.Execs == kernel.Execs
 	if complete && a.fresh == (programSet{}) {
 		return false, nil
 	}

@@ -135,13 +135,18 @@ func (c *compiler) fillSettings() {
 		for i, o := range origins {
 			if slices.Contains(listed.Origins, o) {
 				s.Origins[i].Words[word] |= bit
+				s.Listing |= 1 << i
 			}
 		}
-		if r.Exec.Only != nil || len(listed.Origins) > 0 || len(listed.SHA256) > 0 || listed.ChangedSinceBoot {
-			s.Anywhere |= uint64(policy.Run)
+		if r.Exec.Only != nil {
+			s.Listing |= listsOthers
+		}
+		if len(listed.SHA256) > 0 {
+			s.Listing |= listsContent
 		}
 		if listed.ChangedSinceBoot {
 			s.Changed.Words[word] |= bit
+			s.Listing |= listsChanged
 		}
 	}
 }

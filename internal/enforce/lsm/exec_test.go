@@ -7,10 +7,12 @@ package lsm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,6 +37,40 @@ func init() {
 		return err
 	}
 	acts["call"] = func(args []string) error { return kernelCalls[args[0]]() }
+	acts["become"] = func(args []string) error { // runs a program in this process
+		if err := os.Setenv(actVariable, strings.Join(args[1:], "|")); err != nil {
+			return err
+		}
+		return unix.Exec(args[0], []string{args[0]}, os.Environ())
+	}
+	acts["fail"] = func(args []string) error { // cannot run what is no program, which the kernel finds out late, and acts
+		if err := unix.Exec(unfit, []string{unfit}, nil); !errors.Is(err, unix.ENOEXEC) {
+			return fmt.Errorf("run %s: found %v, expected %w", unfit, err, unix.ENOEXEC)
+		}
+		return acts[args[0]](args[1:])
+	}
+}
+
+// What a process may do is what its program may, however often it has become another one, or tried to.
+func TestExecsOfOneProcess(t *testing.T) {
+	ring.Require(t, ring.VM)
+	shared(t)
+	s := newScene(t)
+	load(t, s.e, "policy: turns\nmode: enforce\nrules: [{name: all, files: {paths: ["+s.dir+"/**], operations: tamper}, allow: [{executable: "+trusted+
+		", lineage: false}, {executable: "+unfit+", lineage: false}]}]\n")
+	for act, want := range map[string]error{
+		"become|" + trusted:                                                nil,
+		"become|" + trusted + "|become|" + stranger:                        unix.EPERM,
+		"become|" + trusted + "|become|" + stranger + "|become|" + trusted: nil,
+		"fail":                        unix.EPERM,
+		"fail|become|" + trusted:      nil,
+		"become|" + trusted + "|fail": nil,
+		"become|" + trusted + "|fail|become|" + stranger + "|fail":              unix.EPERM,
+		"become|" + stranger + "|fail|fail|become|" + trusted + "|fail":         nil,
+		"thread|" + trusted + "|fail|thread|" + stranger + "|thread|" + trusted: nil,
+	} {
+		assert.ErrorIs(t, runs(stranger, append(strings.Split(act, "|"), "write", s.file)...), want, act)
+	}
 }
 
 func TestExec(t *testing.T) {

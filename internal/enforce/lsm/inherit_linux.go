@@ -18,7 +18,7 @@ import (
 
 // lineageLayout stands for how lineages, and files that somebody vouches for, are written in their maps. Agents of different versions
 // understand each other's where it is the same.
-const lineageLayout = 1
+const lineageLayout = 2
 
 // nsPerTick is the unit of start times in /proc.
 const nsPerTick = 10_000_000
@@ -68,21 +68,41 @@ func (f *former) close() error {
 	return errors.Join(errs...)
 }
 
+// lineageOf reads the lineage that the kernel keeps of a process. Programs change it while it is copied: a copy counts that is the same again.
+func lineageOf(lineages *ebpf.Map, pid uint32) (l bpf.EnforceLineage, ok bool) {
+	for {
+		before := l
+		if lineages.Lookup(pid, &l) != nil {
+			return bpf.EnforceLineage{}, false
+		}
+		if ok && l == before {
+			return l, true
+		}
+		ok = true
+	}
+}
+
+// ledTo is what led to the process, and not what will have when an exec succeeds.
+func ledTo(l bpf.EnforceLineage) bpf.EnforceLed {
+	return l.Led[l.Turn&1]
+}
+
 // of gives what is known of a process, as far as it is about programs that are known of.
 func (f *former) of(pid uint32, stat process.Stat) (g bpf.EnforceGiven, ok bool) {
-	var kernel bpf.EnforceLineage
 	var given bpf.EnforceGiven
-	seen := f.maps[bpf.EnforceMapLineages].Lookup(pid, &kernel) == nil && kernel.Start/nsPerTick == stat.Key.Start
+	kernel, seen := lineageOf(f.maps[bpf.EnforceMapLineages], pid)
+	seen = seen && kernel.Start/nsPerTick == stat.Key.Start
 	hasGiven := f.maps[bpf.EnforceMapGivens].Lookup(pid, &given) == nil && given.Ticks == stat.Key.Start
 	if !seen {
 		kernel = bpf.EnforceLineage{}
 	}
+	led := ledTo(kernel)
 	holds := hasGiven && given.Execs == kernel.Execs
-	if !holds && (!seen || kernel.Flags&lineageBlank != 0) {
+	if !holds && (!seen || led.Flags&lineageBlank != 0) {
 		return g, false
 	}
-	g.All.Words, g.Trusted.Words, g.Running.Words = kernel.All.Words, kernel.Trusted.Words, kernel.Running.Words
-	g.Flags = kernel.Flags &^ lineageBlank
+	g.All.Words, g.Trusted.Words, g.Running.Words = led.All.Words, led.Trusted.Words, led.Running.Words
+	g.Flags = uint32(led.Flags &^ lineageBlank)
 	if hasGiven {
 		g.All.Words = union(g.All.Words, given.All.Words)
 	}

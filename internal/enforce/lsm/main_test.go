@@ -32,6 +32,7 @@ const (
 	stranger = programs + "/stranger"
 	second   = programs + "/second"
 	script   = programs + "/script"
+	unfit    = programs + "/unfit" // no program, though it may be run
 )
 
 func TestMain(m *testing.M) {
@@ -132,7 +133,7 @@ func preparePrograms() error {
 			return err
 		}
 	}
-	if err := errors.Join(os.WriteFile(script, []byte("#!"+stranger+"\n"), 0o755), prepareModel()); err != nil {
+	if err := errors.Join(os.WriteFile(script, []byte("#!"+stranger+"\n"), 0o755), os.WriteFile(unfit, []byte("none"), 0o755), prepareModel()); err != nil {
 		return err
 	}
 	info, err := os.Stat(script)

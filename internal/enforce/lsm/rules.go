@@ -31,6 +31,9 @@ const (
 	nearProgram  = 1 << 9 // of an operation that is about processes
 	lineageInit  = 1
 	lineageBlank = 2 // LINEAGE_UNKNOWN
+	listsOthers  = 1 << 4
+	listsChanged = 1 << 5
+	listsContent = 1 << 6
 )
 
 // placed is a rule with its bit.

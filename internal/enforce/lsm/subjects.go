@@ -368,6 +368,7 @@ func (c *compiler) readHash(name string, note func(sum string, h *bpf.EnforceHas
 	note(sum, &h)
 	if h.Programs.Words != (programSet{}) || h.Rules.Words != (ruleSet{}) {
 		c.hashes[key] = h
+		c.settings.HasHashes = 1
 	}
 	return nil
 }
