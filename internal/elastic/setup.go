@@ -91,6 +91,14 @@ func (c *Client) install(ctx context.Context, a Asset, dryRun bool) (Change, err
 	default:
 		change.Outcome = Updated
 	}
+	if a.Kind == IngestPipeline {
+		if err := c.try(ctx, a); isRefusal(err) {
+			change.Outcome, change.Reason = LeftOut, err.Error()
+			return change, nil
+		} else if err != nil {
+			return change, err
+		}
+	}
 	if dryRun {
 		return change, nil
 	}
@@ -100,6 +108,13 @@ func (c *Client) install(ctx context.Context, a Asset, dryRun bool) (Change, err
 		return change, err
 	}
 	return change, nil
+}
+
+// try has the server run a pipeline on an empty document, which shows whether it has the processors.
+func (c *Client) try(ctx context.Context, pipeline Asset) error {
+	return c.Call(ctx, "POST", string(IngestPipeline)+"/_simulate", map[string]any{
+		"pipeline": pipeline.Body, "docs": []any{map[string]any{"_source": map[string]any{}}},
+	}, nil)
 }
 
 // isOptional tells what documents arrive without.

@@ -15,8 +15,8 @@ const Servers = "build/servers"
 // serverSources are what `make servers` installs the servers from, in the order in which it writes
 // them into the file that says what is installed.
 var serverSources = [...]string{
-	"elasticsearch.xml", "elasticsearch-http.xml", "opensearch.xml", "kafka.xml",
-	"Elasticsearch.java", "OpenSearch.java", "Kafka.java", "install.sh",
+	"elasticsearch.xml", "elasticsearch-http.xml", "elasticsearch-xpack.xml", "elasticsearch-security.xml", "opensearch.xml", "kafka.xml",
+	"Elasticsearch.java", "Missing.java", "OpenSearch.java", "Kafka.java", "install.sh",
 }
 
 // ServersReason returns why the server ring cannot run here, or "". Nothing is installed on the way.

@@ -68,13 +68,13 @@ func TestSetup(t *testing.T) {
 			for _, lacks := range []string{"ILM", "data stream lifecycle", "failure store"} {
 				assert.Contains(t, strings.Join(first.Notes, "\n"), "the server has no "+lacks+"; ")
 			}
+			assert.Equal(t, dry.Changes, first.Changes, "a dry run says what is done")
 			have := outcomes(first)
 			assert.Equal(t, want.pipeline, have["_ingest/pipeline/logs-vedette@pipeline"])
 			assert.Equal(t, elastic.LeftOut, have["_ilm/policy/logs-vedette.alerts"])
 			for name, outcome := range have {
 				if strings.Contains(name, "template") {
 					assert.Equal(t, elastic.Created, outcome, name)
-					assert.Equal(t, outcomes(dry)[name], outcome, name)
 				}
 			}
 

@@ -35,6 +35,40 @@ elasticsearch.version=$version
 END
 javac -d "$elasticsearch/out" --module-path "$elasticsearch/lib" --add-modules ALL-MODULE-PATH Elasticsearch.java
 
+# The same node with security and lifecycles, each plugin of which has those jars that neither the node nor the plugin it extends has.
+secured=$target/elasticsearch-secured
+cp -r "$elasticsearch/home" "$secured.home" && mkdir "$secured" && mv "$secured.home" "$secured/home"
+ln -s ../elasticsearch/lib ../elasticsearch/out "$secured"
+# plugin NAME CLASS EXTENDED
+plugin() {
+	mkdir -p "$secured/home/modules/$1"
+	cat >"$secured/home/modules/$1/plugin-descriptor.properties" <<END
+description=$1
+version=$version
+name=$1
+classname=$2
+java.version=17
+elasticsearch.version=$version
+extended.plugins=$3
+END
+}
+# jars POM NAME [OTHER]
+jars() {
+	bring "$1" "$secured/brought"
+	for jar in "$secured"/brought/*.jar; do
+		[[ -e $secured/lib/${jar##*/} || -e $secured/home/modules/${3-}/${jar##*/} ]] || mv "$jar" "$secured/home/modules/$2"
+	done
+	rm -rf "$secured/brought"
+}
+plugin x-pack-core org.elasticsearch.xpack.core.XPackPlugin ""
+jars elasticsearch-xpack.xml x-pack-core
+plugin x-pack-security org.elasticsearch.xpack.security.Security x-pack-core
+jars elasticsearch-security.xml x-pack-security x-pack-core
+plugin missing Missing x-pack-core
+javac -d "$secured/classes" -classpath "$secured/lib/*:$secured/home/modules/x-pack-core/*" Missing.java
+jar --create --file "$secured/home/modules/missing/missing.jar" -C "$secured/classes" .
+rm -r "$secured/classes"
+
 opensearch=$target/opensearch
 mkdir -p "$opensearch/home/config"
 bring opensearch.xml "$opensearch/lib"
@@ -46,5 +80,5 @@ bring kafka.xml "$kafka/lib"
 javac -d "$kafka/out" -classpath "$kafka/lib/*" Kafka.java
 
 # Comes last: it says that what the sources ask for is installed.
-cat elasticsearch.xml elasticsearch-http.xml opensearch.xml kafka.xml \
-	Elasticsearch.java OpenSearch.java Kafka.java install.sh >"$target/installed"
+cat elasticsearch.xml elasticsearch-http.xml elasticsearch-xpack.xml elasticsearch-security.xml opensearch.xml kafka.xml \
+	Elasticsearch.java Missing.java OpenSearch.java Kafka.java install.sh >"$target/installed"

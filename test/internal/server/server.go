@@ -26,14 +26,32 @@ type Kind string
 // The servers.
 const (
 	Elasticsearch Kind = "elasticsearch"
+	Secured       Kind = "elasticsearch-secured" // with users, API keys and lifecycle policies
 	OpenSearch    Kind = "opensearch"
 	Kafka         Kind = "kafka"
 )
 
+// Who may do everything on a secured server.
+const (
+	User     = "elastic"
+	Password = "only-for-tests"
+)
+
+// Packages of the node's that its security uses and that are not for everybody.
+var forSecurity = []string{
+	"org.elasticsearch.base/org.elasticsearch.core.internal.provider",
+	"org.elasticsearch.server/org.elasticsearch.cluster.routing.allocation.shards",
+	"org.elasticsearch.server/org.elasticsearch.internal",
+	"org.elasticsearch.server/org.elasticsearch.node.internal",
+	"org.elasticsearch.server/org.elasticsearch.plugins.interceptor",
+	"org.elasticsearch.server/org.elasticsearch.plugins.internal",
+	"org.elasticsearch.server/org.elasticsearch.plugins.internal.rewriter",
+}
+
 // startTimeout is ample for a machine that is busy with other things.
 const startTimeout = 3 * time.Minute
 
-// Server is one node on this machine, without any security of its own.
+// Server is one node on this machine, without any security of its own unless it is a secured one.
 type Server struct {
 	URL     string // http://127.0.0.1:PORT, the same for the server's life; not of Kafka
 	Address string // 127.0.0.1:PORT
@@ -110,14 +128,21 @@ func (s *Server) arguments(installed string) []string {
 	lib, out := filepath.Join(installed, "lib"), filepath.Join(installed, "out")
 	classes := filepath.Join(lib, "*") + string(os.PathListSeparator) + out
 	switch s.kind {
-	case Elasticsearch:
+	case Elasticsearch, Secured:
+		for _, name := range forSecurity {
+			args = append(args, "--add-exports", name+"=ALL-UNNAMED")
+		}
 		args = append(args, "--module-path", lib, "--add-modules", "jdk.net,ALL-MODULE-PATH", "-cp", out, "Elasticsearch")
 	case OpenSearch:
 		args = append(args, "-cp", classes, "OpenSearch")
 	case Kafka:
 		args = append(args, "-cp", classes, "Kafka")
 	}
-	return append(args, filepath.Join(installed, "home"), s.dir, strconv.Itoa(s.port))
+	args = append(args, filepath.Join(installed, "home"), s.dir, strconv.Itoa(s.port))
+	if s.kind == Secured {
+		args = append(args, Password)
+	}
+	return args
 }
 
 func (s *Server) logPath() string { return filepath.Join(s.dir, "output.log") }
@@ -151,6 +176,9 @@ func (s *Server) health(ctx context.Context) error {
 		return err
 	}
 	req.Close = true
+	if s.kind == Secured {
+		req.SetBasicAuth(User, Password)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
