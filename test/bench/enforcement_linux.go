@@ -22,6 +22,7 @@ var enforcementFigures = map[string]string{
 	"exec-agent": "enforce_exec", "open-agent": "enforce_open", "save-agent": "enforce_open_write",
 	"exec-policies": "enforce_exec_policies", "open-policies": "enforce_open_policies", "save-policies": "enforce_open_write_policies",
 	"exec-many": "enforce_exec_many", "open-many": "enforce_open_many", "save-many": "enforce_open_write_many",
+	"open-floor": "enforce_open_floor", "save-floor": "enforce_open_write_floor",
 	"hook-ns": "enforce_hook", "guard_file_open-ns": "enforce_hook_open", "guard_bprm_check-ns": "enforce_hook_exec",
 	"guard_inode_rename-ns": "enforce_hook_rename", "memory-KiB": "enforce_maps",
 }

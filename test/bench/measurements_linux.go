@@ -86,6 +86,8 @@ func measurements() []measurement {
 			{"enforce_exec", "policies: fork+exec, ten and none", "ratio", atMost(1.03)},
 			{"enforce_open", "policies: open+close for reading, the same", "ratio", atMost(1.03)},
 			{"enforce_open_write", "policies: open+close for writing, the same", "ratio", atMost(1.03)},
+			{"enforce_open_floor", "a program for nothing: open, reading", "ratio", goal{}},
+			{"enforce_open_write_floor", "  open+close for writing", "ratio", goal{}},
 			{"enforce_exec_policies", "ten policies and an empty set: fork+exec", "ratio", atMost(1.03)},
 			{"enforce_open_policies", "  open+close for reading", "ratio", atMost(1.03)},
 			{"enforce_open_write_policies", "  open+close for writing", "ratio", atMost(1.03)},

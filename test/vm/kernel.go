@@ -50,8 +50,8 @@ var debianRelease = map[string]string{
 	newest: "sid",
 }
 
-// newest is the line of whatever kernel Debian has last. It is booted when it is asked for: another one comes every few weeks, and
-// what it breaks is no fault of a change of ours.
+// newest is the line of whatever kernel Debian has last. All tests run there when it is asked for; else it is booted in brief: another one
+// comes every few weeks, and what it breaks is to be seen before hosts have it.
 const newest = "newest"
 
 // What is booted unless asked otherwise, and all that can be.

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,7 @@ const (
 
 type options struct {
 	kernels  []string
+	brief    string
 	packages []string
 	programs []string
 	run      string
@@ -79,6 +81,7 @@ func parseOptions(args []string) (options, error) {
 	var kernels, packages, programs, arguments string
 	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
 	flags.StringVar(&kernels, "kernels", usualLines, "boot these kernel `lines`; newest is the last that Debian has")
+	flags.StringVar(&o.brief, "brief", newest, "where all tests are asked for, boot this kernel `line` too, for a few tests that show whether everything loads; empty: none")
 	flags.StringVar(&packages, "pkg", "", "test these `packages`, as ./dir or ./dir/..., separated by commas; default: all with tests of the native or vm ring")
 	flags.StringVar(&programs, "with", "", "put these static `programs` into the guests' /usr/bin, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
@@ -117,6 +120,12 @@ func parseOptions(args []string) (options, error) {
 		if _, ok := debianRelease[line]; !ok {
 			return o, fmt.Errorf("-kernels: found %q, expected some of %s", line, allLines)
 		}
+	}
+	if _, ok := debianRelease[o.brief]; !ok && o.brief != "" {
+		return o, fmt.Errorf("-brief: found %q, expected one of %s", o.brief, allLines)
+	}
+	if o.run != "" || len(o.packages) > 0 || o.shell || slices.Contains(o.kernels, o.brief) {
+		o.brief = ""
 	}
 	if o.shell {
 		o.kernels = o.kernels[len(o.kernels)-1:]

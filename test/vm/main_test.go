@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -12,12 +13,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/ring"
 )
 
 func TestParseOptions(t *testing.T) {
 	o, err := parseOptions(nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"5.10", "6.1", "6.12"}, o.kernels)
+	assert.Equal(t, "newest", o.brief)
 	o, err = parseOptions([]string{"-shell", "-kernels", "6.12, 6.1", "-pkg", "./a,./b/..."})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"6.1"}, o.kernels, "one guest has the terminal")
@@ -26,7 +30,14 @@ func TestParseOptions(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, o.counted)
 
+	for _, args := range [][]string{{"-run", "TestX"}, {"-pkg", "./a"}, {"-shell"}, {"-kernels", "newest"}, {"-brief", ""}} {
+		o, err := parseOptions(args)
+		require.NoError(t, err)
+		assert.Empty(t, o.brief, args)
+	}
+
 	for want, args := range map[string][]string{
+		`-brief: found "4.19", expected one of 5.10,6.1,6.12,newest`:                       {"-brief", "4.19"},
 		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:                    {"-kernels", "6.1,4.19"},
 		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest":             {"-kernels", ","},
 		`found argument "./internal/ring", expected flags only`:                            {"./internal/ring"},
@@ -123,6 +134,43 @@ func TestMissingTools(t *testing.T) {
 	_, err := prepare(t.Context(), options{})
 	assert.ErrorIs(t, err, errCannotRun)
 	assert.EqualError(t, err, "the vm ring cannot run here: qemu-system-x86_64 not found; install the package qemu-system-x86")
+}
+
+func TestInBrief(t *testing.T) {
+	s := &session{options: options{brief: newest}, out: &lockedWriter{w: io.Discard}}
+	module, err := findModule(t.Context())
+	require.NoError(t, err)
+	s.packages, err = discover(module.dir)
+	require.NoError(t, err)
+	s.bin.tests = map[string]string{"internal/sensor": "sensor.test", "internal/cgroup": "cgroup.test"}
+	packages, bin, err := s.testsOn(kernel{Line: newest})
+	require.NoError(t, err)
+	assert.Len(t, packages, len(briefTests))
+	assert.Equal(t, "sensor.test", bin.tests["internal/sensor"])
+	assert.NotContains(t, bin.tests, "internal/cgroup")
+	packages, bin, err = s.testsOn(kernel{Line: "6.1"})
+	require.NoError(t, err)
+	assert.Equal(t, s.packages, packages)
+	assert.Equal(t, s.bin, bin)
+
+	_, err = inBrief([]testPackage{{rel: "internal/sensor", tests: []string{"TestX"}}})
+	assert.EqualError(t, err, "tests in brief: found no TestFilesInEveryTier for the guests in internal/sensor")
+	_, err = inBrief(nil)
+	assert.EqualError(t, err, "tests in brief: found 0 packages, expected 3")
+}
+
+// Without the newest kernel the others are booted, but where the ring must run.
+func TestNewestKernelThatCannotBeHad(t *testing.T) {
+	cache := t.TempDir()
+	writeFile(t, filepath.Join(cache, newest, "kernel.json"), "{")
+	var out strings.Builder
+	s := &session{options: options{brief: newest}, kernels: []kernel{{Line: "6.1"}}, out: &lockedWriter{w: &out}}
+	t.Setenv(ring.RequireEnv, "plain")
+	require.NoError(t, s.addBrief(t.Context(), cache))
+	assert.Len(t, s.kernels, 1)
+	assert.Contains(t, out.String(), "newest is not booted: ")
+	t.Setenv(ring.RequireEnv, "plain,vm")
+	require.ErrorIs(t, s.addBrief(t.Context(), cache), errCannotRun)
 }
 
 func TestPattern(t *testing.T) {

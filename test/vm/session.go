@@ -69,7 +69,7 @@ func (s *session) getKernels(ctx context.Context) error {
 	if err := inParallel(2, jobs); err != nil {
 		return fmt.Errorf("%w: %w", errCannotRun, err)
 	}
-	return nil
+	return s.addBrief(ctx, cache)
 }
 
 // guestReport is all that is known about one guest at its end.
@@ -84,10 +84,14 @@ type guestReport struct {
 
 // boot runs the session's tests on one kernel.
 func (s *session) boot(ctx context.Context, k kernel) (*guestReport, error) {
-	plan := s.plan()
+	packages, bin, err := s.testsOn(k)
+	if err != nil {
+		return nil, err
+	}
+	plan := s.plan(packages)
 	initramfs := filepath.Join(s.dir, k.Line+".cpio")
 	img := image{
-		kernel: k, module: s.module, busybox: s.busybox, dynamic: s.dynamic, bin: s.bin, plan: plan,
+		kernel: k, module: s.module, busybox: s.busybox, dynamic: s.dynamic, bin: bin, plan: plan,
 		programs: s.programs, init: initScript, shell: s.shell,
 	}
 	if err := img.write(initramfs); err != nil {
@@ -125,12 +129,12 @@ func bootError(ctx context.Context, err error) error {
 // which are in memory together while the guest boots.
 func guestMemoryMiB(initramfs int) int { return 1024 + 2*initramfs }
 
-func (s *session) plan() protocol.Plan {
+func (s *session) plan(packages []testPackage) protocol.Plan {
 	plan := protocol.Plan{Nonce: rand.Text()}
 	if s.shell && s.run == "" && len(s.options.packages) == 0 {
 		return plan
 	}
-	for _, p := range s.packages {
+	for _, p := range packages {
 		plan.Steps = append(plan.Steps, protocol.Step{
 			Name: s.module.importPath(p.rel), Dir: guestDir(p.rel), Timeout: s.timeout,
 			Argv: append([]string{guestBinary(p.rel), "-test.v=test2json", "-test.timeout=" + s.timeout.String(), "-test.run=" + s.pattern(p)}, s.args...),

@@ -99,7 +99,7 @@ func (w waiting) tell(name string) error {
 	return result(w.command.Wait())
 }
 
-func shared(t *testing.T) *Enforcer {
+func shared(t testing.TB) *Enforcer {
 	t.Helper()
 	opened.once.Do(func() {
 		opened.err = prepared()
