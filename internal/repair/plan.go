@@ -30,6 +30,8 @@ type plan struct {
 	order    []string        // of the paths
 	others   []Change        // those of no paths
 	found    map[string]bool // paths somewhere on the host, of which only attributes change
+	// dropsForwarded says that packets for others than this host are dropped by what is planned.
+	dropsForwarded bool
 }
 
 // planners do what the steps say.

@@ -5,6 +5,7 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,9 @@ func (p *plan) firewall(s *baseline.Step) error {
 	if err := p.own(nftablesConf, publicMode, `include "`+own+`"`); err != nil {
 		return err
 	}
-	text := tableText(table, s.List("chains"), s.Text("policy", "accept"), rules)
+	chains, policy := s.List("chains"), s.Text("policy", "accept")
+	p.dropsForwarded = p.dropsForwarded || policy == "drop" && slices.Contains(chains, "forward")
+	text := tableText(table, chains, policy, rules)
 	if err := p.edit(own, privateMode, func(string) (string, error) { return text, nil }); err != nil {
 		return err
 	}
@@ -60,6 +63,28 @@ func (p *plan) firewall(s *baseline.Step) error {
 		p.others = append(p.others, Change{About: ofTable, Table: table, Path: own, Old: have, New: tableThere})
 	}
 	return err
+}
+
+// refuseWhereForwarding keeps what the host forwards, because no rule can tell which of it is wanted: containers and virtual machines would be cut
+// off, and nobody who confirms over ssh would see that.
+func (p *plan) refuseWhereForwarding() error {
+	for _, pattern := range []string{"/proc/sys/net/ipv4/conf/*/forwarding", "/proc/sys/net/ipv6/conf/*/forwarding"} {
+		settings, err := p.host().Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, path := range settings {
+			switch value, err := p.repairer.readValue(path); {
+			case errors.Is(err, fs.ErrNotExist): // The interface is gone meanwhile.
+			case err != nil:
+				return err
+			case value != "0":
+				return fmt.Errorf("%s is %s: this host forwards packets, as for containers, and a chain that drops what is forwarded would cut those off; "+
+					"give --drop-forwarded where that is wanted, or waive the rule", path, value)
+			}
+		}
+	}
+	return nil
 }
 
 // lettingIn gives the rules by which chains that drop let through what goes on now: by chain.

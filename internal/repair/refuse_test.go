@@ -32,6 +32,9 @@ func TestRefused(t *testing.T) {
 		{"a loaded module", "kmod", func(root string) { writeText(t, root, "proc/modules", "udf 1 0 - Live 0x0\n") }, "udf: found it loaded"},
 		{"a module in the kernel", "kmod", func(root string) { writeText(t, root, "lib/modules/6.1/modules.builtin", "kernel/cramfs.ko\n") },
 			"cramfs: found it built into the kernel"},
+		{"a host that forwards", "firewall", func(root string) { putText(t, root, "proc/sys/net/ipv4/conf/br0/forwarding", "1\n") },
+			"/proc/sys/net/ipv4/conf/br0/forwarding is 1: this host forwards packets"},
+		{"a host that forwards IPv6", "firewall", func(root string) { putText(t, root, "proc/sys/net/ipv6/conf/all/forwarding", "1\n") }, "give --drop-forwarded"},
 		{"no line of fstab", "mount", func(root string) { writeText(t, root, "etc/fstab", "# empty\n") }, "found no line for /srv"},
 		{"a PAM module that is not there", "pam", func(root string) {
 			require.NoError(t, os.RemoveAll(filepath.Join(root, "usr/lib/x86_64-linux-gnu")))
@@ -52,6 +55,20 @@ func TestRefused(t *testing.T) {
 			assert.True(t, report.Failed())
 			assertSame(t, before, snapshot(t, root), tt.name)
 		})
+	}
+}
+
+// TestForwardingIsDroppedWhereThatIsWanted has the firewall in force on hosts that forward nothing, and on one that does where it was told to.
+func TestForwardingIsDroppedWhereThatIsWanted(t *testing.T) {
+	for _, forwards := range []string{"0", "1"} {
+		root, b := newHost(t), primitives(t)
+		putText(t, root, "proc/sys/net/ipv4/conf/all/forwarding", forwards+"\n")
+		r := openAt(t, root)
+		report, err := r.Fix(t.Context(), b, Options{Rules: []string{"firewall"}, DropForwarded: forwards == "1"})
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		assert.Equal(t, Fixed, report.Rules[0].Result, report.Rules[0].Reason)
+		assert.Contains(t, readText(t, root, "etc/nftables.d/vedette-firewall.nft"), "hook forward priority filter; policy drop;")
 	}
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	Confirm  time.Duration // in which what could lock people out must be confirmed; 0 for no need to
 	Language string
 	DryRun   bool
+	// DropForwarded lets a chain come into force that drops what the host forwards now, such as packets of its containers.
+	DropForwarded bool
 }
 
 // What became of a rule.
@@ -160,7 +162,11 @@ func (f *fixing) rule(ctx context.Context, rule *baseline.Rule) (Outcome, error)
 		return Outcome{Result: Refused, Reason: "the fix finds nothing to change"}, nil
 	}
 	outcome := Outcome{Result: Planned, Diff: p.diff(changes)}
-	if err := f.preflight(p, changes); err != nil {
+	err = f.preflight(p, changes)
+	if err == nil && p.dropsForwarded && !f.options.DropForwarded {
+		err = p.refuseWhereForwarding()
+	}
+	if err != nil {
 		return Outcome{Result: Refused, Reason: err.Error(), Diff: outcome.Diff}, nil
 	}
 	if f.options.DryRun {

@@ -4,6 +4,7 @@ package repair
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,23 +22,45 @@ import (
 // insideSystemd is set where the test runs as a service of the container that it has booted.
 const insideSystemd = "VEDETTE_TEST_INSIDE_SYSTEMD"
 
-// testUnit runs the test in the container, and ends the container.
+// testUnit runs a test when the host has started, and ends the host. Its place holders are for settings of the service and the test's name.
 const testUnit = `[Unit]
-After=cron.service ssh.service
+After=cron.service ssh.service auditd.service
 Wants=cron.service ssh.service
 SuccessAction=poweroff
 FailureAction=poweroff
 [Service]
 Type=oneshot
 WorkingDirectory=/opt
-Environment=` + insideSystemd + `=1
-ExecStart=/opt/repair.test -test.v -test.run ^TestUnderSystemd$
-StandardOutput=file:/opt/output
+%sExecStart=/opt/repair.test -test.v -test.run ^%s$
 StandardError=inherit
 TimeoutStartSec=240
 [Install]
 WantedBy=multi-user.target
 `
+
+// debianWithTest copies the cached root, with this test as a service that runs when the host has started.
+func debianWithTest(t *testing.T, settings string) string {
+	root := filepath.Join(t.TempDir(), "root")
+	for _, command := range [][]string{
+		{"cp", "-a", ring.DebianRoot(t), root}, {"cp", os.Args[0], root + "/opt/repair.test"}, {"cp", "-r", "testdata", root + "/opt/testdata"},
+		{"cp", "-r", readyTemplates, root + "/opt/baselines"},
+	} {
+		output, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+	writeText(t, root, "etc/systemd/system/vedette-test.service", fmt.Sprintf(testUnit, settings, t.Name()))
+	// A message that the journal passed on would start rsyslog again.
+	writeText(t, root, "etc/systemd/journald.conf", "[Journal]\nForwardToSyslog=no\n")
+	writeText(t, root, "etc/nftables.conf", "#!/usr/sbin/nft -f\nflush ruleset\n")
+	startsWithHost(t, root, "/etc/systemd/system/vedette-test.service")
+	startsWithHost(t, root, "/usr/lib/systemd/system/nftables.service")
+	return root
+}
+
+// startsWithHost enables a unit by its file.
+func startsWithHost(t *testing.T, root, file string) {
+	require.NoError(t, os.Symlink(file, filepath.Join(root, "etc/systemd/system/multi-user.target.wants", filepath.Base(file))))
+}
 
 const longestContainer = 5 * time.Minute
 
@@ -48,27 +71,14 @@ func TestUnderSystemd(t *testing.T) {
 		return
 	}
 	ring.Require(t, ring.Debian)
-	root := filepath.Join(t.TempDir(), "root")
-	for _, command := range [][]string{
-		{"cp", "-a", ring.DebianRoot(t), root}, {"cp", os.Args[0], root + "/opt/repair.test"}, {"cp", "-r", "testdata", root + "/opt/testdata"},
-		{"cp", "-r", readyTemplates, root + "/opt/baselines"},
-	} {
-		output, err := exec.Command(command[0], command[1:]...).CombinedOutput()
-		require.NoError(t, err, string(output))
-	}
-	writeText(t, root, "etc/systemd/system/vedette-test.service", testUnit)
+	root := debianWithTest(t, "Environment="+insideSystemd+"=1\nStandardOutput=file:/opt/output\n")
 	writeText(t, root, "usr/lib/systemd/system/own.socket", "[Socket]\nListenStream=/run/own\n")
 	// Two that set the clock are not installed, and would not run in a container.
 	for _, name := range append([]string{"own.service"}, clockServices...) {
-		writeText(t, root, "usr/lib/systemd/system/"+name, "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n")
+		writeText(t, root, "usr/lib/systemd/system/"+name, sleepingService)
 	}
-	// A message that the journal passed on would start rsyslog again.
-	writeText(t, root, "etc/systemd/journald.conf", "[Journal]\nForwardToSyslog=no\n")
-	writeText(t, root, "etc/nftables.conf", "#!/usr/sbin/nft -f\nflush ruleset\n")
-	wants := filepath.Join(root, "etc/systemd/system/multi-user.target.wants")
-	require.NoError(t, os.Symlink("/etc/systemd/system/vedette-test.service", filepath.Join(wants, "vedette-test.service")))
-	for _, name := range append([]string{"nftables.service"}, clockServices...) {
-		require.NoError(t, os.Symlink("/usr/lib/systemd/system/"+name, filepath.Join(wants, name)))
+	for _, name := range clockServices {
+		startsWithHost(t, root, "/usr/lib/systemd/system/"+name)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longestContainer)
 	defer cancel()
@@ -81,6 +91,8 @@ func TestUnderSystemd(t *testing.T) {
 	t.Logf("in the container:\n%s", output)
 	assert.Contains(t, string(output), "\n--- PASS: TestUnderSystemd (")
 }
+
+const sleepingService = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 
 var clockServices = []string{"chrony.service", "systemd-timesyncd.service"}
 
@@ -141,6 +153,8 @@ func underReadyTemplates(t *testing.T) {
 		output, err := exec.Command("systemctl", "stop", name).CombinedOutput()
 		require.NoError(t, err, string(output))
 	}
+	// The container begins with what its host does.
+	require.NoError(t, os.WriteFile("/proc/sys/net/ipv4/conf/all/forwarding", []byte("0\n"), 0o644))
 	cycled := 0
 	for _, id := range []string{"cis-debian12", "mlps-l3", "cis-rhel8"} {
 		b := loadBaseline(t, "baselines", id)
