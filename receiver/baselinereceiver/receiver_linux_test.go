@@ -27,6 +27,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/baselines"
 	"github.com/vedette-sec/vedette/internal/ecs"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/reload"
 	"github.com/vedette-sec/vedette/internal/ring"
@@ -90,7 +91,7 @@ func writeFile(t *testing.T, path, text string) {
 }
 
 func testJudge(t *testing.T, cfg *Config) *judge {
-	j, err := newJudge(cfg, baseline.Effort{})
+	j, err := newJudge(cfg, baseline.Effort{}, hostconf.NewNews())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, j.scanner.Close()) })
 	return j
@@ -98,7 +99,7 @@ func testJudge(t *testing.T, cfg *Config) *judge {
 
 // told gives the records of one scan by rule and kind, each as the cause or the state of the drift with the verdict.
 func told(t *testing.T, j *judge) map[string]string {
-	findings, commit, err := j.judge(t.Context(), time.Now())
+	findings, commit, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	all := map[string]string{}
 	for _, record := range logsOf(findings, hostid.Host{}, "en", time.Now()).ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
@@ -132,7 +133,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 	cfg := newHost(t)
 	j := testJudge(t, cfg)
 	told(t, j)
-	findings, _, err := j.judge(t.Context(), time.Now())
+	findings, _, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	approved := &baselines.Approved{Version: 1}
 	approved.Approve(findings[0].report, "", "ana", time.Now())
@@ -144,7 +145,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 	writeFile(t, filepath.Join(cfg.Root, "proc/self/mounts"), "tmpfs /tmp tmpfs rw 0 0\n")
 	assert.Equal(t, map[string]string{"rule mounts": "change pass", "drift mounts": "ended pass", "summary ": " "}, told(t, j))
 	writeFile(t, cfg.Approved, "{")
-	_, _, err = j.judge(t.Context(), time.Now())
+	_, _, err = j.judge(t.Context(), bySchedule, time.Now())
 	assert.ErrorContains(t, err, "reading the approved state")
 }
 
@@ -152,7 +153,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 func fixed(t *testing.T, cfg *Config) []*finding {
 	j := testJudge(t, cfg)
 	told(t, j)
-	findings, _, err := j.judge(t.Context(), time.Now())
+	findings, _, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	f := findings[0]
