@@ -273,20 +273,28 @@ func TestThisHost(t *testing.T) {
 	assert.Less(t, second.Len(), first.Len()/2)
 }
 
+// priorities are the niceness and the class for disks of the calling thread.
+func priorities(t *testing.T) [2]int {
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
+	assert.NoError(t, err)
+	disks, _, failed := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, uintptr(unix.Gettid()), 0)
+	assert.Zero(t, failed)
+	return [2]int{20 - nice, int(disks) &^ (1<<13 - 1)} // the system call gives twenty less the niceness
+}
+
 func TestYieldIsForTheGoroutineOnly(t *testing.T) {
 	ring.RequireOnHost(t)
-	inside := make(chan int)
+	inside := make(chan [2]int)
 	go func() {
 		yield()
-		nice, _ := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-		inside <- nice
+		inside <- priorities(t)
 	}()
-	assert.Equal(t, 20-lowest, <-inside, "the system call gives twenty less the niceness")
+	assert.Equal(t, [2]int{lowest, ioprioIdle}, <-inside)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	nice, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	require.NoError(t, err)
-	assert.Greater(t, nice, 20-lowest)
+	own := priorities(t)
+	assert.Less(t, own[0], lowest)
+	assert.NotEqual(t, ioprioIdle, own[1])
 }
 
 func TestPressure(t *testing.T) {
