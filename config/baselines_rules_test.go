@@ -157,7 +157,7 @@ var (
 	rpmHosts    = madeHosts{[]string{"cis-rhel8"}, rhelHosts, nil}
 )
 
-// TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person, but those about the kernel, a host on which it passes and one on which it fails.
+// TestEveryRuleOfBaselinesPassesAndFails finds for each rule that needs no person, but those about the kernel (see TestRulesAboutChainsPassAndFail), a host on which it passes and one on which it fails.
 func TestEveryRuleOfBaselinesPassesAndFails(t *testing.T) { debianHosts.check(t) }
 
 // TestEveryRuleForRHELPassesAndFails does the same for hosts with rpm.
