@@ -273,6 +273,7 @@ func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int,
 	malformed, err := read(batch)
 	if err != nil {
 		r.logger.Error("Cannot read what the kernel reports", zap.Error(err))
+		r.news.Lost()
 		return
 	}
 	r.losses.add("", "malformed", uint64(malformed))
@@ -340,6 +341,7 @@ func (r *ebpfReceiver) countLosses() {
 	kernel, err := r.sensor.Losses()
 	if err != nil {
 		r.logger.Error("Cannot read how many events were lost", zap.Error(err))
+		r.news.Lost()
 		return
 	}
 	for _, loss := range kernel {

@@ -71,6 +71,7 @@ func measurements() []measurement {
 			{"baseline_children", "  processes that it starts", "processes", atMost(10)},
 			{"baseline_no_walk", "  without rules about files anywhere", "ms", atMost(200)},
 			{"baseline_again", "scan again when nothing has changed", "ms", atMost(100)},
+			{"baseline_told", "  when a sensor told of one file", "ms", goal{}},
 		}},
 		{"openscap", openSCAP, []declaration{
 			{"scanner_oscap", "OpenSCAP by ours, time", "ratio", goal{}},
