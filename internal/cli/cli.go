@@ -17,6 +17,7 @@ import (
 
 	"github.com/vedette-sec/vedette/internal/configerror"
 	"github.com/vedette-sec/vedette/internal/doctor"
+	"github.com/vedette-sec/vedette/internal/fileevent"
 	"github.com/vedette-sec/vedette/internal/reload"
 )
 
@@ -58,7 +59,7 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		guard.starting = true
-		cmd.SetContext(reload.NewContext(cmd.Context(), hub))
+		cmd.SetContext(fileevent.NewContext(reload.NewContext(cmd.Context(), hub), &fileevent.Hub{}))
 		defer h.start(cmd.Context())()
 		return start(cmd, args)
 	}

@@ -173,6 +173,8 @@ const (
 	AttrVedetteBaselineWaiverApprover     = "vedette.baseline.waiver.approver"
 	AttrVedetteBaselineWaiverReason       = "vedette.baseline.waiver.reason"
 	AttrVedetteBaselineWaiverExpires      = "vedette.baseline.waiver.expires"
+	AttrVedetteBaselineTrigger            = "vedette.baseline.trigger"
+	AttrVedetteBaselineChangeSource       = "vedette.baseline.change_source"
 	AttrEventDuration                     = "event.duration"
 	AttrVedetteBaselineScore              = "vedette.baseline.score"
 	AttrVedetteBaselineCountRules         = "vedette.baseline.count.rules"
@@ -1212,6 +1214,8 @@ var kinds = []Kind{
 			AttrVedetteBaselineTemplate,
 			AttrVedetteBaselineProfile,
 			AttrVedetteBaselineScanID,
+			AttrVedetteBaselineTrigger,
+			AttrVedetteBaselineChangeSource,
 			AttrEventDuration,
 			AttrVedetteBaselineScore,
 			AttrVedetteBaselineCountRules,
@@ -1349,6 +1353,7 @@ var ecsPlan = []ECSField{
 	{Path: "vedette.baseline.approval.by", Attribute: AttrVedetteBaselineApprovalBy, Type: String},
 	{Path: "vedette.baseline.approval.time", Attribute: AttrVedetteBaselineApprovalTime, Type: Time},
 	{Path: "vedette.baseline.cause", Attribute: AttrVedetteBaselineCause, Type: String},
+	{Path: "vedette.baseline.change_source", Attribute: AttrVedetteBaselineChangeSource, Type: String},
 	{Path: "vedette.baseline.cis", Attribute: AttrVedetteBaselineCis, Type: Strings},
 	{Path: "vedette.baseline.clauses", Attribute: AttrVedetteBaselineClauses, Type: Strings},
 	{Path: "vedette.baseline.count.changed", Attribute: AttrVedetteBaselineCountChanged, Type: Int},
@@ -1378,6 +1383,7 @@ var ecsPlan = []ECSField{
 	{Path: "vedette.baseline.severity", Attribute: AttrVedetteBaselineSeverity, Type: String},
 	{Path: "vedette.baseline.subject", Attribute: AttrVedetteBaselineSubject, Type: String},
 	{Path: "vedette.baseline.template", Attribute: AttrVedetteBaselineTemplate, Type: String},
+	{Path: "vedette.baseline.trigger", Attribute: AttrVedetteBaselineTrigger, Type: String},
 	{Path: "vedette.baseline.verdict", Attribute: AttrVedetteBaselineVerdict, Type: String},
 	{Path: "vedette.baseline.waiver.approver", Attribute: AttrVedetteBaselineWaiverApprover, Type: String},
 	{Path: "vedette.baseline.waiver.expires", Attribute: AttrVedetteBaselineWaiverExpires, Type: Time},
@@ -1548,6 +1554,8 @@ var types = map[string]Type{
 	AttrVedetteBaselineWaiverApprover:     String,
 	AttrVedetteBaselineWaiverReason:       String,
 	AttrVedetteBaselineWaiverExpires:      Time,
+	AttrVedetteBaselineTrigger:            String,
+	AttrVedetteBaselineChangeSource:       String,
 	AttrEventDuration:                     Int,
 	AttrVedetteBaselineScore:              Int,
 	AttrVedetteBaselineCountRules:         Int,

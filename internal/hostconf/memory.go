@@ -61,6 +61,7 @@ type memory struct {
 	stamps   sync.Map // look: stamp
 	racy     sync.Map // look: true where a change might not show in the times
 	walker   *Walker  // nil where each walk goes through everything
+	news     *News    // of a sensor; nil where nobody listens
 	effort   Effort
 	programs []string // that may be run
 
@@ -113,6 +114,12 @@ func Kept(root string, effort Effort, walker *Walker) *Host {
 	h := With(root, effort)
 	h.memory.tracking, h.memory.walker = true, walker
 	return h
+}
+
+// Hear lets a sensor say where to look, for the walk too.
+func (h *Host) Hear(n *News) {
+	h.memory.news = n
+	h.memory.walker.Hear(n)
 }
 
 // Watched gives the same host, which remembers what was looked at through it.
@@ -172,12 +179,34 @@ func (s stamp) isRacy(now time.Time) bool {
 // Next gives the host for another scan. It keeps the facts of which nothing changed; changed tells of looks, as of Looks, whether
 // one of them has another answer now.
 func (h *Host) Next() (next *Host, changed func(looks []Look) bool) {
+	if h.memory.news != nil {
+		h.memory.news.take(true)
+	}
+	return h.next(func(Look) bool { return true })
+}
+
+// NextTold is Next for what a sensor told of since: all else is taken to be as it was.
+func (h *Host) NextTold() (next *Host, changed func(looks []Look) bool) {
+	told := h.memory.news.take(false)
+	return h.next(func(l Look) bool { return told[l] })
+}
+
+func (h *Host) next(asked func(Look) bool) (next *Host, changed func(looks []Look) bool) {
 	next = Kept(h.root, h.memory.effort, h.memory.walker)
+	next.memory.news = h.memory.news
 	next.Allow(h.memory.programs)
 	answers := map[Look]bool{}
 	h.memory.stamps.Range(func(key, value any) bool {
 		l := key.(Look)
 		_, racy := h.memory.racy.Load(l)
+		if !asked(l) {
+			answers[l] = false
+			next.memory.stamps.Store(l, value)
+			if racy {
+				next.memory.racy.Store(l, true)
+			}
+			return true
+		}
 		now := next.ask(l)
 		answers[l] = racy || now != value.(stamp) || l.about == incomparable
 		next.memory.stamps.Store(l, now)
@@ -227,6 +256,9 @@ func (h *Host) Settle(used ...[]Look) {
 		}
 		return true
 	})
+	if h.memory.news != nil {
+		h.memory.news.follow(h.newInterest())
+	}
 }
 
 // ask gives the present answer to a look.

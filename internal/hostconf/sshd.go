@@ -38,7 +38,7 @@ type sshdReader struct {
 }
 
 // file reads a file that is included from within a Match block; the blocks of the file end with it.
-func (s *sshdReader) file(name, match string, depth int) error {
+func (s *sshdReader) file(name, outer string, depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("%s: found more than %d files inside of each other", name, deepestInclude)
 	}
@@ -46,13 +46,16 @@ func (s *sshdReader) file(name, match string, depth int) error {
 	if err != nil {
 		return err
 	}
+	match := outer
 	for _, line := range content(lines, "#") {
 		key, value := CutSetting(line.Text)
 		key = strings.ToLower(key)
-		switch key {
-		case "match":
+		switch {
+		case key == "match" && strings.EqualFold(value, "all"): // what follows is for everybody
+			match = outer
+		case key == "match":
 			match = value
-		case "include":
+		case key == "include":
 			if err := s.include(value, match, depth); err != nil {
 				return err
 			}

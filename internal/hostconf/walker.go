@@ -3,6 +3,7 @@
 package hostconf
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -22,6 +23,7 @@ type Walker struct {
 	watch *fschange.Watch // nil where changes are not told
 
 	guard   sync.Mutex
+	news    *News // of a sensor, which stands in where the kernel does not tell; nil where there is none
 	why     error // why changes are not told, of one file system at least
 	answer  uint64
 	walked  time.Time // the last walk through everything; zero before there was one
@@ -45,6 +47,20 @@ func (w *Walker) Unwatched() error {
 	return w.why
 }
 
+// Hear lets a sensor's news stand in where the kernel does not tell of changes.
+func (w *Walker) Hear(n *News) {
+	w.guard.Lock()
+	defer w.guard.Unlock()
+	w.news = n
+}
+
+// state gives the paths of what was found, and whether the kernel does not tell of changes.
+func (w *Walker) state() (found []string, unwatched bool) {
+	w.guard.Lock()
+	defer w.guard.Unlock()
+	return slices.Collect(maps.Keys(w.found)), w.why != nil
+}
+
 // Close ends the watch of files.
 func (w *Walker) Close() error {
 	if w.watch == nil {
@@ -57,11 +73,28 @@ func (w *Walker) Close() error {
 func (w *Walker) stamp(h *Host) stamp {
 	w.guard.Lock()
 	defer w.guard.Unlock()
-	pending := w.why == nil && (len(w.untold) > 0 || w.watch.Pending() || !slices.Equal(w.mounted, h.localMounts()))
-	if w.due() || pending {
+	if w.due() || w.pending(h) {
 		w.answer++
 	}
 	return stamp{bytes: w.answer}
+}
+
+func (w *Walker) pending(h *Host) bool {
+	if w.why == nil {
+		return len(w.untold) > 0 || w.watch.Pending() || w.gone(h.root) || !slices.Equal(w.mounted, h.localMounts())
+	}
+	return w.news != nil && w.news.serves() && (w.news.walkPending() || w.gone(h.root) || !slices.Equal(w.mounted, h.localMounts()))
+}
+
+// gone reports whether something that was found is not there any more, which nobody tells.
+func (w *Walker) gone(root string) bool {
+	for known := range w.found {
+		var st unix.Stat_t
+		if errors.Is(unix.Lstat(filepath.Join(root, known), &st), unix.ENOENT) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *Walker) due() bool { return w.walked.IsZero() || time.Since(w.walked) >= w.every }
@@ -77,7 +110,7 @@ func (w *Walker) walk(h *Host, by *walk) ([]Found, error) {
 		w.why = w.cover(added)
 	}
 	w.untold = slices.DeleteFunc(w.untold, func(m string) bool { return !slices.Contains(mounted, m) })
-	changed, complete := w.changes()
+	changed, complete := w.changes(h.root, mounted)
 	if w.due() || !complete || w.by != nil && !w.by.sameOwners(by) {
 		return w.everything(h, by, mounted)
 	}
@@ -98,11 +131,44 @@ func (w *Walker) cover(mounts []string) error {
 	return nil
 }
 
-func (w *Walker) changes() ([]fschange.Change, bool) {
-	if w.why != nil {
+func (w *Walker) changes(root string, mounted []string) ([]fschange.Change, bool) {
+	switch {
+	case w.why == nil:
+		return w.watch.Take()
+	case w.news == nil:
 		return nil, false
 	}
-	return w.watch.Take()
+	names, complete := w.news.takeNames()
+	return changesOf(root, names, mounted), complete
+}
+
+// changesOf makes changes of the names that a sensor tells. They are those of processes whose root directory may be the host's, some
+// are told as the process wrote them, with links on the way, and some are of file systems that are not walked.
+func changesOf(root string, names map[string]bool, mounted []string) []fschange.Change {
+	devices := map[uint64]bool{}
+	for _, m := range mounted {
+		if st := (unix.Stat_t{}); unix.Stat(m, &st) == nil {
+			devices[uint64(st.Dev)] = true
+		}
+	}
+	var all []fschange.Change
+	for name := range names {
+		if !within(root, name) {
+			name = filepath.Join(root, name)
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+		if err != nil {
+			continue
+		}
+		var above, st unix.Stat_t
+		full := filepath.Join(dir, filepath.Base(name))
+		if unix.Stat(dir, &above) != nil || !devices[uint64(above.Dev)] && !isLocal(dir) || unix.Lstat(full, &st) != nil {
+			continue
+		}
+		directory := uint32(st.Mode)&unix.S_IFMT == unix.S_IFDIR
+		all = append(all, fschange.Change{Path: full, Directory: directory, Made: directory})
+	}
+	return all
 }
 
 func (w *Walker) everything(h *Host, by *walk, mounted []string) ([]Found, error) {

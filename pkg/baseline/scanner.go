@@ -49,10 +49,23 @@ func (s *Scanner) Close() error { return s.walker.Close() }
 // Unwatched says why changes of files anywhere are seen only when all are gone through; nil where the kernel tells of them.
 func (s *Scanner) Unwatched() error { return s.walker.Unwatched() }
 
+// Hear lets a sensor's news say between scans where to look.
+func (s *Scanner) Hear(n *hostconf.News) { s.host.Hear(n) }
+
 // Scan gives a report for each baseline, by what the host is now and with the waivers that hold. The error says that the context
 // or the effort's Pause ended it; what was judged until then is kept.
 func (s *Scanner) Scan(ctx context.Context, waivers []*Waiver, now time.Time) ([]*Report, error) {
 	next, changed := s.host.Next()
+	return s.scan(ctx, next, changed, waivers, now)
+}
+
+// ScanTold is Scan for what a sensor told of since the scan before: all else is taken to be as it was. It comes after Hear.
+func (s *Scanner) ScanTold(ctx context.Context, waivers []*Waiver, now time.Time) ([]*Report, error) {
+	next, changed := s.host.NextTold()
+	return s.scan(ctx, next, changed, waivers, now)
+}
+
+func (s *Scanner) scan(ctx context.Context, next *hostconf.Host, changed func([]hostconf.Look) bool, waivers []*Waiver, now time.Time) ([]*Report, error) {
 	s.host = next
 	var reports []*Report
 	var used [][]hostconf.Look

@@ -40,7 +40,6 @@ var servedHost = plainHost.with(files{
 func TestTableOfSSHD(t *testing.T) {
 	cases{
 		"the first setting counts":        {`{sshd: {keys: [PermitRootLogin], expect: {value: "no"}}}`, nil, Pass},
-		"a setting inside of a Match":     {`{sshd: {keys: [permitemptypasswords], expect: {value: "no"}}}`, nil, Fail},
 		"the host without its Match":      {`{sshd: {keys: [permitemptypasswords], where: {match: ""}, expect: {value: "no"}}}`, nil, Pass},
 		"a Match ends with its file":      {`{sshd: {keys: [ciphers], where: {match: ""}, expect: {words: {excludes: [aes128-cbc]}}}}`, nil, Pass},
 		"a default":                       {`{sshd: {keys: [MaxAuthTries], expect: {value: {max: 6}}}}`, nil, Pass},

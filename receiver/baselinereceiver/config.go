@@ -29,7 +29,11 @@ type Config struct {
 	// Interval is how long after a scan the next one begins. What did not change since is not judged anew. Default 5m.
 	Interval time.Duration `mapstructure:"interval"`
 
-	// Jitter is added to each of these, at random and at most, so that not all hosts scan at one time. Default 30s.
+	// ChangeDelay is how long after a sensor of the same agent told of a changed file a scan of what it is about begins. 0 waits for
+	// the next scan of everything. Default 2s.
+	ChangeDelay time.Duration `mapstructure:"change_delay"`
+
+	// Jitter is added to the two, at random and at most, so that not all hosts scan at one time. Default 30s.
 	Jitter time.Duration `mapstructure:"jitter"`
 
 	// SnapshotInterval is how often every rule is told and not only those that changed. The first scan is one. Default 24h.
@@ -75,7 +79,7 @@ type PressureConfig struct {
 func createDefaultConfig() component.Config {
 	return &Config{
 		Templates: []TemplateConfig{{ID: "mlps-l2"}}, Root: "/",
-		InitialDelay: 30 * time.Second, Interval: 5 * time.Minute, Jitter: 30 * time.Second,
+		InitialDelay: 30 * time.Second, Interval: 5 * time.Minute, ChangeDelay: 2 * time.Second, Jitter: 30 * time.Second,
 		SnapshotInterval: 24 * time.Hour, WalkInterval: 24 * time.Hour,
 		Approved: "/var/lib/vedette/baseline/approved.json", Language: "en",
 		Pressure: PressureConfig{Limit: 60, MaxWait: time.Minute},
@@ -107,7 +111,7 @@ func (c *Config) Validate() error {
 		value time.Duration
 		least time.Duration
 	}{
-		{"initial_delay", c.InitialDelay, 0}, {"interval", c.Interval, time.Second}, {"jitter", c.Jitter, 0},
+		{"initial_delay", c.InitialDelay, 0}, {"interval", c.Interval, time.Second}, {"change_delay", c.ChangeDelay, 0}, {"jitter", c.Jitter, 0},
 		{"snapshot_interval", c.SnapshotInterval, time.Minute}, {"walk_interval", c.WalkInterval, time.Minute},
 	} {
 		if d.value < d.least {

@@ -31,13 +31,15 @@ func TestLoadConfig(t *testing.T) {
 		want *Config
 	}{
 		{component.NewID(metadata.Type), &Config{
-			Templates: []TemplateConfig{{ID: "mlps-l2"}}, Root: "/", InitialDelay: 30 * time.Second, Interval: 5 * time.Minute, Jitter: 30 * time.Second,
+			Templates: []TemplateConfig{{ID: "mlps-l2"}}, Root: "/", InitialDelay: 30 * time.Second, Interval: 5 * time.Minute,
+			ChangeDelay: 2 * time.Second, Jitter: 30 * time.Second,
 			SnapshotInterval: 24 * time.Hour, WalkInterval: 24 * time.Hour, Approved: "/var/lib/vedette/baseline/approved.json", Language: "en",
 			Pressure: PressureConfig{Limit: 60, MaxWait: time.Minute},
 		}},
 		{component.NewIDWithName(metadata.Type, "all"), &Config{
 			Templates:   []TemplateConfig{{ID: "mlps-l3", Values: map[string]string{"password_max_days": "60"}}, {ID: "cis-debian12", Profile: "level1-server"}},
-			Directories: []string{"/etc/vedette/baselines"}, Root: "/host", InitialDelay: time.Minute, Interval: time.Hour, Jitter: 10 * time.Minute,
+			Directories: []string{"/etc/vedette/baselines"}, Root: "/host", InitialDelay: time.Minute, Interval: time.Hour,
+			ChangeDelay: 5 * time.Second, Jitter: 10 * time.Minute,
 			SnapshotInterval: 48 * time.Hour, WalkInterval: 12 * time.Hour, Approved: "/srv/approved.json", Language: "zh",
 			Pressure: PressureConfig{Limit: 30, MaxWait: 5 * time.Minute},
 		}},
@@ -61,6 +63,7 @@ func TestValidate(t *testing.T) {
 		`root: found "host", expected an absolute path`:                       func(c *Config) { c.Root = "host" },
 		"initial_delay: found -1s, expected at least 0s":                      func(c *Config) { c.InitialDelay = -time.Second },
 		"interval: found 1ms, expected at least 1s":                           func(c *Config) { c.Interval = time.Millisecond },
+		"change_delay: found -1s, expected at least 0s":                       func(c *Config) { c.ChangeDelay = -time.Second },
 		"jitter: found -1s, expected at least 0s":                             func(c *Config) { c.Jitter = -time.Second },
 		"snapshot_interval: found 1s, expected at least 1m0s":                 func(c *Config) { c.SnapshotInterval = time.Second },
 		"walk_interval: found 0s, expected at least 1m0s":                     func(c *Config) { c.WalkInterval = 0 },

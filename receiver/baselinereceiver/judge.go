@@ -8,9 +8,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/baselines"
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/internal/reload"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
@@ -19,6 +22,7 @@ import (
 type judge struct {
 	config      *Config
 	scanner     *baseline.Scanner
+	sensed      *hostconf.News // what a sensor tells of files
 	waivers     []*baseline.Waiver
 	fingerprint string // of the files that the templates and waivers are in
 	subjects    []*subject
@@ -37,6 +41,8 @@ type finding struct {
 	subject  *subject
 	report   *baseline.Report
 	id       string
+	trigger  trigger
+	source   string // of changes of files
 	snapshot bool
 	previous map[string]baseline.Verdict
 	changed  int
@@ -46,15 +52,17 @@ type finding struct {
 	ended    map[string]bool // and those that are back
 }
 
-// newJudge reads the templates. The error says all that is wrong with those that are needed, and with files.
-func newJudge(config *Config, effort baseline.Effort) (*judge, error) {
-	j := &judge{config: config, fingerprint: reload.Fingerprint(config.Directories)}
+// newJudge reads the templates. The error says all that is wrong with those that are needed, and with files. news are what a sensor
+// tells of files.
+func newJudge(config *Config, effort baseline.Effort, news *hostconf.News) (*judge, error) {
+	j := &judge{config: config, sensed: news, fingerprint: reload.Fingerprint(config.Directories)}
 	set, err := baselines.Load(config.Directories)
 	if err != nil {
 		return nil, fmt.Errorf("reading templates: %w", err)
 	}
 	j.waivers = set.Waivers
 	j.scanner = baseline.NewScanner(config.Root, effort, config.WalkInterval)
+	j.scanner.Hear(news)
 	var errs []error
 	for _, t := range config.Templates {
 		b, err := set.Resolve(t.ID, t.Values)
@@ -85,21 +93,33 @@ func (j *judge) inherit(before *judge) {
 // stale reports whether the files are others than those that were read.
 func (j *judge) stale() bool { return reload.Fingerprint(j.config.Directories) != j.fingerprint }
 
-// judge scans once. The findings are told with commit, which makes them the ones of the scan before.
-func (j *judge) judge(ctx context.Context, now time.Time) (findings []*finding, commit func(), err error) {
+// source is by what changes of files are found.
+func (j *judge) source() string {
+	if serving, _, _ := j.sensed.State(); serving && j.config.ChangeDelay > 0 {
+		return fromSensor
+	}
+	return fromStamps
+}
+
+// judge scans once for a reason. The findings are told with commit, which makes them the ones of the scan before.
+func (j *judge) judge(ctx context.Context, why trigger, now time.Time) (findings []*finding, commit func(), err error) {
 	approved := &baselines.Approved{}
 	if j.config.Approved != "" {
 		if approved, err = baselines.ReadApproved(j.config.Approved); err != nil {
 			return nil, nil, err
 		}
 	}
-	reports, err := j.scanner.Scan(ctx, j.waivers, now)
+	scan := j.scanner.Scan
+	if why == byFiles {
+		scan = j.scanner.ScanTold
+	}
+	reports, err := scan(ctx, j.waivers, now)
 	if err != nil {
 		return nil, nil, err
 	}
 	snapshot := j.snapshot.IsZero() || now.Sub(j.snapshot) >= j.config.SnapshotInterval
 	for i, report := range reports {
-		f := &finding{subject: j.subjects[i], report: report, id: scanID(), snapshot: snapshot, previous: j.subjects[i].verdicts}
+		f := &finding{subject: j.subjects[i], report: report, id: scanID(), trigger: why, source: j.source(), snapshot: snapshot, previous: j.subjects[i].verdicts}
 		f.compare(approved.Of(f.subject.template.ID, f.subject.template.Profile))
 		findings = append(findings, f)
 	}
@@ -111,6 +131,12 @@ func (j *judge) judge(ctx context.Context, now time.Time) (findings []*finding, 
 			f.commit()
 		}
 	}, nil
+}
+
+// news reports whether there is something to tell beside that the host was looked at.
+func (f *finding) news() bool {
+	return f.snapshot || f.changed > 0 || slices.Contains(slices.Collect(maps.Values(f.begun)), true) ||
+		slices.Contains(slices.Collect(maps.Values(f.ended)), true)
 }
 
 // scanID is different for each scan of any host.

@@ -30,6 +30,12 @@ const (
 	driftEnded    = "ended"
 )
 
+// By what changes of files are found.
+const (
+	fromSensor = "sensor"
+	fromStamps = "stamps"
+)
+
 // logsOf writes the records of one scan by all templates.
 func logsOf(findings []*finding, host hostid.Host, language string, observed time.Time) plog.Logs {
 	logs := plog.NewLogs()
@@ -231,6 +237,8 @@ func (w *recordWriter) summary(f *finding) {
 	record := w.begin(f, event.KindBaselineSummary, "state")
 	record.SetSeverityText("informational")
 	attrs := record.Attributes()
+	attrs.PutStr(event.AttrVedetteBaselineTrigger, string(f.trigger))
+	attrs.PutStr(event.AttrVedetteBaselineChangeSource, f.source)
 	attrs.PutInt(event.AttrEventDuration, f.report.Took.Nanoseconds())
 	text := fmt.Sprintf("%s: %d rules", f.subject.template.ID, len(f.report.Results))
 	if score, ok := baselines.Score(f.report.Results); ok {

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/vedette-sec/vedette/internal/fileevent"
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/reload"
 	"github.com/vedette-sec/vedette/pkg/baseline"
@@ -40,7 +42,9 @@ type baselineReceiver struct {
 	host     hostid.Host
 	pressure *pressure
 	judge    *judge
-	reread   chan struct{} // somebody wants the templates read anew
+	news     *hostconf.News // what sensors of this agent tell of files
+	source   string         // of changes of files, as was told last
+	reread   chan struct{}  // somebody wants the templates read anew
 }
 
 func newReceiver(config *Config, set receiver.Settings, forget func()) (*baselineReceiver, error) {
@@ -64,7 +68,8 @@ func (r *baselineReceiver) Start(ctx context.Context, _ component.Host) error {
 	}
 	running, cancel := context.WithCancel(context.Background())
 	r.pressure = &pressure{config: r.config.Pressure, dir: "/proc/pressure"}
-	if r.judge, err = newJudge(r.config, r.effort(running)); err != nil {
+	r.news = hostconf.NewNews()
+	if r.judge, err = newJudge(r.config, r.effort(running), r.news); err != nil {
 		cancel()
 		return err
 	}
@@ -75,7 +80,8 @@ func (r *baselineReceiver) Start(ctx context.Context, _ component.Host) error {
 		default: // it is on its way
 		}
 	})
-	r.started, r.cancel = true, func() { leave(); cancel() }
+	ignore := fileevent.FromContext(ctx).Subscribe(r.news)
+	r.started, r.cancel = true, func() { ignore(); leave(); cancel() }
 	r.done.Go(func() { r.run(running) })
 	return nil
 }
@@ -99,37 +105,9 @@ func (r *baselineReceiver) Shutdown(context.Context) error {
 	return r.judge.scanner.Close()
 }
 
-func (r *baselineReceiver) run(ctx context.Context) {
-	yield()
-	timer := time.NewTimer(r.after(r.config.InitialDelay))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.reread:
-			r.readAgain(ctx)
-		case <-timer.C:
-		}
-		if r.judge.stale() {
-			r.readAgain(ctx)
-		}
-		r.scan(ctx)
-		timer.Reset(r.after(r.config.Interval))
-	}
-}
-
-// after adds the jitter.
-func (r *baselineReceiver) after(d time.Duration) time.Duration {
-	if r.config.Jitter <= 0 {
-		return d
-	}
-	return d + rand.N(r.config.Jitter)
-}
-
 // readAgain judges by what the files say now. Where they are wrong, what was in force stays in force until they change again.
 func (r *baselineReceiver) readAgain(ctx context.Context) {
-	next, err := newJudge(r.config, r.effort(ctx))
+	next, err := newJudge(r.config, r.effort(ctx), r.news)
 	if err != nil {
 		r.judge.fingerprint = reload.Fingerprint(r.config.Directories)
 		r.logger.Error("The templates were not read anew; those that were read before stay in force", zap.Error(err))
@@ -143,15 +121,20 @@ func (r *baselineReceiver) readAgain(ctx context.Context) {
 	r.logger.Info("The templates were read anew")
 }
 
-func (r *baselineReceiver) scan(ctx context.Context) {
+func (r *baselineReceiver) scan(ctx context.Context, why trigger) {
 	r.pressure.begin()
-	findings, commit, err := r.judge.judge(ctx, time.Now())
+	findings, commit, err := r.judge.judge(ctx, why, time.Now())
 	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
 		r.count(ctx, "failed")
 		r.logger.Error("The host could not be judged", zap.Error(err))
+		return
+	}
+	if why == byFiles && !slices.ContainsFunc(findings, (*finding).news) {
+		r.count(ctx, "done")
+		commit()
 		return
 	}
 	if err := r.pass(ctx, findings); err != nil {
@@ -162,6 +145,7 @@ func (r *baselineReceiver) scan(ctx context.Context) {
 	r.count(ctx, "done")
 	if r.judge.snapshot.IsZero() {
 		r.tellWatch()
+		r.noteSource()
 	}
 	commit()
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/baselines"
 	"github.com/vedette-sec/vedette/internal/ecs"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/reload"
 	"github.com/vedette-sec/vedette/internal/ring"
@@ -90,7 +91,7 @@ func writeFile(t *testing.T, path, text string) {
 }
 
 func testJudge(t *testing.T, cfg *Config) *judge {
-	j, err := newJudge(cfg, baseline.Effort{})
+	j, err := newJudge(cfg, baseline.Effort{}, hostconf.NewNews())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, j.scanner.Close()) })
 	return j
@@ -98,7 +99,7 @@ func testJudge(t *testing.T, cfg *Config) *judge {
 
 // told gives the records of one scan by rule and kind, each as the cause or the state of the drift with the verdict.
 func told(t *testing.T, j *judge) map[string]string {
-	findings, commit, err := j.judge(t.Context(), time.Now())
+	findings, commit, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	all := map[string]string{}
 	for _, record := range logsOf(findings, hostid.Host{}, "en", time.Now()).ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
@@ -132,7 +133,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 	cfg := newHost(t)
 	j := testJudge(t, cfg)
 	told(t, j)
-	findings, _, err := j.judge(t.Context(), time.Now())
+	findings, _, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	approved := &baselines.Approved{Version: 1}
 	approved.Approve(findings[0].report, "", "ana", time.Now())
@@ -144,7 +145,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 	writeFile(t, filepath.Join(cfg.Root, "proc/self/mounts"), "tmpfs /tmp tmpfs rw 0 0\n")
 	assert.Equal(t, map[string]string{"rule mounts": "change pass", "drift mounts": "ended pass", "summary ": " "}, told(t, j))
 	writeFile(t, cfg.Approved, "{")
-	_, _, err = j.judge(t.Context(), time.Now())
+	_, _, err = j.judge(t.Context(), bySchedule, time.Now())
 	assert.ErrorContains(t, err, "reading the approved state")
 }
 
@@ -152,7 +153,7 @@ func TestDriftIsToldOnceEachWay(t *testing.T) {
 func fixed(t *testing.T, cfg *Config) []*finding {
 	j := testJudge(t, cfg)
 	told(t, j)
-	findings, _, err := j.judge(t.Context(), time.Now())
+	findings, _, err := j.judge(t.Context(), bySchedule, time.Now())
 	require.NoError(t, err)
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	f := findings[0]
@@ -272,20 +273,28 @@ func TestThisHost(t *testing.T) {
 	assert.Less(t, second.Len(), first.Len()/2)
 }
 
+// priorities are the niceness and the class for disks of the calling thread.
+func priorities(t *testing.T) [2]int {
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
+	assert.NoError(t, err)
+	disks, _, failed := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, uintptr(unix.Gettid()), 0)
+	assert.Zero(t, failed)
+	return [2]int{20 - nice, int(disks) &^ (1<<13 - 1)} // the system call gives twenty less the niceness
+}
+
 func TestYieldIsForTheGoroutineOnly(t *testing.T) {
 	ring.RequireOnHost(t)
-	inside := make(chan int)
+	inside := make(chan [2]int)
 	go func() {
 		yield()
-		nice, _ := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-		inside <- nice
+		inside <- priorities(t)
 	}()
-	assert.Equal(t, 20-lowest, <-inside, "the system call gives twenty less the niceness")
+	assert.Equal(t, [2]int{lowest, ioprioIdle}, <-inside)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	nice, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	require.NoError(t, err)
-	assert.Greater(t, nice, 20-lowest)
+	own := priorities(t)
+	assert.Less(t, own[0], lowest)
+	assert.NotEqual(t, ioprioIdle, own[1])
 }
 
 func TestPressure(t *testing.T) {

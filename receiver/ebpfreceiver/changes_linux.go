@@ -54,11 +54,7 @@ func (b *logBuilder) attributes(at time.Time, p *process.Process, e *bpf.SensorA
 	if !ok {
 		return
 	}
-	name := text(s.Path)
-	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
-		name = join(text(s.Base), name)
-	}
-	putPath(attrs, name, e.Inode)
+	putPath(attrs, text(attributedPath(e, s)), e.Inode)
 	optional.PutStr(attrs, event.AttrFileType, fileType(event.KindFileAttributes, e.Mode, ""))
 	if e.Path.Truncated != 0 || e.Base.Truncated != 0 && e.Base.Len > 0 {
 		attrs.PutBool(event.AttrFilePathTruncated, true)
@@ -78,6 +74,14 @@ func (b *logBuilder) attributes(at time.Time, p *process.Process, e *bpf.SensorA
 		attrs.PutStr(event.AttrFileGroupID, strconv.FormatUint(uint64(e.Gid), 10))
 	}
 	putOutcome(attrs, 0, e.Flags)
+}
+
+// attributedPath is the complete path of what was given other attributes.
+func attributedPath(e *bpf.SensorAttributeEvent, s sensor.AttributeStrings) string {
+	if e.Flags&uint32(bpf.SensorFileFlagsFILE_USER_PATH) != 0 {
+		return join(string(s.Base), string(s.Path))
+	}
+	return string(s.Path)
 }
 
 // privilegeBits names the bits of a mode that give the owner's or the group's rights to who runs the file.

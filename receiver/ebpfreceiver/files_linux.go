@@ -70,7 +70,7 @@ func putPath(attrs pcommon.Map, name string, inode uint64) {
 }
 
 // text makes an attribute of a name, which may be any bytes: attributes are UTF-8.
-func text(name []byte) string { return strings.ToValidUTF8(string(name), "\uFFFD") }
+func text[T string | []byte](name T) string { return strings.ToValidUTF8(string(name), "\uFFFD") }
 
 // join completes what user space passed to a system call. Symbolic links in it are as they are written.
 func join(base, name string) string {

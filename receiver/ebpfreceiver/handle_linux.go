@@ -91,6 +91,7 @@ func (r *ebpfReceiver) file(at time.Time, record sensor.Record) error {
 		name, _ := namesOf(e, s)
 		r.reads.nameChanged(name)
 	}
+	r.tellFile(record.Kind(), e, s)
 	r.builder.file(kindNames[record.Kind()], at, r.table.Get(&e.Head), e, s)
 	return nil
 }
@@ -152,6 +153,7 @@ func (r *ebpfReceiver) attributes(at time.Time, record sensor.Record) error {
 	if err != nil {
 		return err
 	}
+	r.tellAttributes(e, s)
 	r.builder.attributes(at, r.table.Get(&e.Head), e, s)
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/fileevent"
 	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/sensor"
@@ -42,7 +43,8 @@ type ebpfReceiver struct {
 	boot    time.Time
 	builder *logBuilder
 	losses  lossCounter
-	reads   *readWatch // nil where nobody asked for file.access
+	reads   *readWatch        // nil where nobody asked for file.access
+	news    *fileevent.Source // nil where not all that happens to files is seen, or there is no hub
 
 	verdicts <-chan enforcement.Verdict // nil without an extension that enforces
 	leave    func()
@@ -60,7 +62,7 @@ func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*eb
 }
 
 // Start loads the kernel programs, learns of the processes that run already and begins to read.
-func (r *ebpfReceiver) Start(_ context.Context, others component.Host) error {
+func (r *ebpfReceiver) Start(ctx context.Context, others component.Host) error {
 	host, err := hostid.Read()
 	if err != nil {
 		return err
@@ -85,6 +87,10 @@ func (r *ebpfReceiver) Start(_ context.Context, others component.Host) error {
 	}
 	r.table.Backfill(pids)
 	r.subscribe(others)
+	r.news = nil
+	if seesFiles(r.sensor.Tiers()) {
+		r.news = fileevent.FromContext(ctx).Open()
+	}
 	// What the programs were loaded from is several times what is kept, and no longer needed.
 	debug.FreeOSMemory()
 
@@ -220,6 +226,7 @@ func (r *ebpfReceiver) run() {
 		select {
 		case <-r.stop:
 			r.drain(&batch)
+			r.news.Close()
 			r.tellVerdicts()
 			r.leave()
 			return
@@ -266,6 +273,7 @@ func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int,
 	malformed, err := read(batch)
 	if err != nil {
 		r.logger.Error("Cannot read what the kernel reports", zap.Error(err))
+		r.news.Lost()
 		return
 	}
 	r.losses.add("", "malformed", uint64(malformed))
@@ -333,12 +341,16 @@ func (r *ebpfReceiver) countLosses() {
 	kernel, err := r.sensor.Losses()
 	if err != nil {
 		r.logger.Error("Cannot read how many events were lost", zap.Error(err))
+		r.news.Lost()
 		return
 	}
 	for _, loss := range kernel {
 		r.losses.set(kindNames[loss.Kind], loss.Cause, loss.Count)
 	}
 	for _, change := range r.losses.changes() {
+		if concernsFiles(change.loss) {
+			r.news.Lost()
+		}
 		r.telemetry.ReceiverEbpfEventsLost.Add(context.Background(), int64(change.count), metric.WithAttributes(
 			attribute.String("kind", change.kind), attribute.String("cause", change.cause)))
 		r.logger.Warn("Events were lost", zap.String("kind", change.kind), zap.String("cause", change.cause), zap.Uint64("events", change.count))

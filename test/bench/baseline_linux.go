@@ -5,18 +5,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/baselines"
+	"github.com/vedette-sec/vedette/internal/fileevent"
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -40,7 +45,9 @@ func scanned(ctx context.Context, b *bench) (results, error) {
 	if err == nil {
 		err = b.scanRounds(ctx, program, root, found)
 	}
-	found.note("baseline_scan_wall", "%s files", thousands(int64(b.scannedCount())))
+	if err == nil {
+		err = b.scanOnce(program, root, found)
+	}
 	return found, errors.Join(err, removeScannedHost(root))
 }
 
@@ -121,6 +128,43 @@ func (b *bench) scanRounds(ctx context.Context, program, root string, found resu
 		}
 	}
 	return nil
+}
+
+// scanOnce counts the processes that a scan starts, and proves that it goes through all files: the last one is made one that everybody may write,
+// and must be told.
+func (b *bench) scanOnce(program, root string, found results) error {
+	files, last, err := filesBelow(filepath.Join(root, "srv"))
+	if err != nil {
+		return err
+	}
+	if files != b.scannedCount() {
+		return fmt.Errorf("%s: found %d files, expected %d", root, files, b.scannedCount())
+	}
+	if err := os.Chmod(last, 0o666); err != nil {
+		return err
+	}
+	children, output, err := countChildren(program, "baseline", "scan", scannedTemplate, "--profile", scannedProfile, "--root", root, "--json")
+	if err != nil {
+		return err
+	}
+	if name := strings.TrimPrefix(last, root); !bytes.Contains(output, []byte(strconv.Quote(name))) {
+		return fmt.Errorf("found nothing about %s, which everybody may write, in what the scan tells: it has not gone through all files", name)
+	}
+	found.add("baseline_children", float64(children))
+	found.note("baseline_scan_wall", "%s files, the last of which it finds when everybody may write it", thousands(int64(files)))
+	return nil
+}
+
+// filesBelow counts the files of a tree and gives the last one.
+func filesBelow(dir string) (count int, last string, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			count++
+			last = path
+		}
+		return err
+	})
+	return count, last, err
 }
 
 // timed is what a run of a program took; peak is the most memory it held, in MiB.
@@ -216,6 +260,28 @@ func scansAgain(ctx context.Context, base *baseline.Baseline, fast []string, roo
 		return err
 	}
 	found.add("baseline_again", milliseconds(time.Since(started)))
+	return scanTold(ctx, s, found)
+}
+
+// scanTold measures what the receiver does when a sensor tells that a file was opened for writing which rules are about, and nothing in it changed.
+func scanTold(ctx context.Context, s *baseline.Scanner, found results) error {
+	hub, news := &fileevent.Hub{}, hostconf.NewNews()
+	defer hub.Subscribe(news)()
+	sensor := hub.Open()
+	defer sensor.Close()
+	s.Hear(news)
+	if _, err := s.Scan(ctx, nil, time.Now()); err != nil {
+		return err
+	}
+	sensor.Tell(fileevent.Event{Act: fileevent.Opened, Path: "/etc/login.defs"})
+	if _, pending, _ := news.State(); !pending {
+		return errors.New("/etc/login.defs: found no rule about it, expected some")
+	}
+	started := time.Now()
+	if _, err := s.ScanTold(ctx, nil, time.Now()); err != nil {
+		return err
+	}
+	found.add("baseline_told", milliseconds(time.Since(started)))
 	return nil
 }
 

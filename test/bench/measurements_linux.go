@@ -68,8 +68,10 @@ func measurements() []measurement {
 			{"baseline_scan_wall", "scan by CIS level 1, time", "s", atMost(2)},
 			{"baseline_scan_cpu", "scan by CIS level 1, CPU time", "s", atMost(3)},
 			{"baseline_added", "  its memory beside the program's", "MiB", atMost(60)},
+			{"baseline_children", "  processes that it starts", "processes", atMost(10)},
 			{"baseline_no_walk", "  without rules about files anywhere", "ms", atMost(200)},
 			{"baseline_again", "scan again when nothing has changed", "ms", atMost(100)},
+			{"baseline_told", "  when a sensor told of one file", "ms", goal{}},
 		}},
 		{"openscap", openSCAP, []declaration{
 			{"scanner_oscap", "OpenSCAP by ours, time", "ratio", goal{}},
