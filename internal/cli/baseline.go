@@ -19,13 +19,14 @@ import (
 
 // baselineCommand is what the commands about baselines have in common.
 type baselineCommand struct {
+	version  string // of this program
 	asJSON   bool
 	language string
 	places   []string
 }
 
-func newBaselineCommand() *cobra.Command {
-	c := &baselineCommand{}
+func newBaselineCommand(version string) *cobra.Command {
+	c := &baselineCommand{version: version}
 	command := &cobra.Command{
 		Use:   "baseline",
 		Short: "Judges how this host is configured by MLPS, CIS or templates of your own",
@@ -59,7 +60,7 @@ func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.W
 
 func (c *baselineCommand) scan() *cobra.Command {
 	o := baseline.Options{}
-	view := baselines.View{}
+	view := baselines.View{Version: c.version}
 	out := output{}
 	var set []string
 	command := &cobra.Command{
@@ -113,7 +114,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.StringVar(&out.format, "format", "text", "write the report in this `format`: "+strings.Join(baselines.Formats(), ", "))
 	flags.StringVarP(&out.file, "output", "o", "", "write the report to this `file`, by whose name the format is known where --format is not given")
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
-	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
+	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule as text")
 	return command
 }
 

@@ -68,7 +68,7 @@ func TestBaselineScan(t *testing.T) {
 
 	stdout, _, err = execute(t, host(), append(scan, "--all", "--set", "longest=110", "--language", "zh")...)
 	require.Error(t, err, "the waiver is stale")
-	assert.Contains(t, stdout, "pass    medium    age: 口令期限 (own 1.1)\n")
+	assert.Contains(t, stdout, "符合    中        age: 口令期限 (own 1.1)\n")
 
 	_, _, err = execute(t, host(), append(scan, "--rule", "age", "--set", "longest=121")...)
 	assert.ErrorContains(t, err, "longest: found 121, expected at most 120")

@@ -32,13 +32,13 @@ func TestResolveInherits(t *testing.T) {
 	age := child.Rules[0]
 	assert.Equal(t, Critical, age.Severity)
 	assert.Equal(t, map[string][]string{"mlps-l3": {"8.1.4.1.a"}, "cis-debian12": {"5.4.1.1"}, "own": {"1"}}, age.Maps)
-	assert.Equal(t, "is at most 30, is at least 1", age.Check.All[0].Leaf.Expect[0].Condition.String())
+	assert.Equal(t, "is at most 30, is at least 1", age.Check.All[0].Leaf.Expect[0].Condition.describe().EN)
 	assert.Equal(t, "banner", child.Disabled[0].Rule)
 
 	base, err := set.Resolve("base", map[string]string{"longest": "60", "denied": "a,b"})
 	require.NoError(t, err)
 	assert.Equal(t, High, base.Rules[0].Severity, "what the child changes is not the base's")
-	assert.Equal(t, "is at most 60, is at least 1", base.Rules[0].Check.All[0].Leaf.Expect[0].Condition.String())
+	assert.Equal(t, "is at most 60, is at least 1", base.Rules[0].Check.All[0].Leaf.Expect[0].Condition.describe().EN)
 	assert.Equal(t, []string{"a", "b"}, base.Rules[1].Check.Any[0].Leaf.Args["names"].Items)
 }
 
