@@ -23,6 +23,7 @@ type baselineCommand struct {
 	asJSON   bool
 	language string
 	places   []string
+	roles    []string
 }
 
 func newBaselineCommand(version string) *cobra.Command {
@@ -39,6 +40,7 @@ func newBaselineCommand(version string) *cobra.Command {
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
 	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
+	flags.StringSliceVar(&c.roles, "role", nil, "this host has a `role`, for rules that are about some only; may be repeated")
 	command.AddCommand(c.scan(), c.approve(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await(), c.list(), c.show(),
 		newBaselineSchemaCommand())
 	return command
@@ -141,7 +143,11 @@ func (c *baselineCommand) resolve(template string, assignments []string) (*basel
 		return nil, nil, err
 	}
 	b, err := loaded.Resolve(template, values)
-	return b, loaded, err
+	if err != nil {
+		return nil, nil, err
+	}
+	b.Roles = c.roles
+	return b, loaded, nil
 }
 
 func settingsOf(assignments []string) (map[string]string, error) {

@@ -330,6 +330,9 @@ func (s *scanner) applies(a *Applies) (bool, string, error) {
 	if a.Container != nil && *a.Container != s.host.IsContainer() {
 		return false, map[bool]string{true: "it is about containers", false: "it is not about containers"}[*a.Container], nil
 	}
+	if len(a.Role) > 0 && !slices.ContainsFunc(a.Role, func(role string) bool { return slices.Contains(s.baseline.Roles, role) }) {
+		return false, "it is about hosts of the role " + strings.Join(a.Role, ", ") + ", which this one was not said to have", nil
+	}
 	if a.Check == nil {
 		return true, "", nil
 	}

@@ -229,6 +229,29 @@ func verdicts(r *Report) map[string]Verdict {
 	return all
 }
 
+func TestRulesForRoles(t *testing.T) {
+	file, err := Parse("x.yaml", []byte("template: x\ntitle: X\nrules:\n  - {id: r, title: R, applies: {role: [bastion, gateway]}, check: {file: {paths: [/etc/passwd]}}}\n"))
+	require.NoError(t, err)
+	b, err := (&Set{Templates: file.Templates}).Resolve("x", nil)
+	require.NoError(t, err)
+	root := plainHost.host(t)
+	for _, tt := range []struct {
+		roles []string
+		want  Verdict
+	}{{nil, NotApplicable}, {[]string{"web"}, NotApplicable}, {[]string{"web", "gateway"}, Pass}} {
+		b.Roles = tt.roles
+		report, err := Scan(t.Context(), b, Options{Root: root})
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, report.Results[0].Verdict, "%v", tt.roles)
+		judged, err := b.Judge(t.Context(), "r", root)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, judged.Verdict, "repairs judge by roles too")
+		if tt.want == NotApplicable {
+			assert.Contains(t, judged.Reason, "role bastion, gateway")
+		}
+	}
+}
+
 func TestEvidenceInChinese(t *testing.T) {
 	assert.Equal(t, "未设置", Evidence{Field: "value", Actual: "not set"}.ActualIn("zh"))
 	assert.Equal(t, "无", Evidence{Actual: "none"}.ActualIn("zh"))

@@ -65,7 +65,7 @@ func definitions(text object) object {
 		"value":    valueSchema(),
 		"override": closed(nil, object{"severity": ref("severity"), "profiles": listOf(ref("id")), "maps": ref("maps")}),
 		"applies": closed(nil, object{"os": listOf(ref("id")), "version": listOf(scalar), "container": object{"type": "boolean"},
-			"check": ref("check")}),
+			"role": listOf(ref("id")), "check": ref("check")}),
 		"check": checkSchema(),
 		"step":  stepSchema(),
 	}

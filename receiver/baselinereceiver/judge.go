@@ -59,6 +59,7 @@ func newJudge(config *Config, effort baseline.Effort) (*judge, error) {
 	for _, t := range config.Templates {
 		b, err := set.Resolve(t.ID, t.Values)
 		if err == nil {
+			b.Roles = config.Roles
 			err = j.scanner.Add(b, baseline.Options{Profile: t.Profile, Language: config.Language})
 		}
 		errs = append(errs, err)
