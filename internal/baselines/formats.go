@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
@@ -59,14 +60,21 @@ func writeCSV(w io.Writer, r *Report, v View) error {
 		if result.Waiver != nil {
 			until = lastDay(result.Waiver)
 		}
-		line := []string{result.Rule, result.Title.In(v.Language), string(result.Severity), string(result.Verdict), result.Reason,
-			strings.TrimSpace(wrong.Subject + " " + wrong.Field), wrong.Actual, wrong.Expected, wrong.File, number, until}
+		line := []string{result.Rule, result.Title.In(v.Language), string(result.Severity), string(result.Verdict), result.reason().In(v.Language),
+			strings.TrimSpace(wrong.Subject + " " + wrong.Field), wrong.ActualIn(v.Language), wrong.ExpectedIn(v.Language), wrong.File, number, until}
 		for _, standard := range standards {
 			line = append(line, strings.Join(result.Maps[standard], " "))
 		}
 		lines = append(lines, line)
 	}
+	// Spreadsheets take a file for text of their country unless this sign comes first.
+	if v.Language == "zh" {
+		if _, err := io.WriteString(w, "\ufeff"); err != nil {
+			return err
+		}
+	}
 	out := csv.NewWriter(w)
+	out.UseCRLF = true // as RFC 4180 has it
 	for _, line := range lines {
 		for i, cell := range line {
 			line[i] = harmless(cell)
@@ -77,7 +85,8 @@ func writeCSV(w io.Writer, r *Report, v View) error {
 
 // harmless keeps spreadsheets from taking what the host says for a formula.
 func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	cell = visible(cell)
+	if first, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,14 +37,18 @@ func sample() *Report {
 	}
 	wrong := baseline.Evidence{Subject: "account root", Field: "max_days", Actual: "100", Expected: "is at most 90", File: "/etc/shadow", Line: 1}
 	waiver := &baseline.Waiver{Rule: "w", Owner: "ops", Approver: "ciso", Reason: "Later.", Expires: at.AddDate(1, 0, 0)}
+	judged := rule("d.judge", baseline.Low, "8.1.4.2.b")
+	judged.Manual = &baseline.Text{EN: "Look at it.", ZH: "请查看。"}
+	// What somebody may call a file, to be shown to root.
+	hostile := baseline.Evidence{Subject: "/tmp/\x1b[2J<script>document.title='run'</script>\n\u202e\xff", Field: "mode", Actual: "0666", Expected: "has no bits but 0664", File: "/tmp/x"}
 	scan := &baseline.Report{
 		Baseline: &baseline.Baseline{ID: "mlps-l3", Title: baseline.Text{EN: "MLPS level 3", ZH: "等保三级"}}, Started: at, Took: 1500 * time.Millisecond,
 		Results: []*baseline.Result{
-			{Rule: rule("a.fails", baseline.High, "8.1.4.1.a"), Verdict: baseline.Fail, Evidence: []baseline.Evidence{wrong, {Subject: "=cmd", Actual: "x", OK: true}}},
+			{Rule: rule("a.fails", baseline.High, "8.1.4.1.a"), Verdict: baseline.Fail, Evidence: []baseline.Evidence{wrong, {Subject: "=cmd", Actual: "x", OK: true}, {Subject: "b", Actual: "y", OK: true}}},
 			{Rule: rule("b.passes", baseline.Critical, "8.1.4.1.a"), Verdict: baseline.Pass},
 			{Rule: rule("c.open", baseline.Medium, "8.1.4.10.a"), Verdict: baseline.Failure, Reason: "no right to read"},
-			{Rule: rule("d.judge", baseline.Low, "8.1.4.2.b"), Verdict: baseline.Manual, Reason: "Look at it."},
-			{Rule: rule("e.waived", baseline.Low, "8.1.4.3.a"), Verdict: baseline.Waived, Waiver: waiver, Evidence: []baseline.Evidence{wrong}},
+			{Rule: judged, Verdict: baseline.Manual, Reason: "Look at it."},
+			{Rule: rule("e.waived", baseline.Low, "8.1.4.3.a"), Verdict: baseline.Waived, Waiver: waiver, Evidence: []baseline.Evidence{wrong, hostile}, Omitted: 2},
 			{Rule: rule("f.else", baseline.Low, "8.1.4.4.a"), Verdict: baseline.NotApplicable, Reason: "not here"},
 			{Rule: rule("g.own", baseline.Medium, ""), Verdict: baseline.Pass},
 		},
@@ -52,7 +58,7 @@ func sample() *Report {
 
 func written(t *testing.T, format, language string) []byte {
 	var out bytes.Buffer
-	require.NoError(t, sample().Write(&out, format, View{Language: language, All: true, Evidence: 3}))
+	require.NoError(t, sample().Write(&out, format, View{Language: language, All: true, Evidence: 1, Version: "1.2.3"}))
 	return out.Bytes()
 }
 
@@ -101,12 +107,50 @@ func TestScore(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// TestNothingCommandsATerminal writes what a host says in every format, and looks for control characters.
+func TestNothingCommandsATerminal(t *testing.T) {
+	for _, format := range Formats() {
+		for _, r := range string(written(t, format, "zh")) {
+			harmless := !unicode.In(r, unicode.Cc, unicode.Cf) || r == '\n' || r == '\r' && format == "csv" || r == '\ufeff' && format == "csv"
+			// JSON has bytes as they are, but for what it escapes.
+			if format != "json" && format != "ocsf" {
+				assert.True(t, harmless, "%s: %U", format, r)
+			}
+			assert.NotEqual(t, '\x1b', r, format)
+		}
+	}
+	assert.Equal(t, `a\x1b[2J\n\u202e\xff ü 中`, visible("a\x1b[2J\n\u202e\xff ü 中"))
+}
+
+func TestMoreIsWhatIsWrong(t *testing.T) {
+	text := string(written(t, "text", "en"))
+	assert.Contains(t, text, "… and 3 more\n", "one that is not shown, and two that the scan left out")
+	assert.Equal(t, 1, strings.Count(text, " more\n"), "what is right is not more of what is wrong")
+}
+
+func TestColumnsStandBelowEachOther(t *testing.T) {
+	assert.Equal(t, "符合  |", padded("符合", 6)+"|")
+	assert.Equal(t, "不符合|", padded("不符合", 6)+"|")
+	assert.Equal(t, "FAIL  |", padded("FAIL", 6)+"|")
+	assert.Equal(t, "longer than that|", padded("longer than that", 6)+"|")
+}
+
+func TestCSVKeepsToTheStandard(t *testing.T) {
+	text := written(t, "csv", "zh")
+	assert.True(t, bytes.HasPrefix(text, []byte("\ufeffrule,")), "spreadsheets know by it that this is UTF-8")
+	assert.Equal(t, bytes.Count(text, []byte("\n")), bytes.Count(text, []byte("\r\n")), "lines end as in RFC 4180")
+	assert.True(t, bytes.HasPrefix(written(t, "csv", "en"), []byte("rule,")))
+}
+
 func TestCSVHasNoFormulas(t *testing.T) {
 	lines, err := csv.NewReader(bytes.NewReader(written(t, "csv", "en"))).ReadAll()
 	require.NoError(t, err)
 	assert.Len(t, lines, 8)
 	assert.Equal(t, []string{"gbt28448", "mlps-l3"}, lines[0][11:])
 	assert.Equal(t, "'=1+1", harmless("=1+1"))
+	assert.Equal(t, "'＝1", harmless("＝1"), "of full width too")
+	assert.Equal(t, "'-1", harmless("-1"))
+	assert.Equal(t, `\t=1`, harmless("\t=1"))
 	assert.Equal(t, "a=1", harmless("a=1"))
 }
 
@@ -128,29 +172,62 @@ func TestXCCDFKeepsToTheSchema(t *testing.T) {
 	if _, err := os.Stat(xccdfSchema); err != nil {
 		ring.Cannot(t, "the schema of XCCDF is not there: "+xccdfSchema)
 	}
-	file := filepath.Join(t.TempDir(), "report.xml")
-	require.NoError(t, os.WriteFile(file, written(t, "xccdf", "en"), 0o600))
-	out, err := exec.Command("xmllint", "--noout", "--nonet", "--schema", xccdfSchema, file).CombinedOutput()
-	assert.NoError(t, err, "%s", out)
+	profiled := sample()
+	profiled.Profile = "level1-server"
+	for _, r := range []*Report{sample(), profiled} {
+		var text bytes.Buffer
+		require.NoError(t, r.Write(&text, "xccdf", View{Language: "en", Version: "1.2.3"}))
+		file := filepath.Join(t.TempDir(), "report.xml")
+		require.NoError(t, os.WriteFile(file, text.Bytes(), 0o600))
+		out, err := exec.Command("xmllint", "--noout", "--nonet", "--schema", xccdfSchema, file).CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+	}
 }
 
-func TestHTMLWorksInABrowser(t *testing.T) {
+func TestXCCDFScoresAsItsFlatModel(t *testing.T) {
+	assert.Equal(t, xccdfScore{"urn:xccdf:scoring:flat", "16", "10"}, flatScore(sample()), "8 and 2 of what passed; 4 that failed and 2 that nobody knows")
+}
+
+// visited is what a browser makes of a page when a script is done with it at its end.
+func visited(t *testing.T, page []byte, script string) string {
 	browser, err := exec.LookPath("chromium-headless-shell")
 	if err != nil {
 		ring.Cannot(t, "chromium-headless-shell is not installed")
 	}
-	page := written(t, "html", "en")
-	// What a person would do, before the browser tells what the page has become.
-	page = bytes.Replace(page, []byte("</body>"), []byte(`<script>
+	page = bytes.Replace(page, []byte("</body>"), []byte("<script>"+script+"</script></body>"), 1)
+	file := filepath.Join(t.TempDir(), "report.html")
+	require.NoError(t, os.WriteFile(file, page, 0o600))
+	out, err := exec.Command(browser, "--no-sandbox", "--disable-gpu", "--window-size=390,844", "--virtual-time-budget=2000", "--dump-dom", "file://"+file).Output()
+	require.NoError(t, err)
+	return string(out)
+}
+
+func TestHTMLWorksInABrowser(t *testing.T) {
+	shown := visited(t, written(t, "html", "en"), `
 document.getElementById("language").click();
 var filter = document.getElementById("filter"); filter.value = "fail"; filter.onchange();
 var shown = Array.from(document.querySelectorAll("details")).filter(function (d) { return d.offsetParent !== null; });
 var visible = document.querySelector("h1").innerText;
-document.body.innerHTML = "<pre>" + shown.length + " " + shown[0].dataset.verdict + " " + visible + "</pre>";
-</script></body>`), 1)
-	file := filepath.Join(t.TempDir(), "report.html")
-	require.NoError(t, os.WriteFile(file, page, 0o600))
-	out, err := exec.Command(browser, "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000", "--dump-dom", "file://"+file).Output()
-	require.NoError(t, err)
-	assert.Contains(t, string(out), "<pre>1 fail 安全基线核查报告: 等保三级</pre>")
+document.body.innerHTML = "<pre>" + shown.length + " " + shown[0].dataset.verdict + " " + filter.selectedOptions[0].innerText + " " + visible + "</pre>";`)
+	assert.Contains(t, shown, "<pre>1 fail 不符合 安全基线核查报告: 等保三级</pre>")
+}
+
+// TestHTMLIsWholeOnAPhoneAndOnPaper measures the page in a narrow window, and what is open when it is printed.
+func TestHTMLIsWholeOnAPhoneAndOnPaper(t *testing.T) {
+	shown := visited(t, written(t, "html", "zh"), `
+var wide = document.documentElement.scrollWidth - innerWidth;
+var manual = document.getElementById("r-d.judge"), before = manual.open;
+dispatchEvent(new Event("beforeprint"));
+var all = document.querySelectorAll("details:not([open])").length;
+var text = manual.innerText;
+dispatchEvent(new Event("afterprint"));
+document.body.innerHTML = "<pre>wide " + Math.max(0, wide) + " closed " + all + " " + before + manual.open + " " + text.includes("请查看。") + text.includes("Look at it.") + "</pre>";`)
+	assert.Contains(t, shown, "<pre>wide 0 closed 0 falsefalse truefalse</pre>")
+}
+
+func TestHTMLRunsNothingOfTheHost(t *testing.T) {
+	page := written(t, "html", "en")
+	assert.NotContains(t, visited(t, page, ""), "<title>run</title>")
+	assert.Contains(t, string(page), "&lt;script&gt;document.title")
+	assert.NotRegexp(t, `(?i)https?://|src=|@import|url\(`, string(page), "it needs nothing else")
 }

@@ -80,7 +80,6 @@ func dict(title, titleValue, parts string, partsValue any) map[string]any {
 type page struct {
 	*Report
 	Language   string
-	Evidence   int
 	Clauses    []Clause
 	Sections   []Clause // the same with each rule once
 	Verdicts   []part
@@ -96,15 +95,21 @@ type severityRow struct {
 
 var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
 	"both": both, "word": word, "dict": dict, "lastDay": lastDay, "clauseList": func(m map[string][]string) string { return strings.Join(clauseList(m), ", ") },
-	"dash":  func(percent float64) string { return fmt.Sprintf("%.3f %.3f", percent, 100-percent) },
-	"turn":  func(offset float64) string { return fmt.Sprintf("%.3f", 25-offset) },
-	"shown": func(all []baseline.Evidence, most int) []baseline.Evidence { return all[:min(len(all), most)] },
-	"rest":  func(r Result, most int) int { return max(0, len(r.Evidence)-most) + r.Omitted },
+	"dash": func(percent float64) string { return fmt.Sprintf("%.3f %.3f", percent, 100-percent) },
+	"turn": func(offset float64) string { return fmt.Sprintf("%.3f", 25-offset) },
+	"found": func(e baseline.Evidence) template.HTML {
+		return both(baseline.Text{EN: visible(e.ActualIn("en")), ZH: visible(e.ActualIn("zh"))})
+	},
+	"wanted": func(e baseline.Evidence) template.HTML {
+		return both(baseline.Text{EN: visible(e.ExpectedIn("en")), ZH: visible(e.ExpectedIn("zh"))})
+	},
+	"reason": func(r Result) baseline.Text { return r.reason() }, "visible": visible,
+	"text": func(name string) baseline.Text { return words[name] },
 }).Parse(reportText))
 
 // writeHTML writes one page that needs nothing else, in both languages with a switch.
 func writeHTML(w io.Writer, r *Report, v View) error {
-	p := page{Report: r, Language: v.Language, Evidence: max(v.Evidence, 1), Clauses: r.Clauses()}
+	p := page{Report: r, Language: v.Language, Clauses: r.Clauses()}
 	p.Sections = onceEach(p.Clauses)
 	var verdicts, steps []string
 	for _, verdict := range baseline.Verdicts {

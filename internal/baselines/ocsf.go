@@ -45,8 +45,9 @@ type (
 		Product ocsfProduct `json:"product"`
 	}
 	ocsfProduct struct {
-		Name   string `json:"name"`
-		Vendor string `json:"vendor_name"`
+		Name    string `json:"name"`
+		Vendor  string `json:"vendor_name"`
+		Version string `json:"version,omitempty"`
 	}
 	ocsfInfo struct {
 		UID     string `json:"uid"`
@@ -120,7 +121,7 @@ func ocsfOf(r *Report, result Result, v View) ocsfFinding {
 	f := ocsfFinding{
 		Activity: ocsfCreate, Category: ocsfFindings, Class: ocsfCompliance, ClassName: "Compliance Finding", Type: ocsfCompliance*100 + ocsfCreate,
 		Time: at, StatusID: ocsfNew, Message: result.Title.In(v.Language),
-		Metadata:    ocsfMetadata{ocsf.Version, ocsfProduct{"Vedette", "Vedette"}},
+		Metadata:    ocsfMetadata{ocsf.Version, ocsfProduct{"Vedette", "Vedette", v.Version}},
 		FindingInfo: ocsfInfo{strings.Join([]string{r.Host.Name, r.Template, result.Rule}, "/"), result.Title.In(v.Language), result.About.In(v.Language), at},
 		Compliance:  ocsfResult{Control: result.Rule, Requirements: clauseList(result.Maps), Standards: []string{r.Title.In(v.Language)}},
 		Device:      ocsfDevice{Hostname: r.Host.Name, Type: ocsfServer},
@@ -128,7 +129,7 @@ func ocsfOf(r *Report, result Result, v View) ocsfFinding {
 	}
 	f.SeverityID, f.Severity = ocsfSeverity(result)
 	f.Compliance.StatusID, f.Compliance.Status = ocsfStatus(result.Verdict)
-	f.Compliance.StatusDetail = result.detail()
+	f.Compliance.StatusDetail = result.detail(v.Language)
 	if r.Host.System != "" {
 		f.Device.OS = &ocsfOS{r.Host.System, ocsfLinux}
 	}
@@ -136,9 +137,9 @@ func ocsfOf(r *Report, result Result, v View) ocsfFinding {
 }
 
 // detail is why a verdict is what it is, in a line.
-func (r Result) detail() string {
+func (r Result) detail(language string) string {
 	if wrong, ok := r.first(); ok {
-		return Describe(wrong)
+		return Describe(wrong, language)
 	}
-	return r.Reason
+	return r.reason().In(language)
 }

@@ -3,11 +3,7 @@
 package baselines
 
 import (
-	"cmp"
-	"fmt"
-	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +62,16 @@ type Result struct {
 	Evidence []baseline.Evidence `json:"evidence,omitempty"`
 	Omitted  int                 `json:"evidence_omitted,omitempty"`
 	Waiver   *baseline.Waiver    `json:"waiver,omitempty"`
+
+	manual *baseline.Text // what a person has to judge; nil for rules that need none
+}
+
+// reason is why the verdict is what it is, in a language where there is more than one.
+func (r Result) reason() baseline.Text {
+	if r.Verdict == baseline.Manual && r.manual != nil {
+		return *r.manual
+	}
+	return baseline.Text{EN: r.Reason}
 }
 
 // NewReport gives a scan's findings for people and programs.
@@ -80,7 +86,8 @@ func NewReport(scan *baseline.Report, profile string, host Host) *Report {
 	}
 	for _, result := range scan.Results {
 		rule := result.Rule
-		r.Results = append(r.Results, Result{rule.ID, rule.Title, rule.Rationale, rule.Severity, rule.Maps, result.Verdict, result.Reason, result.Evidence, result.Omitted, result.Waiver})
+		r.Results = append(r.Results, Result{rule.ID, rule.Title, rule.Rationale, rule.Severity, rule.Maps, result.Verdict, result.Reason, result.Evidence, result.Omitted,
+			result.Waiver, rule.Manual})
 	}
 	return r
 }
@@ -109,138 +116,4 @@ func Score(results []*baseline.Result) (percent int, ok bool) {
 		return 0, false
 	}
 	return passed * 100 / all, true
-}
-
-// View says how a report is written for people.
-type View struct {
-	Language string
-	All      bool // also what passed or is not applicable
-	Evidence int  // pieces of evidence for each rule
-	Colour   bool
-}
-
-// marks are the verdicts as they stand before the rules.
-var marks = map[baseline.Verdict]string{
-	baseline.Fail: "FAIL", baseline.Failure: "ERROR", baseline.Waived: "waived", baseline.Manual: "manual", baseline.Pass: "pass", baseline.NotApplicable: "n/a",
-}
-
-// colours are the codes of terminals.
-var colours = map[baseline.Verdict]string{
-	baseline.Fail: "31", baseline.Failure: "35", baseline.Waived: "33", baseline.Manual: "36", baseline.Pass: "32", baseline.NotApplicable: "90",
-}
-
-// mark gives a verdict so that verdicts stand below each other.
-func (v View) mark(verdict baseline.Verdict) string {
-	text := fmt.Sprintf("%-6s", marks[verdict])
-	if v.Colour {
-		return "\x1b[" + colours[verdict] + "m" + text + "\x1b[0m"
-	}
-	return text
-}
-
-// WriteText writes the rules by the clauses that they are about, in each the worst first, with what was found where, and the sums.
-func (r *Report) WriteText(w io.Writer, v View) error {
-	for _, clause := range onceEach(r.Clauses()) {
-		r.writeClause(w, clause, v)
-	}
-	for _, waiver := range r.Stale {
-		fmt.Fprintf(w, "STALE   %s: the waiver for %s has expired or is about no rule\n", waiver.Position, waiver.Rule)
-	}
-	var sums []string
-	for _, verdict := range baseline.Verdicts {
-		sums = append(sums, fmt.Sprintf("%d %s", r.Summary[verdict], strings.ReplaceAll(string(verdict), "_", " ")))
-	}
-	score := ""
-	if r.Score != nil {
-		score = fmt.Sprintf(", score %d %%", *r.Score)
-	}
-	_, err := fmt.Fprintf(w, "%s: %d rules in %.2f s%s: %s\n", r.Template, len(r.Results), r.Seconds, score, strings.Join(sums, ", "))
-	return err
-}
-
-func (r *Report) writeClause(w io.Writer, clause Clause, v View) {
-	results := slices.DeleteFunc(slices.Clone(clause.Results), func(result Result) bool {
-		return !v.All && (result.Verdict == baseline.Pass || result.Verdict == baseline.NotApplicable)
-	})
-	if len(results) == 0 {
-		return
-	}
-	slices.SortStableFunc(results, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(slices.Index(baseline.Verdicts, a.Verdict), slices.Index(baseline.Verdicts, b.Verdict)), cmp.Compare(rank(b.Severity), rank(a.Severity)))
-	})
-	switch {
-	case clause.ID != "":
-		fmt.Fprintln(w, strings.TrimSpace(r.Standard()+" "+clause.ID+" "+clause.Point.In(v.Language)))
-	case r.Standard() != "":
-		fmt.Fprintln(w, words["other"].In(v.Language))
-	}
-	for _, result := range results {
-		fmt.Fprintf(w, "%s  %-8s  %s: %s%s\n", v.mark(result.Verdict), result.Severity, result.Rule, result.Title.In(v.Language), bracketed(clauses(result.Maps)))
-		result.writeDetails(w, v)
-	}
-}
-
-func rank(s baseline.Severity) int {
-	return slices.Index([]baseline.Severity{baseline.Low, baseline.Medium, baseline.High, baseline.Critical}, s)
-}
-
-// clauses writes "standard clause clause; standard clause".
-func clauses(maps map[string][]string) string {
-	var parts []string
-	for standard, ids := range maps {
-		parts = append(parts, standard+" "+strings.Join(ids, " "))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, "; ")
-}
-
-func bracketed(text string) string {
-	if text == "" {
-		return ""
-	}
-	return " (" + text + ")"
-}
-
-func (r Result) writeDetails(w io.Writer, v View) {
-	if r.Reason != "" {
-		fmt.Fprintf(w, "          %s\n", r.Reason)
-	}
-	if r.Waiver != nil {
-		fmt.Fprintf(w, "          waived until %s by %s: %s\n", lastDay(r.Waiver), r.Waiver.Approver, r.Waiver.Reason)
-	}
-	shown := 0
-	for _, e := range r.Evidence {
-		if e.OK && r.Verdict != baseline.Manual {
-			continue
-		}
-		if shown == v.Evidence {
-			fmt.Fprintf(w, "          … and %d more\n", len(r.Evidence)-shown+r.Omitted)
-			break
-		}
-		shown++
-		fmt.Fprintf(w, "          %s\n", Describe(e))
-	}
-}
-
-// lastDay is the last one on which a waiver holds.
-func lastDay(w *baseline.Waiver) string { return w.Expires.AddDate(0, 0, -1).Format(time.DateOnly) }
-
-// Describe writes "place: subject field: found this, expected that".
-func Describe(e baseline.Evidence) string {
-	var b strings.Builder
-	switch {
-	case e.Line > 0:
-		fmt.Fprintf(&b, "%s:%d: ", e.File, e.Line)
-	case e.File != "" && e.File != e.Subject:
-		fmt.Fprintf(&b, "%s: ", e.File)
-	}
-	b.WriteString(e.Subject)
-	if e.Field != "" {
-		b.WriteString(" " + e.Field)
-	}
-	b.WriteString(": " + e.Actual)
-	if e.Expected != "" {
-		b.WriteString(", expected: " + e.Expected)
-	}
-	return b.String()
 }

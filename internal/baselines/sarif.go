@@ -31,6 +31,7 @@ type (
 	}
 	sarifDriver struct {
 		Name           string      `json:"name"`
+		Version        string      `json:"version,omitempty"`
 		InformationURI string      `json:"informationUri"`
 		Rules          []sarifRule `json:"rules"`
 	}
@@ -103,7 +104,7 @@ var sarifSeverities = map[baseline.Severity]string{
 // sarifOf gives a run with a result for each rule.
 func sarifOf(r *Report, v View) *sarifLog {
 	run := sarifRun{
-		Tool: sarifTool{sarifDriver{Name: "Vedette", InformationURI: "https://github.com/vedette-sec/vedette", Rules: []sarifRule{}}},
+		Tool: sarifTool{sarifDriver{Name: "Vedette", Version: v.Version, InformationURI: "https://github.com/vedette-sec/vedette", Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{
 			ExecutionSuccessful: true, StartTimeUTC: sarifTime(r.Started), EndTimeUTC: sarifTime(r.ended()), Machine: r.Host.Name,
 		}},
@@ -136,11 +137,11 @@ func sarifResultOf(r Result, index int, v View) sarifResult {
 	if result.Kind == "fail" {
 		result.Level = sarifLevels[r.Severity]
 	}
-	if r.Reason != "" {
-		result.Message.Text += ": " + r.Reason
+	if reason := r.reason().In(v.Language); reason != "" {
+		result.Message.Text += ": " + reason
 	}
 	if wrong, ok := r.first(); ok {
-		result.Message.Text += ": " + Describe(wrong)
+		result.Message.Text += ": " + Describe(wrong, v.Language)
 	}
 	for _, e := range r.Evidence {
 		if e.File != "" && !e.OK {

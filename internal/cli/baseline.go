@@ -19,13 +19,15 @@ import (
 
 // baselineCommand is what the commands about baselines have in common.
 type baselineCommand struct {
+	version  string // of this program
 	asJSON   bool
 	language string
 	places   []string
+	roles    []string
 }
 
-func newBaselineCommand() *cobra.Command {
-	c := &baselineCommand{}
+func newBaselineCommand(version string) *cobra.Command {
+	c := &baselineCommand{version: version}
 	command := &cobra.Command{
 		Use:   "baseline",
 		Short: "Judges how this host is configured by MLPS, CIS or templates of your own",
@@ -38,6 +40,7 @@ func newBaselineCommand() *cobra.Command {
 	flags.BoolVar(&c.asJSON, "json", false, "write JSON for other programs")
 	flags.StringVar(&c.language, "language", "en", "write what people read in this `language`: en or zh")
 	flags.StringArrayVar(&c.places, "from", nil, "templates and waivers of a `file or directory` beside the ready ones; may be repeated")
+	flags.StringSliceVar(&c.roles, "role", nil, "this host has a `role`, for rules that are about some only; may be repeated")
 	command.AddCommand(c.scan(), c.approve(), c.fix(), c.rollback(), c.confirm(), c.transactions(), c.await(), c.list(), c.show(),
 		newBaselineSchemaCommand())
 	return command
@@ -59,7 +62,7 @@ func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.W
 
 func (c *baselineCommand) scan() *cobra.Command {
 	o := baseline.Options{}
-	view := baselines.View{}
+	view := baselines.View{Version: c.version}
 	out := output{}
 	var set []string
 	command := &cobra.Command{
@@ -113,7 +116,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 	flags.StringVar(&out.format, "format", "text", "write the report in this `format`: "+strings.Join(baselines.Formats(), ", "))
 	flags.StringVarP(&out.file, "output", "o", "", "write the report to this `file`, by whose name the format is known where --format is not given")
 	flags.BoolVarP(&view.All, "all", "a", false, "also show what passed or is not applicable")
-	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule")
+	flags.IntVar(&view.Evidence, "evidence", 3, "show at most this `number` of findings for each rule as text")
 	return command
 }
 
@@ -140,7 +143,11 @@ func (c *baselineCommand) resolve(template string, assignments []string) (*basel
 		return nil, nil, err
 	}
 	b, err := loaded.Resolve(template, values)
-	return b, loaded, err
+	if err != nil {
+		return nil, nil, err
+	}
+	b.Roles = c.roles
+	return b, loaded, nil
 }
 
 func settingsOf(assignments []string) (map[string]string, error) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/term"
+
 	"github.com/vedette-sec/vedette/internal/baselines"
 )
 
@@ -50,13 +52,16 @@ func (o *output) write(stdout io.Writer, report *baselines.Report, view baseline
 	return nil
 }
 
-// progressWidth is how many signs the bar has.
-const progressWidth = 40
+const (
+	progressWidth  = 40 // signs that the bar has where there is room
+	progressCounts = 20 // columns that are kept for what is around it
+)
 
 // progress is a bar on a terminal, and nothing elsewhere.
 type progress struct {
 	guard sync.Mutex
 	out   io.Writer // nil where there is no terminal
+	width int       // of the bar
 	shown int
 }
 
@@ -64,7 +69,12 @@ func newProgress(out io.Writer) *progress {
 	if !colourful(out) {
 		return &progress{}
 	}
-	return &progress{out: out}
+	p := &progress{out: out, width: progressWidth}
+	// A line that is broken cannot be taken back by a carriage return.
+	if columns, _, err := term.GetSize(int(out.(*os.File).Fd())); err == nil && columns > 0 {
+		p.width = max(0, min(p.width, columns-progressCounts))
+	}
+	return p
 }
 
 // tell moves the bar, never back, as those who work tell it in any order.
@@ -75,13 +85,13 @@ func (p *progress) tell(done, all int) {
 		return
 	}
 	p.shown = done
-	filled := progressWidth * done / all
-	fmt.Fprintf(p.out, "\r[%s%s] %d/%d", strings.Repeat("#", filled), strings.Repeat(".", progressWidth-filled), done, all)
+	filled := p.width * done / all
+	fmt.Fprintf(p.out, "\r[%s%s] %d/%d", strings.Repeat("#", filled), strings.Repeat(".", p.width-filled), done, all)
 }
 
 // end takes the bar away.
 func (p *progress) end() {
 	if p.out != nil {
-		fmt.Fprintf(p.out, "\r%*s\r", progressWidth+20, "")
+		fmt.Fprintf(p.out, "\r%*s\r", p.width+progressCounts-1, "")
 	}
 }

@@ -61,15 +61,7 @@ func (c *baselineCommand) fix() *cobra.Command {
 		Example: "  vedette baseline fix mlps-l3 --dry-run\n  vedette baseline fix cis-debian12 --rule cis-5.1.20 --confirm-within 5m",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			loaded, err := c.load()
-			if err != nil {
-				return err
-			}
-			values, err := settingsOf(set)
-			if err != nil {
-				return err
-			}
-			b, err := loaded.Resolve(args[0], values)
+			b, loaded, err := c.resolve(args[0], set)
 			if err != nil {
 				return err
 			}

@@ -24,8 +24,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // onTerminal runs a command on a terminal of its own, and gives all bytes that the terminal gets.
 func onTerminal(t *testing.T, args ...string) string {
+	return onTerminalOf(t, &pty.Winsize{Rows: 24, Cols: 80}, args...)
+}
+
+func onTerminalOf(t *testing.T, size *pty.Winsize, args ...string) string {
 	master, terminal, err := pty.Open()
 	require.NoError(t, err)
+	require.NoError(t, pty.Setsize(master, size))
 	shown := make(chan []byte)
 	go func() {
 		var all bytes.Buffer
@@ -38,6 +43,19 @@ func onTerminal(t *testing.T, args ...string) string {
 	bytes := <-shown
 	require.NoError(t, master.Close())
 	return string(bytes)
+}
+
+// TestBaselineScanOnANarrowTerminal looks for lines of the bar that the terminal would break.
+func TestBaselineScanOnANarrowTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	root, template := baselineHost(t)
+	shown := onTerminalOf(t, &pty.Winsize{Rows: 24, Cols: 32}, "baseline", "scan", "own", "--root", root, "--from", template)
+	bar, _, _ := strings.Cut(shown, "own 1.1")
+	assert.Contains(t, bar, "] 3/3")
+	for _, line := range strings.Split(bar, "\r") {
+		assert.Less(t, len(line), 32, "%q", line)
+	}
 }
 
 // TestBaselineScanOnATerminal compares the bar, the colours and the clauses that a terminal gets with a golden file.

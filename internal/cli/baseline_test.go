@@ -68,7 +68,7 @@ func TestBaselineScan(t *testing.T) {
 
 	stdout, _, err = execute(t, host(), append(scan, "--all", "--set", "longest=110", "--language", "zh")...)
 	require.Error(t, err, "the waiver is stale")
-	assert.Contains(t, stdout, "pass    medium    age: 口令期限 (own 1.1)\n")
+	assert.Contains(t, stdout, "符合    中        age: 口令期限 (own 1.1)\n")
 
 	_, _, err = execute(t, host(), append(scan, "--rule", "age", "--set", "longest=121")...)
 	assert.ErrorContains(t, err, "longest: found 121, expected at most 120")
@@ -178,4 +178,18 @@ func TestBaselineScanWritesFiles(t *testing.T) {
 	}
 	_, _, err := execute(t, host(), "baseline", "scan", "own", "--root", root, "--from", template, "--format", "pdf")
 	assert.ErrorContains(t, err, `--format: found "pdf", expected one of csv, html, json, ocsf, sarif, text, xccdf`)
+}
+
+func TestBaselineRoles(t *testing.T) {
+	root, _ := baselineHost(t)
+	template := filepath.Join(t.TempDir(), "roles.yaml")
+	text := "template: roles\ntitle: Roles\nrules:\n  - {id: r, title: R, applies: {role: [bastion]}, check: {file: {paths: [/none], expect: {exists: true}}}}\n"
+	require.NoError(t, os.WriteFile(template, []byte(text), 0o600))
+	scan := []string{"baseline", "scan", "roles", "--root", root, "--from", template, "--all"}
+	stdout, _, err := execute(t, host(), scan...)
+	require.NoError(t, err)
+	assert.Contains(t, stdout, "it is about hosts of the role bastion")
+	stdout, _, err = execute(t, host(), append(scan, "--role", "bastion")...)
+	require.Error(t, err)
+	assert.Contains(t, stdout, "1 fail")
 }

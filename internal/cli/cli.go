@@ -54,7 +54,7 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 	root.Short = set.BuildInfo.Description
 	root.SilenceErrors = true
 	root.Flags().Lookup("feature-gates").DefValue = "" // The list of all gates would bury the help.
-	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version), newRulesCommand(*resolver), newPolicyCommand(), newBaselineCommand(),
+	root.AddCommand(newDoctorCommand(host, set.BuildInfo.Version), newRulesCommand(*resolver), newPolicyCommand(), newBaselineCommand(set.BuildInfo.Version),
 		newResponseCommand(), newSetupCommand())
 	start := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {

@@ -3,7 +3,6 @@
 package baseline
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,7 +37,7 @@ type operator struct {
 	kinds    []kind
 	list     bool // its operand is a list
 	holds    func(k kind, have datum, want []string) bool
-	describe string // before the operand
+	describe Text // before the operand
 }
 
 // datum is a value of a row.
@@ -58,27 +57,27 @@ var scalars = []kind{kindText, kindWord, kindNumber, kindFlag, kindMode}
 
 // operators are all but "set", which also judges what is absent.
 var operators = map[string]operator{
-	"equals":  {scalars, false, func(k kind, have datum, want []string) bool { return same(k, have.text, want[0]) }, "is"},
-	"not":     {scalars, false, func(k kind, have datum, want []string) bool { return !same(k, have.text, want[0]) }, "is not"},
-	"min":     {numbers, false, func(_ kind, have datum, want []string) bool { return atLeast(have.text, want[0]) }, "is at least"},
-	"max":     {numbers, false, func(_ kind, have datum, want []string) bool { return atLeast(want[0], have.text) }, "is at most"},
-	"one_of":  {scalars, true, func(k kind, have datum, want []string) bool { return isAny(k, have.text, want) }, "is one of"},
-	"none_of": {scalars, true, func(k kind, have datum, want []string) bool { return !isAny(k, have.text, want) }, "is none of"},
-	"matches": {texts, false, func(_ kind, have datum, want []string) bool { return pattern(want[0]).MatchString(have.text) }, "matches"},
+	"equals":  {scalars, false, func(k kind, have datum, want []string) bool { return same(k, have.text, want[0]) }, Text{"is", "为"}},
+	"not":     {scalars, false, func(k kind, have datum, want []string) bool { return !same(k, have.text, want[0]) }, Text{"is not", "不为"}},
+	"min":     {numbers, false, func(_ kind, have datum, want []string) bool { return atLeast(have.text, want[0]) }, Text{"is at least", "不小于"}},
+	"max":     {numbers, false, func(_ kind, have datum, want []string) bool { return atLeast(want[0], have.text) }, Text{"is at most", "不大于"}},
+	"one_of":  {scalars, true, func(k kind, have datum, want []string) bool { return isAny(k, have.text, want) }, Text{"is one of", "属于"}},
+	"none_of": {scalars, true, func(k kind, have datum, want []string) bool { return !isAny(k, have.text, want) }, Text{"is none of", "不属于"}},
+	"matches": {texts, false, func(_ kind, have datum, want []string) bool { return pattern(want[0]).MatchString(have.text) }, Text{"matches", "匹配"}},
 	"matches_not": {texts, false, func(_ kind, have datum, want []string) bool {
 		return !pattern(want[0]).MatchString(have.text)
-	}, "does not match"},
+	}, Text{"does not match", "不匹配"}},
 	"contains": {lists, true, func(_ kind, have datum, want []string) bool {
 		return !slices.ContainsFunc(want, func(w string) bool { return !isAny(kindWord, w, have.list) })
-	}, "has all of"},
+	}, Text{"has all of", "包含全部"}},
 	"excludes": {lists, true, func(_ kind, have datum, want []string) bool {
 		return !slices.ContainsFunc(want, func(w string) bool { return isAny(kindWord, w, have.list) })
-	}, "has none of"},
+	}, Text{"has none of", "不包含任何"}},
 	"only": {lists, true, func(_ kind, have datum, want []string) bool {
 		return !slices.ContainsFunc(have.list, func(h string) bool { return !isAny(kindWord, h, want) })
-	}, "has nothing but"},
-	"at_most": {modes, false, func(_ kind, have datum, want []string) bool { return octal(have.text)&^octal(want[0]) == 0 }, "has no bits but"},
-	"bits":    {modes, false, func(_ kind, have datum, want []string) bool { return octal(want[0])&^octal(have.text) == 0 }, "has the bits"},
+	}, Text{"has nothing but", "只包含"}},
+	"at_most": {modes, false, func(_ kind, have datum, want []string) bool { return octal(have.text)&^octal(want[0]) == 0 }, Text{"has no bits but", "权限不超出"}},
+	"bits":    {modes, false, func(_ kind, have datum, want []string) bool { return octal(want[0])&^octal(have.text) == 0 }, Text{"has the bits", "具有权限"}},
 }
 
 var (
@@ -141,18 +140,23 @@ func (c Condition) holds(k kind, have datum, present bool) bool {
 	return true
 }
 
-// String says what is expected, for evidence.
-func (c Condition) String() string {
-	parts := make([]string, len(c))
-	for i, t := range c {
+var (
+	isSet    = Text{"is set", "已设置"}
+	isNotSet = Text{"is not set", "未设置"}
+)
+
+// describe says what is expected, for evidence.
+func (c Condition) describe() Text {
+	var en, zh []string
+	for _, t := range c {
+		words, items := operators[t.Operator].describe, " "+strings.Join(t.Operand.Items, ",")
 		switch {
 		case t.Operator == "set" && t.Operand.Items[0] == "true":
-			parts[i] = "is set"
+			words, items = isSet, ""
 		case t.Operator == "set":
-			parts[i] = "is not set"
-		default:
-			parts[i] = fmt.Sprintf("%s %s", operators[t.Operator].describe, strings.Join(t.Operand.Items, ","))
+			words, items = isNotSet, ""
 		}
+		en, zh = append(en, words.EN+items), append(zh, words.ZH+items)
 	}
-	return strings.Join(parts, ", ")
+	return Text{strings.Join(en, ", "), strings.Join(zh, "，")}
 }

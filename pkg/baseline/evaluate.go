@@ -57,8 +57,8 @@ func (e *evaluation) negated(c *Check) Verdict {
 	v := negated(e.check(c))
 	for i := first; i < len(e.evidence); i++ {
 		e.evidence[i].OK = v == Pass
-		if e.evidence[i].Expected != "" {
-			e.evidence[i].Expected = "not: " + e.evidence[i].Expected
+		if expected := e.evidence[i]; expected.Expected != "" {
+			e.evidence[i] = expected.expecting(Text{"not: " + expected.Expected, "非：" + expected.expectedZH})
 		}
 	}
 	return v
@@ -78,11 +78,11 @@ func (e *evaluation) leaf(l *Leaf) Verdict {
 	case l.Count != nil:
 		return e.count(l, rows)
 	case len(rows) == 0:
-		e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Actual: "none", OK: l.IfNone != Fail})
+		e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Actual: foundNone, OK: l.IfNone != Fail})
 		return l.IfNone
 	case len(l.Expect) == 0:
 		for _, r := range rows {
-			e.add(r, Evidence{Actual: "found", OK: true})
+			e.add(r, Evidence{Actual: foundOne, OK: true})
 		}
 		return Pass
 	}
@@ -96,7 +96,7 @@ func (l *Leaf) describe() string {
 		text += " " + datum{list: l.Args[name].Items}.String()
 	}
 	for i, c := range l.Where {
-		text += map[bool]string{true: " where ", false: " and "}[i == 0] + c.Field + " " + c.Condition.String()
+		text += map[bool]string{true: " where ", false: " and "}[i == 0] + c.Field + " " + c.Condition.describe().EN
 	}
 	return text
 }
@@ -128,9 +128,9 @@ func holdsAll(t *table, conditions []FieldCondition, r row) bool {
 func (e *evaluation) count(l *Leaf, rows []row) Verdict {
 	n := strconv.Itoa(len(rows))
 	ok := l.Count.holds(kindNumber, datum{text: n}, true)
-	e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Field: "count", Actual: n, Expected: l.Count.String(), OK: ok})
+	e.evidence = append(e.evidence, Evidence{Subject: l.describe(), Field: "count", Actual: n, OK: ok}.expecting(l.Count.describe()))
 	for _, r := range rows {
-		e.add(r, Evidence{Actual: "found", OK: ok})
+		e.add(r, Evidence{Actual: foundOne, OK: ok})
 	}
 	return passIf(ok)
 }
@@ -154,10 +154,10 @@ func (e *evaluation) expect(l *Leaf, t *table, rows []row) Verdict {
 			have, present := r.values[c.Field]
 			actual := have.String()
 			if !present {
-				actual = "not set"
+				actual = foundNotSet
 			}
 			ok := c.holds(t.fields[c.Field], have, present)
-			e.add(r, Evidence{Field: c.Field, Actual: actual, Expected: c.Condition.String(), OK: ok})
+			e.add(r, Evidence{Field: c.Field, Actual: actual, OK: ok}.expecting(c.Condition.describe()))
 		}
 	}
 	if !l.Some {

@@ -101,7 +101,15 @@ func (l *Loader) add(name string, data []byte, err error) {
 // be resolved. Those are left out.
 func (l *Loader) Set() (*Set, error) {
 	slices.SortFunc(l.set.Templates, func(a, b *Template) int { return strings.Compare(a.ID, b.ID) })
-	good := &Set{Waivers: l.set.Waivers}
+	good := &Set{}
+	for _, w := range l.set.Waivers {
+		if w.Template != "" && l.set.Template(w.Template) == nil {
+			l.errs = append(l.errs, &Error{w.Position, "waivers.template: found " + yamltree.Quote(w.Template) + ", expected one of " +
+				strings.Join(l.set.ids(), ", ")})
+			continue
+		}
+		good.Waivers = append(good.Waivers, w)
+	}
 	for _, t := range l.set.Templates {
 		_, err := l.set.Resolve(t.ID, nil)
 		var errs Errors

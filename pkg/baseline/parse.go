@@ -246,6 +246,7 @@ var appliesFields = fields[Applies]{
 		b := p.boolean(n, "applies.container")
 		v.Container = &b
 	},
+	"role":  func(p *parser, v *Applies, n *yaml.Node) { v.Role = p.ids(n, "applies.role") },
 	"check": func(p *parser, v *Applies, n *yaml.Node) { v.Check = p.check(n) },
 }
 

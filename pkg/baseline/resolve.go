@@ -20,6 +20,7 @@ type Baseline struct {
 	Values   []*Value // Default is what is in force
 	Rules    []*Rule  // without references
 	Disabled []*Disabled
+	Roles    []string // what the host is for, which nobody knows but who runs it; for Applies.Role
 }
 
 // resolver puts a template together.
@@ -117,14 +118,18 @@ func (r *resolver) apply(t *Template) {
 }
 
 func (r *resolver) add(rule *Rule) {
-	for _, id := range rule.Profiles {
-		if !slices.ContainsFunc(r.base.Profiles, func(p *Profile) bool { return p.ID == id }) {
-			r.errorf(rule.Position, "rules.profiles: found %s, expected a profile of the template", yamltree.Quote(id))
-		}
-	}
+	r.knownProfiles("rules.profiles", rule.Profiles, rule.Position)
 	own := *rule
 	r.rules[rule.ID] = &own
 	r.base.Rules = append(r.base.Rules, &own)
+}
+
+func (r *resolver) knownProfiles(what string, ids []string, at Position) {
+	for _, id := range ids {
+		if !slices.ContainsFunc(r.base.Profiles, func(p *Profile) bool { return p.ID == id }) {
+			r.errorf(at, "%s: found %s, expected a profile of the template", what, yamltree.Quote(id))
+		}
+	}
 }
 
 func (r *resolver) setText(name, text string) {
@@ -182,6 +187,7 @@ func (r *resolver) override(o *Override) {
 	if o.Severity != "" {
 		rule.Severity = o.Severity
 	}
+	r.knownProfiles("override.profiles", o.Profiles, o.Position)
 	if o.Profiles != nil {
 		rule.Profiles = o.Profiles
 	}

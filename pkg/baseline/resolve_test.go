@@ -32,13 +32,13 @@ func TestResolveInherits(t *testing.T) {
 	age := child.Rules[0]
 	assert.Equal(t, Critical, age.Severity)
 	assert.Equal(t, map[string][]string{"mlps-l3": {"8.1.4.1.a"}, "cis-debian12": {"5.4.1.1"}, "own": {"1"}}, age.Maps)
-	assert.Equal(t, "is at most 30, is at least 1", age.Check.All[0].Leaf.Expect[0].Condition.String())
+	assert.Equal(t, "is at most 30, is at least 1", age.Check.All[0].Leaf.Expect[0].Condition.describe().EN)
 	assert.Equal(t, "banner", child.Disabled[0].Rule)
 
 	base, err := set.Resolve("base", map[string]string{"longest": "60", "denied": "a,b"})
 	require.NoError(t, err)
 	assert.Equal(t, High, base.Rules[0].Severity, "what the child changes is not the base's")
-	assert.Equal(t, "is at most 60, is at least 1", base.Rules[0].Check.All[0].Leaf.Expect[0].Condition.String())
+	assert.Equal(t, "is at most 60, is at least 1", base.Rules[0].Check.All[0].Leaf.Expect[0].Condition.describe().EN)
 	assert.Equal(t, []string{"a", "b"}, base.Rules[1].Check.Any[0].Leaf.Args["names"].Items)
 }
 
@@ -46,20 +46,21 @@ func TestResolveTellsWhatDoesNotFit(t *testing.T) {
 	const base = "template: a\ntitle: A\nvalues: {n: {default: 1, max: 5, title: N}, l: {type: list, default: [x], title: L}, m: {type: text, default: '(', title: M}}\n" +
 		"rules: [{id: r, title: R, manual: M}]\n"
 	for name, tt := range map[string]struct{ src, id, want string }{
-		"no template":          {base, "b", "b: found no template with this id, expected one of a"},
-		"extends nothing":      {"template: b\ntitle: B\nextends: c", "b", `x.yaml:3:10: extends: found "c", expected one of b`},
-		"circle":               {"template: b\ntitle: B\nextends: b", "b", `found "b", which extends this template`},
-		"unknown value":        {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {o: 1}", "b", `x.yaml:9:7: found "o", expected the name of a value: l, m, n`},
-		"beyond the ceiling":   {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {n: 6}", "b", "x.yaml:9:7: n: found 6, expected at most 5: what is looser needs a waiver"},
-		"value again":          {base + "---\ntemplate: b\ntitle: B\nextends: a\nvalues: {n: {default: 1, title: N}}", "b", `values: found "n", which is inherited from x.yaml:3:10`},
-		"rule again":           {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: r, title: R, manual: M}]", "b", `rules: found the id "r", which is inherited from x.yaml:4:9`},
-		"override nothing":     {base + "---\ntemplate: b\ntitle: B\nextends: a\noverride: {s: {severity: low}}", "b", `override: found "s"`},
-		"disable nothing":      {base + "---\ntemplate: b\ntitle: B\nextends: a\ndisable: {s: Why}", "b", `disable: found "s"`},
-		"profile":              {"template: b\ntitle: B\nrules: [{id: r, title: R, manual: M, profiles: [p]}]", "b", `rules.profiles: found "p"`},
-		"unknown reference":    {"template: b\ntitle: B\nrules: [{id: r, title: R, check: {account: {count: '${n}'}}}]", "b", "found ${n}, expected one of the values"},
-		"reference to a list":  {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {account: {count: '${l}'}}}]", "b", `found the value "l" for equals, expected one value`},
-		"reference to a path":  {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {file: {paths: '${l}'}}}]", "b", `file.paths: found "x", expected an absolute path`},
-		"reference to pattern": {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {line: {files: /a, pattern: '${m}'}}}]", "b", `line.pattern: found "(", expected a regular expression`},
+		"no template":        {base, "b", "b: found no template with this id, expected one of a"},
+		"extends nothing":    {"template: b\ntitle: B\nextends: c", "b", `x.yaml:3:10: extends: found "c", expected one of b`},
+		"circle":             {"template: b\ntitle: B\nextends: b", "b", `found "b", which extends this template`},
+		"unknown value":      {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {o: 1}", "b", `x.yaml:9:7: found "o", expected the name of a value: l, m, n`},
+		"beyond the ceiling": {base + "---\ntemplate: b\ntitle: B\nextends: a\nset: {n: 6}", "b", "x.yaml:9:7: n: found 6, expected at most 5: what is looser needs a waiver"},
+		"value again":        {base + "---\ntemplate: b\ntitle: B\nextends: a\nvalues: {n: {default: 1, title: N}}", "b", `values: found "n", which is inherited from x.yaml:3:10`},
+		"rule again":         {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: r, title: R, manual: M}]", "b", `rules: found the id "r", which is inherited from x.yaml:4:9`},
+		"override nothing":   {base + "---\ntemplate: b\ntitle: B\nextends: a\noverride: {s: {severity: low}}", "b", `override: found "s"`},
+		"disable nothing":    {base + "---\ntemplate: b\ntitle: B\nextends: a\ndisable: {s: Why}", "b", `disable: found "s"`},
+		"profile":            {"template: b\ntitle: B\nrules: [{id: r, title: R, manual: M, profiles: [p]}]", "b", `rules.profiles: found "p"`},
+		"unknown reference":  {"template: b\ntitle: B\nrules: [{id: r, title: R, check: {account: {count: '${n}'}}}]", "b", "found ${n}, expected one of the values"},
+		"override with a profile that is not there": {base + "---\ntemplate: b\ntitle: B\nextends: a\noverride: {r: {profiles: [none]}}", "b", `override.profiles: found "none", expected a profile`},
+		"reference to a list":                       {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {account: {count: '${l}'}}}]", "b", `found the value "l" for equals, expected one value`},
+		"reference to a path":                       {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {file: {paths: '${l}'}}}]", "b", `file.paths: found "x", expected an absolute path`},
+		"reference to pattern":                      {base + "---\ntemplate: b\ntitle: B\nextends: a\nrules: [{id: s, title: R, check: {line: {files: /a, pattern: '${m}'}}}]", "b", `line.pattern: found "(", expected a regular expression`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, err := Parse("x.yaml", []byte(tt.src))
@@ -88,6 +89,8 @@ func TestLoaderKeepsWhatIsGood(t *testing.T) {
 	write("good.yaml", "template: good\ntitle: G\n")
 	write("again.yml", "template: good\ntitle: G\n")
 	write("sub/orphan.yaml", "template: orphan\ntitle: O\nextends: none\n")
+	write("waivers.yaml", "waivers:\n  - {rule: r, template: goood, owner: o, approver: a, reason: x, expires: 2030-01-01}\n"+
+		"  - {rule: r, template: good, owner: o, approver: a, reason: x, expires: 2030-01-01}\n")
 	write(".git/x.yaml", "broken: [")
 	write("notes.txt", "broken: [")
 	l := &Loader{}
@@ -96,6 +99,9 @@ func TestLoaderKeepsWhatIsGood(t *testing.T) {
 	require.Len(t, set.Templates, 1)
 	assert.Equal(t, "good", set.Templates[0].ID)
 	assert.ErrorContains(t, err, `template: found "good" twice`)
+	assert.ErrorContains(t, err, `waivers.yaml:2:5: waivers.template: found "goood", expected one of good, orphan`)
+	require.Len(t, set.Waivers, 1)
+	assert.Equal(t, "good", set.Waivers[0].Template)
 	assert.ErrorContains(t, err, `extends: found "none"`)
 	assert.ErrorContains(t, err, "none.yaml: cannot be read: no such file or directory")
 	assert.NotContains(t, err.Error(), "broken")

@@ -47,6 +47,34 @@ type Evidence struct {
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	OK       bool   `json:"ok"`
+
+	expectedZH string
+}
+
+// What evidence says of rows and fields that are there, or not.
+const (
+	foundOne    = "found"
+	foundNone   = "none"
+	foundNotSet = "not set"
+)
+
+// ActualIn gives what was found in a language. What the host itself says is in none.
+func (e Evidence) ActualIn(language string) string {
+	known := map[string]string{foundNotSet: "未设置"}
+	if e.Field == "" {
+		known = map[string]string{foundOne: "存在", foundNone: "无"}
+	}
+	return Text{e.Actual, known[e.Actual]}.In(language)
+}
+
+// ExpectedIn gives what was expected in a language.
+func (e Evidence) ExpectedIn(language string) string {
+	return Text{e.Expected, e.expectedZH}.In(language)
+}
+
+func (e Evidence) expecting(t Text) Evidence {
+	e.Expected, e.expectedZH = t.EN, t.ZH
+	return e
 }
 
 // Result is what became of one rule.
@@ -301,6 +329,9 @@ func (s *scanner) applies(a *Applies) (bool, string, error) {
 	}
 	if a.Container != nil && *a.Container != s.host.IsContainer() {
 		return false, map[bool]string{true: "it is about containers", false: "it is not about containers"}[*a.Container], nil
+	}
+	if len(a.Role) > 0 && !slices.ContainsFunc(a.Role, func(role string) bool { return slices.Contains(s.baseline.Roles, role) }) {
+		return false, "it is about hosts of the role " + strings.Join(a.Role, ", ") + ", which this one was not said to have", nil
 	}
 	if a.Check == nil {
 		return true, "", nil

@@ -219,13 +219,48 @@ func verdicts(r *Report) map[string]Verdict {
 	return all
 }
 
+func TestRulesForRoles(t *testing.T) {
+	file, err := Parse("x.yaml", []byte("template: x\ntitle: X\nrules:\n  - {id: r, title: R, applies: {role: [bastion, gateway]}, check: {file: {paths: [/etc/passwd]}}}\n"))
+	require.NoError(t, err)
+	b, err := (&Set{Templates: file.Templates}).Resolve("x", nil)
+	require.NoError(t, err)
+	root := plainHost.host(t)
+	for _, tt := range []struct {
+		roles []string
+		want  Verdict
+	}{{nil, NotApplicable}, {[]string{"web"}, NotApplicable}, {[]string{"web", "gateway"}, Pass}} {
+		b.Roles = tt.roles
+		report, err := Scan(t.Context(), b, Options{Root: root})
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, report.Results[0].Verdict, "%v", tt.roles)
+		judged, err := b.Judge(t.Context(), "r", root)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, judged.Verdict, "repairs judge by roles too")
+		if tt.want == NotApplicable {
+			assert.Contains(t, judged.Reason, "role bastion, gateway")
+		}
+	}
+}
+
+func TestEvidenceInChinese(t *testing.T) {
+	assert.Equal(t, "未设置", Evidence{Field: "value", Actual: "not set"}.ActualIn("zh"))
+	assert.Equal(t, "无", Evidence{Actual: "none"}.ActualIn("zh"))
+	assert.Equal(t, "none", Evidence{Field: "value", Actual: "none"}.ActualIn("zh"), "what the host says stays")
+	for name, o := range operators {
+		assert.NotEmpty(t, o.describe.ZH, name)
+	}
+	e := Evidence{}.expecting(Condition{{"set", Operand{Items: []string{"false"}}}, {"max", Operand{Items: []string{"5"}}}}.describe())
+	assert.Equal(t, "未设置，不大于 5", e.ExpectedIn("zh"))
+	assert.Equal(t, "is not set, is at most 5", e.ExpectedIn("en"))
+}
+
 func TestScan(t *testing.T) {
 	root := plainHost.host(t)
 	report := scanEverything(t, root, Options{})
 	assert.Equal(t, map[string]Verdict{"accounts.age": Pass, "packages.denied": Pass, "shadow.mode": Pass, "root.alone": Pass, "banner": Manual}, verdicts(report))
 	assert.Equal(t, 4, report.Count(Pass))
-	assert.Contains(t, report.Results[0].Evidence, Evidence{Subject: "PASS_MAX_DAYS", Field: "value", Actual: "90", Expected: "is at most 90, is at least 1",
-		File: "/etc/login.defs", Line: 2, OK: true})
+	found := Evidence{Subject: "PASS_MAX_DAYS", Field: "value", Actual: "90", File: "/etc/login.defs", Line: 2, OK: true}
+	assert.Contains(t, report.Results[0].Evidence, found.expecting(Text{"is at most 90, is at least 1", "不大于 90，不小于 1"}))
 	assert.Equal(t, "阅读横幅。", scanEverything(t, root, Options{Language: "zh"}).Results[4].Reason)
 }
 

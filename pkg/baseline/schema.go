@@ -48,26 +48,29 @@ func oneOfWords[T ~string](all []T) object { return object{"enum": all} }
 
 func definitions(text object) object {
 	scalar := object{"type": []string{"string", "number", "boolean"}}
-	date := object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}`}
+	// Readers of YAML that know dates make times of them.
+	date := object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T00:00:00Z)?$`}
 	defs := object{
 		"id":        object{"type": []string{"string", "number"}, "pattern": `^[a-z0-9][a-z0-9._-]{0,79}$`},
 		"scalar":    scalar,
 		"operand":   object{"oneOf": []object{scalar, {"type": "array", "items": scalar}}},
+		"reference": object{"type": "string", "pattern": `^\$\{[a-z][a-z0-9_]*\}$`},
+		"literal":   object{"allOf": []object{ref("operand"), {"not": ref("reference")}}},
 		"bilingual": object{"oneOf": []object{text, closed([]string{"en"}, object{"en": text, "zh": text})}},
 		"maps":      mapOf(listOf(scalar)),
 		"severity":  oneOfWords(severities),
 		"waivers": closed([]string{"waivers"}, object{"waivers": listOf(closed(
 			[]string{"rule", "owner", "approver", "reason", "expires"},
 			object{"rule": ref("id"), "template": ref("id"), "owner": text, "approver": text, "reason": text, "expires": date}))}),
-		"value": closed([]string{"default", "title"}, object{"type": oneOfWords(valueTypes), "default": ref("operand"),
-			"min": object{"type": "integer"}, "max": object{"type": "integer"}, "title": ref("bilingual")}),
+		"value":    valueSchema(),
 		"override": closed(nil, object{"severity": ref("severity"), "profiles": listOf(ref("id")), "maps": ref("maps")}),
 		"applies": closed(nil, object{"os": listOf(ref("id")), "version": listOf(scalar), "container": object{"type": "boolean"},
-			"check": ref("check")}),
+			"role": listOf(ref("id")), "check": ref("check")}),
 		"check": checkSchema(),
 		"step":  stepSchema(),
 	}
 	for k, name := range kindNames {
+		defs["operand_"+name] = operandSchema(k)
 		defs["condition_"+name] = conditionSchema(k)
 	}
 	defs["rule"] = closed([]string{"id", "title"}, object{
@@ -78,10 +81,47 @@ func definitions(text object) object {
 	defs["rule"].(object)["dependentRequired"] = object{"fix": []string{"check", "undo"}, "undo": []string{"fix"}}
 	defs["rule"].(object)["anyOf"] = []object{{"required": []string{"check"}}, {"required": []string{"manual"}}}
 	defs["template"] = closed([]string{"template", "title"}, object{
-		"template": ref("id"), "title": ref("bilingual"), "extends": ref("id"), "profiles": mapOf(ref("bilingual")), "values": mapOf(ref("value")),
-		"set": mapOf(ref("operand")), "override": mapOf(ref("override")), "disable": mapOf(text), "rules": listOf(ref("rule")),
+		"template": ref("id"), "title": ref("bilingual"), "extends": ref("id"), "profiles": mapOf(ref("bilingual")), "values": namedValues(ref("value")),
+		"set": namedValues(ref("literal")), "override": mapOf(ref("override")), "disable": mapOf(text), "rules": listOf(ref("rule")),
 	})
 	return defs
+}
+
+func namedValues(values object) object {
+	o := mapOf(values)
+	o["propertyNames"] = object{"pattern": `^[a-z][a-z0-9_]{0,62}$`}
+	return o
+}
+
+// valueSchema gives a value's default the form of its type, and only numbers a floor and a ceiling.
+func valueSchema() object {
+	o := closed([]string{"default", "title"}, object{"type": oneOfWords(valueTypes), "default": ref("literal"),
+		"min": object{"type": "integer"}, "max": object{"type": "integer"}, "title": ref("bilingual")})
+	is := func(t ValueType) object {
+		return object{"properties": object{"type": object{"const": t}}, "required": []string{"type"}}
+	}
+	must := func(form object) object { return object{"properties": object{"default": form}} }
+	isNumber := object{"anyOf": []object{is(IntValue), {"not": object{"required": []string{"type"}}}}}
+	o["allOf"] = []object{
+		{"if": isNumber, "then": must(ref("operand_number")), "else": object{"not": object{"anyOf": []object{{"required": []string{"min"}}, {"required": []string{"max"}}}}}},
+		{"if": is(ListValue), "then": must(object{"type": "array"}), "else": must(ref("scalar"))},
+		{"if": is(ModeValue), "then": must(ref("operand_mode"))},
+	}
+	return o
+}
+
+// operandSchema is what a value of a kind is compared with.
+func operandSchema(k kind) object {
+	forms := map[kind][]object{
+		kindNumber: {{"type": "integer"}, {"type": "string", "pattern": `^[+-]?[0-9]+$`}},
+		kindFlag:   {{"type": "boolean"}, {"enum": []string{"true", "false"}}},
+		// Readers of YAML make numbers of octal digits, each in its way.
+		kindMode: {{"type": "integer"}, {"type": "string", "pattern": `^0?[0-7]{3,4}$`}},
+	}[k]
+	if forms == nil {
+		return ref("scalar")
+	}
+	return object{"anyOf": append(forms, ref("reference"))}
 }
 
 func checkSchema() object {
@@ -99,6 +139,8 @@ func (t *table) schema() object {
 	properties := object{"where": fields, "expect": fields, "count": ref("condition_number"), "some": object{"type": "boolean"}, "if_none": oneOfWords(ifNone)}
 	o := closed(addParameters(properties, t.params), properties)
 	o["description"] = t.about
+	o["if"] = object{"properties": object{"some": object{"const": true}}, "required": []string{"some"}}
+	o["then"] = object{"required": []string{"expect"}}
 	return o
 }
 
@@ -160,13 +202,16 @@ func (k *stepKind) schema() object {
 
 func conditionSchema(k kind) object {
 	tests := object{}
+	operand := ref("operand_" + kindNames[k])
 	for _, name := range operatorsOf(k) {
-		tests[name] = ref("scalar")
+		tests[name] = operand
 		switch {
 		case name == "set":
 			tests[name] = object{"type": "boolean"}
 		case operators[name].list:
-			tests[name] = ref("operand")
+			tests[name] = object{"oneOf": []object{{"type": "array", "items": operand}, ref("reference")}}
+		case name == "min", name == "max":
+			tests[name] = ref("operand_number")
 		}
 	}
 	o := closed(nil, tests)
@@ -174,5 +219,5 @@ func conditionSchema(k kind) object {
 	if !slices.Contains(operatorsOf(k), "equals") {
 		return o
 	}
-	return object{"oneOf": []object{ref("scalar"), o}}
+	return object{"oneOf": []object{operand, o}}
 }

@@ -120,6 +120,7 @@ type Applies struct {
 	OS        []string // ids of os-release, ID or ID_LIKE
 	Version   []string // beginnings of VERSION_ID at a border of numbers
 	Container *bool
+	Role      []string // what the host is for, of which it has one; see Baseline.Roles
 	Check     *Check
 	Position
 }

@@ -20,6 +20,9 @@ type Config struct {
 	// change. Default none.
 	Directories []string `mapstructure:"directories"`
 
+	// Roles say what the host is for, for rules that are about some hosts only. Default none.
+	Roles []string `mapstructure:"roles"`
+
 	// Root is the root directory of the host that is judged, such as /host in a container. Default /.
 	Root string `mapstructure:"root"`
 

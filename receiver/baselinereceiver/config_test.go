@@ -38,8 +38,8 @@ func TestLoadConfig(t *testing.T) {
 		}},
 		{component.NewIDWithName(metadata.Type, "all"), &Config{
 			Templates:   []TemplateConfig{{ID: "mlps-l3", Values: map[string]string{"password_max_days": "60"}}, {ID: "cis-debian12", Profile: "level1-server"}},
-			Directories: []string{"/etc/vedette/baselines"}, Root: "/host", InitialDelay: time.Minute, Interval: time.Hour,
-			ChangeDelay: 5 * time.Second, Jitter: 10 * time.Minute,
+			Directories: []string{"/etc/vedette/baselines"}, Roles: []string{"bastion"}, Root: "/host",
+			InitialDelay: time.Minute, Interval: time.Hour, ChangeDelay: 5 * time.Second, Jitter: 10 * time.Minute,
 			SnapshotInterval: 48 * time.Hour, WalkInterval: 12 * time.Hour, Approved: "/srv/approved.json", Language: "zh",
 			Pressure: PressureConfig{Limit: 30, MaxWait: 5 * time.Minute},
 		}},

@@ -67,6 +67,7 @@ func newJudge(config *Config, effort baseline.Effort, news *hostconf.News) (*jud
 	for _, t := range config.Templates {
 		b, err := set.Resolve(t.ID, t.Values)
 		if err == nil {
+			b.Roles = config.Roles
 			err = j.scanner.Add(b, baseline.Options{Profile: t.Profile, Language: config.Language})
 		}
 		errs = append(errs, err)

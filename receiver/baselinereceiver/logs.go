@@ -128,7 +128,7 @@ func (w *recordWriter) describe(record plog.LogRecord, f *finding, r *baseline.R
 	attrs.PutStr(event.AttrVedetteBaselineSeverity, string(r.Rule.Severity))
 	optional.PutStr(attrs, event.AttrVedetteBaselineReason, r.Reason)
 	putClauses(attrs, r.Rule.Maps)
-	putEvidence(attrs, r)
+	putEvidence(attrs, r, w.language)
 	if r.Waiver != nil {
 		attrs.PutStr(event.AttrVedetteBaselineWaiverApprover, r.Waiver.Approver)
 		attrs.PutStr(event.AttrVedetteBaselineWaiverReason, r.Waiver.Reason)
@@ -141,7 +141,7 @@ func (w *recordWriter) message(r *baseline.Result) string {
 	text := fmt.Sprintf("%s: %s: %s", strings.ReplaceAll(string(r.Verdict), "_", " "), r.Rule.ID, r.Rule.Title.In(w.language))
 	switch wrong := firstWrong(r); {
 	case wrong != nil:
-		text += ": " + baselines.Describe(*wrong)
+		text += ": " + baselines.Describe(*wrong, w.language)
 	case r.Reason != "":
 		text += ": " + r.Reason
 	}
@@ -216,7 +216,7 @@ func putClauses(attrs pcommon.Map, maps map[string][]string) {
 	}
 }
 
-func putEvidence(attrs pcommon.Map, r *baseline.Result) {
+func putEvidence(attrs pcommon.Map, r *baseline.Result, language string) {
 	if wrong := firstWrong(r); wrong != nil {
 		attrs.PutStr(event.AttrVedetteBaselineSubject, strings.TrimSpace(wrong.Subject+" "+wrong.Field))
 		attrs.PutStr(event.AttrVedetteBaselineActual, wrong.Actual)
@@ -228,7 +228,7 @@ func putEvidence(attrs pcommon.Map, r *baseline.Result) {
 	}
 	var lines []string
 	for _, e := range r.Evidence[:min(len(r.Evidence), mostEvidence)] {
-		lines = append(lines, baselines.Describe(e))
+		lines = append(lines, baselines.Describe(e, language))
 	}
 	optional.PutStrs(attrs, event.AttrVedetteBaselineEvidence, lines)
 }
