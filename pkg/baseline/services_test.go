@@ -56,6 +56,14 @@ func TestTableOfSSHD(t *testing.T) {
 	}.run(t, servedHost)
 }
 
+// TestUnitsThatCannotBeLookedFor has a directory of units that leads to itself: nobody knows what would be in it.
+func TestUnitsThatCannotBeLookedFor(t *testing.T) {
+	cases{
+		"it could be there":     {`{unit: {names: [a.service], expect: {exists: true}}}`, nil, Failure},
+		"it could not be there": {`{unit: {names: [a.service], expect: {exists: false}}}`, nil, Failure},
+	}.run(t, plainHost.with(files{"etc/systemd/system": "-> system"}))
+}
+
 func TestTablesOfAuthentication(t *testing.T) {
 	cases{
 		"PAM":                  {`{pam: {services: [login], module: pam_unix.so, expect: {options: {excludes: [nullok]}}}}`, nil, Fail},
