@@ -100,6 +100,8 @@ func TestTablesOfServices(t *testing.T) {
 		"unit":                    {`{unit: {names: [ssh.service], expect: {exists: true, enabled: false, active: true}}}`, nil, Pass},
 		"unit that is wanted":     {`{unit: {names: [a.socket], expect: {enabled: true}}}`, nil, Pass},
 		"socket's activity":       {`{unit: {names: [a.socket], expect: {active: {set: false}}}}`, nil, Pass},
+		"who knows if it is so":   {`{unit: {names: [a.socket], expect: {active: true}}}`, nil, Failure},
+		"or is not so":            {`{unit: {names: [a.socket], expect: {active: false}}}`, nil, Failure},
 		"unit that is masked":     {`{unit: {names: [b.service], expect: {masked: true, enabled: false}}}`, nil, Pass},
 		"no unit":                 {`{unit: {names: [c.service], expect: {exists: false, enabled: false}}}`, nil, Pass},
 		"audit watch":             {`{audit: {rules: [-w /etc/passwd -p wa], expect: {present: true}}}`, nil, Pass},
