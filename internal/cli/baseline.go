@@ -3,9 +3,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +26,7 @@ type baselineCommand struct {
 	language string
 	places   []string
 	roles    []string
+	faulty   bool // something that was read is wrong, which was told
 }
 
 func newBaselineCommand(version string) *cobra.Command {
@@ -46,11 +49,26 @@ func newBaselineCommand(version string) *cobra.Command {
 	return command
 }
 
+// load gives all that is good. Everything that is wrong with the rest is the error.
 func (c *baselineCommand) load() (*baseline.Set, error) {
 	if c.language != "en" && c.language != "zh" {
 		return nil, fmt.Errorf("--language: found %q, expected en or zh", c.language)
 	}
 	return baselines.Load(c.places)
+}
+
+// loadGood is load for commands that change nothing: what is wrong is told, and takes nothing else down.
+func (c *baselineCommand) loadGood(cmd *cobra.Command) (*baseline.Set, error) {
+	set, err := c.load()
+	var problems baseline.Errors
+	if !errors.As(err, &problems) {
+		return set, err
+	}
+	c.faulty = true
+	for _, problem := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), problem)
+	}
+	return set, nil
 }
 
 func (c *baselineCommand) report(cmd *cobra.Command, value any, text func(w io.Writer) error) error {
@@ -79,7 +97,14 @@ func (c *baselineCommand) scan() *cobra.Command {
 			if err := isRoot(o.Root); err != nil {
 				return err
 			}
-			b, loaded, err := c.resolve(args[0], set)
+			if err := areProgramPaths(o.Programs); err != nil {
+				return err
+			}
+			loaded, err := c.loadGood(cmd)
+			if err != nil {
+				return err
+			}
+			b, err := c.resolveOf(loaded, args[0], set)
 			if err != nil {
 				return err
 			}
@@ -104,7 +129,7 @@ func (c *baselineCommand) scan() *cobra.Command {
 			if err := out.write(cmd.OutOrStdout(), report, view); err != nil {
 				return err
 			}
-			return failedIf(report.Failed())
+			return failedIf(report.Failed() || c.faulty)
 		},
 	}
 	flags := command.Flags()
@@ -132,22 +157,38 @@ func isRoot(root string) error {
 	return nil
 }
 
-// resolve gives a template with other values for some.
+// resolve gives a template with other values for some, and fails where anything that was read is wrong: a waiver that cannot be read would
+// not bind a repair.
 func (c *baselineCommand) resolve(template string, assignments []string) (*baseline.Baseline, *baseline.Set, error) {
 	loaded, err := c.load()
 	if err != nil {
 		return nil, nil, err
 	}
+	b, err := c.resolveOf(loaded, template, assignments)
+	return b, loaded, err
+}
+
+func (c *baselineCommand) resolveOf(loaded *baseline.Set, template string, assignments []string) (*baseline.Baseline, error) {
 	values, err := settingsOf(assignments)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b, err := loaded.Resolve(template, values)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b.Roles = c.roles
-	return b, loaded, nil
+	return b, nil
+}
+
+// areProgramPaths refuses names of programs: which one is meant would be up to PATH.
+func areProgramPaths(programs []string) error {
+	for _, program := range programs {
+		if program != "all" && !filepath.IsAbs(program) {
+			return fmt.Errorf("--allow-program: found %q, expected an absolute path, or all", program)
+		}
+	}
+	return nil
 }
 
 func settingsOf(assignments []string) (map[string]string, error) {
@@ -170,7 +211,7 @@ func (c *baselineCommand) list() *cobra.Command {
 		Example: "  vedette baseline list\n  vedette baseline list --from /etc/vedette/baselines",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := c.load()
+			loaded, err := c.loadGood(cmd)
 			if err != nil {
 				return err
 			}
@@ -178,7 +219,7 @@ func (c *baselineCommand) list() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.report(cmd, list, func(w io.Writer) error { return baselines.WriteList(w, list, c.language) })
+			return errors.Join(c.report(cmd, list, func(w io.Writer) error { return baselines.WriteList(w, list, c.language) }), failedIf(c.faulty))
 		},
 	}
 }
@@ -201,7 +242,7 @@ func (c *baselineCommand) show() *cobra.Command {
 				_, err = cmd.OutOrStdout().Write(text)
 				return err
 			}
-			loaded, err := c.load()
+			loaded, err := c.loadGood(cmd)
 			if err != nil {
 				return err
 			}
@@ -216,7 +257,7 @@ func (c *baselineCommand) show() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.report(cmd, shown, func(w io.Writer) error { return shown.WriteText(w, c.language) })
+			return errors.Join(c.report(cmd, shown, func(w io.Writer) error { return shown.WriteText(w, c.language) }), failedIf(c.faulty))
 		},
 	}
 }

@@ -66,6 +66,9 @@ func (c *baselineCommand) fix() *cobra.Command {
 				return err
 			}
 			o.Waivers, o.Now, o.Language = loaded.Waivers, time.Now(), c.language
+			for _, waiver := range b.Stale(o.Waivers, o.Now) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s: the waiver for %s has expired or is about no rule, and does not bind\n", waiver.Position, waiver.Rule)
+			}
 			// Nobody is locked out of a host that does not run, and an image is gone when the time is over.
 			if root != "/" && !cmd.Flags().Changed(confirmFlag) {
 				o.Confirm = 0

@@ -71,6 +71,13 @@ func TestBaselineFixAndRollback(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "nothing fails\n", stdout, "what is waived is left alone")
 
+	expired := filepath.Join(t.TempDir(), "waivers.yaml")
+	require.NoError(t, os.WriteFile(expired, []byte("waivers:\n  - {rule: shells, template: own, owner: ops, approver: ciso, reason: Later., expires: 2020-01-01}\n"), 0o600))
+	stdout, stderr, err := execute(t, host(), line("fix", "own", "--rule", "shells", "--dry-run", "--from", expired)...)
+	require.NoError(t, err)
+	assert.Contains(t, stdout, "1 planned\n", "a waiver that has expired does not bind")
+	assert.Equal(t, "note: "+expired+":2:5: the waiver for shells has expired or is about no rule, and does not bind\n", stderr)
+
 	stdout, _, err = execute(t, host(), line("fix", "own", "--rule", "shells", "--json")...)
 	require.NoError(t, err)
 	var report repair.Report

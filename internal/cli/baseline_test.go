@@ -97,7 +97,8 @@ func TestBaselineCommandsRefuse(t *testing.T) {
 		`found the template "own", expected one of the`:                                      {"show", "own"},
 		`setting none: found "none", expected the name of a value:`:                          {"scan", "mlps-l2", "--set", "none=1"},
 		`found the profile "none", expected one of the template cis-debian12: level1-server`: {"scan", "cis-debian12", "--profile", "none"},
-		`cannot be read`:                         {"list", "--from", template + ".none"},
+		`cannot be read`:                         {"fix", "own", "--dry-run", "--root", t.TempDir(), "--from", template, "--from", template + ".none"},
+		`--allow-program: found "echo"`:          {"scan", "mlps-l2", "--allow-program", "echo"},
 		`--root: stat /no/such: no such file`:    {"scan", "mlps-l2", "--root", "/no/such"},
 		`--root: open /etc/passwd: not a direct`: {"scan", "mlps-l2", "--root", "/etc/passwd"},
 		`found --json and --format html`:         {"scan", "mlps-l2", "--json", "--format", "html"},
@@ -192,4 +193,31 @@ func TestBaselineRoles(t *testing.T) {
 	stdout, _, err = execute(t, host(), append(scan, "--role", "bastion")...)
 	require.Error(t, err)
 	assert.Contains(t, stdout, "1 fail")
+}
+
+// TestBaselineScanGoesOnWithoutWhatIsWrong has a template, a policy of Wazuh of which one check cannot be read, and a file that is neither.
+func TestBaselineScanGoesOnWithoutWhatIsWrong(t *testing.T) {
+	root, _ := baselineHost(t)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"policy.yml": "policy: {id: p, name: P, regex_type: pcre2}\nchecks:\n  - {id: 1, title: A, condition: all, rules: ['f:/etc/passwd -> r:^root']}\n" +
+			"  - {id: 2, title: B, condition: all, rules: ['f:/etc/passwd -> r:^(?!root)']}\n  - {id: 3, title: C, condition: all, rules: ['f:/etc/passwd->r:^root']}\n",
+		"broken.yaml": "template: [",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	stdout, stderr, err := execute(t, host(), "baseline", "scan", "p", "--root", root, "--from", dir)
+	require.Error(t, err, "not all is well")
+	assert.Contains(t, stdout, "p: 1 rules in ")
+	assert.Contains(t, stdout, " 1 pass,")
+	assert.Contains(t, stderr, dir+"/broken.yaml:1: ")
+	assert.Contains(t, stderr, dir+"/policy.yml:4:47: found \"^(?!root)\", expected a regular expression")
+	assert.Contains(t, stderr, "found the path \"/etc/passwd->r:^root\", expected blanks around arrows")
+	stdout, stderr, err = execute(t, host(), "baseline", "list", "--from", dir)
+	require.Error(t, err)
+	assert.Contains(t, stdout, "\nmlps-l3 ")
+	assert.Contains(t, stderr, "broken.yaml:1: ")
+	_, stderr, err = execute(t, host(), "baseline", "scan", "q", "--root", root, "--from", dir)
+	require.Error(t, err)
+	assert.Contains(t, stderr, "found no template with this id")
 }

@@ -5,6 +5,7 @@ package hostconf
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -29,8 +30,11 @@ func (h *Host) Unit(name string) (Unit, error) {
 	for _, dir := range unitDirs {
 		file := path.Join(dir, name)
 		info, err := h.Lstat(file)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err != nil {
+			return u, fmt.Errorf("looking for %s: %w", name, err)
 		}
 		u.Exists, u.Place.File = true, file
 		if target, err := h.Readlink(file); err == nil && target == "/dev/null" {

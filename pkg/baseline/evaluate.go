@@ -74,6 +74,10 @@ func (e *evaluation) leaf(l *Leaf) Verdict {
 		return Failure
 	}
 	rows = l.chosen(t, rows)
+	if why := l.unknown(rows); why != "" {
+		e.errors = append(e.errors, why)
+		return Failure
+	}
 	switch {
 	case l.Count != nil:
 		return e.count(l, rows)
@@ -99,6 +103,19 @@ func (l *Leaf) describe() string {
 		text += map[bool]string{true: " where ", false: " and "}[i == 0] + c.Field + " " + c.Condition.describe().EN
 	}
 	return text
+}
+
+// unknown says why a field that rows are judged by is not known, "" where all are. Whether it is set can be asked all the same.
+func (l *Leaf) unknown(rows []row) string {
+	for _, r := range rows {
+		for _, c := range l.Expect {
+			asked := slices.ContainsFunc(c.Condition, func(t Test) bool { return t.Operator != "set" })
+			if why := r.unknown[c.Field]; why != "" && asked {
+				return r.subject + ": " + c.Field + ": " + why
+			}
+		}
+	}
+	return ""
 }
 
 // chosen are the rows for which Where holds.

@@ -154,8 +154,8 @@ var templateFields = fields[Template]{
 }
 
 var overrideFields = fields[Override]{
-	"severity": func(p *parser, v *Override, n *yaml.Node) { v.Severity = oneOf(p, n, "severity", severities) },
-	"profiles": func(p *parser, v *Override, n *yaml.Node) { v.Profiles = p.ids(n, "profiles") },
+	"severity": func(p *parser, v *Override, n *yaml.Node) { v.Severity = oneOf(p, n, "override.severity", severities) },
+	"profiles": func(p *parser, v *Override, n *yaml.Node) { v.Profiles = p.ids(n, "override.profiles") },
 	"maps":     func(p *parser, v *Override, n *yaml.Node) { v.Maps = p.maps(n) },
 }
 

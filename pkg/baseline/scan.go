@@ -148,7 +148,7 @@ func (s *scanner) scan(ctx context.Context, known []*judgement) (*Report, error)
 		report.Results = append(report.Results, s.settled(j))
 	}
 	report.Judged = len(missing)
-	report.Stale = s.stale()
+	report.Stale = s.baseline.Stale(s.options.Waivers, s.options.Now)
 	report.Took = time.Since(report.Started)
 	return report, nil
 }
@@ -296,15 +296,15 @@ func (s *scanner) waiver(r *Rule) *Waiver {
 	return nil
 }
 
-// stale are waivers that have expired, and those of this template, or of any, for rules that are not there.
-func (s *scanner) stale() []*Waiver {
+// Stale gives those waivers that have expired, and those of this template for rules that are not there.
+func (b *Baseline) Stale(waivers []*Waiver, now time.Time) []*Waiver {
 	var all []*Waiver
-	for _, w := range s.options.Waivers {
-		if w.Template != "" && w.Template != s.baseline.ID {
+	for _, w := range waivers {
+		if w.Template != "" && w.Template != b.ID {
 			continue
 		}
-		known := slices.ContainsFunc(s.baseline.Rules, func(r *Rule) bool { return r.ID == w.Rule })
-		if known && !s.options.Now.Before(w.Expires) || !known && w.Template != "" {
+		known := slices.ContainsFunc(b.Rules, func(r *Rule) bool { return r.ID == w.Rule })
+		if known && !now.Before(w.Expires) || !known && w.Template != "" {
 			all = append(all, w)
 		}
 	}

@@ -55,6 +55,14 @@ func TestTableOfSSHD(t *testing.T) {
 	}.run(t, servedHost)
 }
 
+// TestUnitsThatCannotBeLookedFor has a directory of units that leads to itself: nobody knows what would be in it.
+func TestUnitsThatCannotBeLookedFor(t *testing.T) {
+	cases{
+		"it could be there":     {`{unit: {names: [a.service], expect: {exists: true}}}`, nil, Failure},
+		"it could not be there": {`{unit: {names: [a.service], expect: {exists: false}}}`, nil, Failure},
+	}.run(t, plainHost.with(files{"etc/systemd/system": "-> system"}))
+}
+
 func TestTablesOfAuthentication(t *testing.T) {
 	cases{
 		"PAM":                  {`{pam: {services: [login], module: pam_unix.so, expect: {options: {excludes: [nullok]}}}}`, nil, Fail},
@@ -91,6 +99,8 @@ func TestTablesOfServices(t *testing.T) {
 		"unit":                    {`{unit: {names: [ssh.service], expect: {exists: true, enabled: false, active: true}}}`, nil, Pass},
 		"unit that is wanted":     {`{unit: {names: [a.socket], expect: {enabled: true}}}`, nil, Pass},
 		"socket's activity":       {`{unit: {names: [a.socket], expect: {active: {set: false}}}}`, nil, Pass},
+		"who knows if it is so":   {`{unit: {names: [a.socket], expect: {active: true}}}`, nil, Failure},
+		"or is not so":            {`{unit: {names: [a.socket], expect: {active: false}}}`, nil, Failure},
 		"unit that is masked":     {`{unit: {names: [b.service], expect: {masked: true, enabled: false}}}`, nil, Pass},
 		"no unit":                 {`{unit: {names: [c.service], expect: {exists: false, enabled: false}}}`, nil, Pass},
 		"audit watch":             {`{audit: {rules: [-w /etc/passwd -p wa], expect: {present: true}}}`, nil, Pass},

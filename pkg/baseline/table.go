@@ -42,9 +42,12 @@ type row struct {
 	subject string
 	at      hostconf.Place
 	values  map[string]datum
+	unknown map[string]string // fields of which nobody knows what they are, and why
 }
 
-func newRow(subject string, at hostconf.Place) row { return row{subject, at, map[string]datum{}} }
+func newRow(subject string, at hostconf.Place) row {
+	return row{subject, at, map[string]datum{}, map[string]string{}}
+}
 
 func (r row) text(field, value string) row {
 	r.values[field] = datum{text: value}

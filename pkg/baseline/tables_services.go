@@ -142,6 +142,8 @@ var unitTable = &table{
 			r := newRow(name, u.Place).flag("exists", u.Exists).flag("masked", u.Masked).flag("enabled", u.Enabled)
 			if u.ActiveKnown {
 				r = r.flag("active", u.Active)
+			} else {
+				r.unknown["active"] = "systemd does not answer, and without it activity is known of services only"
 			}
 			rows = append(rows, r)
 		}

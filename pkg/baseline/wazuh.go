@@ -4,6 +4,7 @@ package baseline
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,7 +23,7 @@ func isWazuh(doc *yaml.Node) bool {
 // wazuhReader reads one policy.
 type wazuhReader struct {
 	*parser
-	variables map[string]string
+	variables *strings.Replacer
 	translate func(expr string) string // from the policy's dialect of regular expressions
 }
 
@@ -58,7 +59,7 @@ func (p *parser) wazuh(doc *yaml.Node) *Template {
 		p.errorf(doc, "policy.id: found %s, expected letters, digits, dots, dashes and underscores", yamltree.Quote(policy.Policy.ID))
 		return nil
 	}
-	w := &wazuhReader{parser: p, variables: policy.Variables, translate: fromOSRegex}
+	w := &wazuhReader{parser: p, variables: replacerOf(policy.Variables), translate: fromOSRegex}
 	if strings.EqualFold(policy.Policy.RegexType, "pcre2") {
 		w.translate = func(expr string) string { return expr }
 	}
@@ -136,13 +137,28 @@ func clausesOfSCA(compliance []map[string]yaml.Node) map[string][]string {
 	return maps
 }
 
+// replacerOf puts values in for variables, those with longer names first: one name may begin like another.
+func replacerOf(variables map[string]string) *strings.Replacer {
+	names := sortedKeys(variables)
+	slices.SortStableFunc(names, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, name := range names {
+		if name != "" {
+			pairs = append(pairs, name, variables[name])
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+const negation = "not "
+
 // check reads one rule string.
 func (w *wazuhReader) check(n *yaml.Node) *Check {
-	text := strings.TrimSpace(n.Value)
-	for name, value := range w.variables {
-		text = strings.ReplaceAll(text, name, value)
+	text := w.variables.Replace(strings.TrimSpace(n.Value))
+	rest, negated := text, len(text) > len(negation) && strings.EqualFold(text[:len(negation)], negation)
+	if negated {
+		rest = text[len(negation):]
 	}
-	rest, negated := strings.CutPrefix(text, "not ")
 	kind, rest, ok := strings.Cut(strings.TrimSpace(rest), ":")
 	if !ok {
 		w.errorf(n, "found %s, expected f:, d:, p: or c: and what it is about", yamltree.Quote(text))
@@ -197,6 +213,10 @@ func (w *wazuhReader) paths(n *yaml.Node, text string) []string {
 	var all []string
 	for _, path := range strings.Split(text, ",") {
 		path = strings.TrimSpace(path)
+		if strings.Contains(path, "->") {
+			w.errorf(n, "found the path %s, expected blanks around arrows", yamltree.Quote(path))
+			continue
+		}
 		if err := absolute(path); err != nil {
 			w.errorf(n, "found the path %s, %v", yamltree.Quote(path), err)
 			continue

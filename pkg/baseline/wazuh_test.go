@@ -20,7 +20,9 @@ const scaHead = `policy:
   name: Own policy
   regex_type: pcre2
 variables:
+  $log: /etc/passwd
   $login: /etc/login.defs,/etc/none
+  $login_too: /etc/passwd
 requirements:
   title: It is Debian
   condition: any
@@ -55,30 +57,32 @@ func TestWazuhRules(t *testing.T) {
 		rules     []string
 		want      Verdict
 	}{
-		"a line":                             {"all", []string{`f:/etc/login.defs -> r:^\s*PASS_MAX_DAYS`}, Pass},
-		"no such line":                       {"all", []string{`f:/etc/login.defs -> r:^NONE`}, Fail},
-		"not":                                {"all", []string{`not f:/etc/login.defs -> r:^NONE`}, Pass},
-		"all terms on one line":              {"all", []string{`f:/etc/login.defs -> !r:^# && r:ageing`}, Fail},
-		"the line itself":                    {"all", []string{`f:/etc/login.defs -> UID_MIN 1000`}, Pass},
-		"not the whole line":                 {"all", []string{`f:/etc/login.defs -> UID_MIN`}, Fail},
-		"a number at most":                   {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare <= 90`}, Pass},
-		"a number below":                     {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare < 90`}, Fail},
-		"a number above":                     {"all", []string{`f:/etc/login.defs -> r:DAYS && n:^PASS_MAX_DAYS\s+(\d+) compare > 89`}, Pass},
-		"a number that differs":              {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare != 90`}, Fail},
-		"variables, and files that are none": {"all", []string{`f:$login -> r:^UID_MIN`}, Pass},
-		"a file":                             {"all", []string{`f:/etc/passwd`}, Pass},
-		"a file that is not there":           {"all", []string{`f:/etc/none`}, Fail},
-		"a directory":                        {"all", []string{`d:/etc`}, Pass},
-		"no directory":                       {"all", []string{`d:/etc/passwd`}, Fail},
-		"a name in a directory":              {"all", []string{`d:/etc -> r:^job$`}, Pass},
-		"a name nowhere":                     {"all", []string{`d:/etc -> r:^jobs$`}, Fail},
-		"a line of files in a directory":     {"all", []string{`d:/etc/cron.d -> r:^job$ -> r:root`}, Pass},
-		"of other files in a directory":      {"all", []string{`d:/etc/cron.d -> r:^other$ -> r:root`}, Fail},
-		"a process":                          {"all", []string{`p:telnetd`}, Pass},
-		"no process":                         {"none", []string{`p:sshd`}, Pass},
-		"any":                                {"any", []string{`f:/etc/none`, `f:/etc/passwd`}, Pass},
-		"none":                               {"none", []string{`f:/etc/none`, `f:/etc/passwd`}, Fail},
-		"a command that is not allowed":      {"all", []string{`c:/bin/echo a -> r:a`}, Failure},
+		"a line":                              {"all", []string{`f:/etc/login.defs -> r:^\s*PASS_MAX_DAYS`}, Pass},
+		"no such line":                        {"all", []string{`f:/etc/login.defs -> r:^NONE`}, Fail},
+		"not":                                 {"all", []string{`not f:/etc/login.defs -> r:^NONE`}, Pass},
+		"all terms on one line":               {"all", []string{`f:/etc/login.defs -> !r:^# && r:ageing`}, Fail},
+		"the line itself":                     {"all", []string{`f:/etc/login.defs -> UID_MIN 1000`}, Pass},
+		"not the whole line":                  {"all", []string{`f:/etc/login.defs -> UID_MIN`}, Fail},
+		"a number at most":                    {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare <= 90`}, Pass},
+		"a number below":                      {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare < 90`}, Fail},
+		"a number above":                      {"all", []string{`f:/etc/login.defs -> r:DAYS && n:^PASS_MAX_DAYS\s+(\d+) compare > 89`}, Pass},
+		"a number that differs":               {"all", []string{`f:/etc/login.defs -> n:^PASS_MAX_DAYS\s+(\d+) compare != 90`}, Fail},
+		"variables, and files that are none":  {"all", []string{`f:$login -> r:^UID_MIN`}, Pass},
+		"a variable that begins like another": {"all", []string{`f:$login_too -> r:^root:`, `f:$log -> r:^root:`, `f:$login -> r:^UID_MIN`}, Pass},
+		"NOT":                                 {"all", []string{`NOT f:/etc/none`}, Pass},
+		"a file":                              {"all", []string{`f:/etc/passwd`}, Pass},
+		"a file that is not there":            {"all", []string{`f:/etc/none`}, Fail},
+		"a directory":                         {"all", []string{`d:/etc`}, Pass},
+		"no directory":                        {"all", []string{`d:/etc/passwd`}, Fail},
+		"a name in a directory":               {"all", []string{`d:/etc -> r:^job$`}, Pass},
+		"a name nowhere":                      {"all", []string{`d:/etc -> r:^jobs$`}, Fail},
+		"a line of files in a directory":      {"all", []string{`d:/etc/cron.d -> r:^job$ -> r:root`}, Pass},
+		"of other files in a directory":       {"all", []string{`d:/etc/cron.d -> r:^other$ -> r:root`}, Fail},
+		"a process":                           {"all", []string{`p:telnetd`}, Pass},
+		"no process":                          {"none", []string{`p:sshd`}, Pass},
+		"any":                                 {"any", []string{`f:/etc/none`, `f:/etc/passwd`}, Pass},
+		"none":                                {"none", []string{`f:/etc/none`, `f:/etc/passwd`}, Fail},
+		"a command that is not allowed":       {"all", []string{`c:/bin/echo a -> r:a`}, Failure},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Equal(t, tc.want, judgeSCA(t, root, sca(tc.condition, tc.rules...)).Verdict)
@@ -103,7 +107,7 @@ func TestWazuhCommands(t *testing.T) {
 
 func TestWazuhMistakes(t *testing.T) {
 	for rule, want := range map[string]string{
-		"x:/etc":                               `sca.yml:18:9: found "x:/etc", expected f:, d:, p: or c:`,
+		"x:/etc":                               `sca.yml:20:9: found "x:/etc", expected f:, d:, p: or c:`,
 		"nothing":                              `found "nothing", expected f:, d:, p: or c: and what it is about`,
 		"f:etc/passwd":                         `found the path "etc/passwd", expected an absolute path`,
 		"f:/etc/passwd -> r:(":                 `found "(", expected a regular expression`,
