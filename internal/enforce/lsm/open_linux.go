@@ -84,6 +84,7 @@ type Enforcer struct {
 	untellable uint64     // verdicts of sets that are no more
 
 	reading sync.Mutex
+	record  ringbuf.Record
 	untold  []enforce.Verdict // of the last record
 }
 
