@@ -7,11 +7,12 @@ package bpf
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
 )
 
 // EnforceBuild stands for the programs that enforce, as they were compiled: what one build has loaded another one with the same
 // name can take over.
-func EnforceBuild() string {
+var EnforceBuild = sync.OnceValue(func() string {
 	sum := sha256.Sum256(_EnforceBytes)
 	return hex.EncodeToString(sum[:])
-}
+})

@@ -191,6 +191,7 @@ struct {
 /* What an agent leaves to the next one in its own words. No program looks at it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct handover);

@@ -19,6 +19,9 @@
 /* What a note holds for: half the count of moves, and the generation. */
 #define NEAR_KEY(generation, moves) ((u64)(generation) << 45 | (u64)((moves) >> 1) << NEAR_BITS)
 
+/* Spreads numbers over all bits. */
+#define NEAR_SPREAD 0x9e3779b97f4a7c15ULL
+
 /* Two processors may write at once, so that each number carries the key. */
 struct near_note {
 	u64 operations; /* by their bits */
@@ -72,7 +75,7 @@ static __always_inline u32 name_bit(u64 bytes, u32 len)
 {
 	if (len < 8)
 		bytes &= (1ULL << 8 * len) - 1;
-	return (bytes ^ len) * 0x9e3779b97f4a7c15ULL >> 56;
+	return (bytes ^ len) * NEAR_SPREAD >> 56;
 }
 
 /* Whether a node in the directory may have this name. */
@@ -86,33 +89,23 @@ static __always_inline bool may_be_named(struct node *node, struct dentry *dentr
 /*
  * The operations of rules that may be about an object that one of these operations is on, from the
  * note, which is written where there is none. The dentry is a pointer that the verifier knows, and its
- * number is read where it is needed, from where the pointer is. Moves are counted first: what is seen
+ * number is read where it is needed, from where the pointer is. Moves were counted first: what is seen
  * after it was so at that count, or the count is over.
  */
-static __always_inline u64 operations_near(struct dentry *dentry, const void *where, u64 operations,
-					   u64 generation)
+static __always_inline u64 noted_operations(struct inode *holder, u64 key, u32 count,
+					    struct dentry *dentry, const void *where,
+					    u64 operations, u64 generation)
 {
 	struct near_note *note;
-	struct dentry *parent;
-	struct inode *dir;
 	struct node *node;
-	u64 key, known, number, found;
-	u32 count;
+	u64 known, number, found;
 
-	if (!&rename_lock)
-		return NEAR_UNKNOWN;
-	count = moves();
-	parent = dentry->d_parent;
-	dir = parent->d_inode;
-	if (count & 1 || parent == dentry || !dir)
-		return NEAR_UNKNOWN;
-	key = NEAR_KEY(generation, count);
-	note = bpf_inode_storage_get(&near_notes, dir, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	note = bpf_inode_storage_get(&near_notes, holder, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!note)
 		return NEAR_UNKNOWN;
 	known = *(volatile u64 *)&note->operations ^ key;
 	number = *(volatile u64 *)&note->node ^ key;
-	if (known > NEAR_MASK || number > NEAR_MASK) {
+	if (known > NEAR_MASK || number > NEAR_MASK || !key) {
 		found = look_near(number_at(where), generation);
 		if (found == NEAR_UNKNOWN)
 			return found;
@@ -127,6 +120,57 @@ static __always_inline u64 operations_near(struct dentry *dentry, const void *wh
 	if (!node || may_be_named(node, dentry) || moves() != count)
 		return known;
 	return node->inside;
+}
+
+/* From the note that is with the directory. */
+static __always_inline u64 operations_near(struct dentry *dentry, const void *where, u64 operations,
+					   u64 generation)
+{
+	struct dentry *parent;
+	struct inode *dir;
+	u32 count;
+
+	if (!&rename_lock)
+		return NEAR_UNKNOWN;
+	count = moves();
+	parent = dentry->d_parent;
+	dir = parent->d_inode;
+	if (count & 1 || parent == dentry || !dir)
+		return NEAR_UNKNOWN;
+	return noted_operations(dir, NEAR_KEY(generation, count), count, dentry, where, operations,
+				generation);
+}
+
+/*
+ * What a note holds for that is with a file: the directory as well, as the file may have been given a
+ * name elsewhere since, and have lost this one. The secret keeps everybody from finding a directory,
+ * a count and a generation that are taken for others.
+ */
+static __always_inline u64 key_beside(struct inode *dir, u64 generation, u32 count)
+{
+	u64 which = (dir->i_ino ^ hash_key[0]) * NEAR_SPREAD ^ dir->i_generation;
+
+	which = (which ^ hash_key[1]) * NEAR_SPREAD ^ NEAR_KEY(generation, count);
+	return (which ^ which >> 32) * NEAR_SPREAD & ~(u64)NEAR_MASK;
+}
+
+/* From a note about the directory that is with a file in it. */
+static __always_inline u64 operations_beside(struct inode *inode, struct dentry *dentry,
+					     const void *where, u64 operations, u64 generation)
+{
+	struct dentry *parent;
+	struct inode *dir;
+	u32 count;
+
+	if (!&rename_lock || (inode->i_mode & S_IFMT) != S_IFREG)
+		return NEAR_UNKNOWN;
+	count = moves();
+	parent = dentry->d_parent;
+	dir = parent->d_inode;
+	if (count & 1 || parent == dentry || !dir)
+		return NEAR_UNKNOWN;
+	return noted_operations(inode, key_beside(dir, generation, count), count, dentry, where,
+				operations, generation);
 }
 
 /* Whether no rule is about one of the operations on a hook's argument, which has, or is to have, a name. */
@@ -146,8 +190,8 @@ static __always_inline bool is_far(void *ctx, u32 number, u64 operations)
 }
 
 /*
- * Verifiers follow no pointer that is in a union to where notes are: there, what is done with open files
- * is looked for each time.
+ * Verifiers follow no pointer that is in a union to where notes are: there, what is noted about the
+ * directory of an open file is with the file.
  */
 static __always_inline bool has_path_in_union(void)
 {
@@ -160,12 +204,13 @@ static __always_inline u64 operations_on(struct file *file, u64 operations, u64 
 	struct inode *inode = file->f_inode;
 	struct dentry *dentry;
 
-	if (has_path_in_union())
-		return NEAR_UNKNOWN;
 	dentry = file->f_path.dentry;
 	/* An overlay opens files under names that are not theirs. */
 	if (dentry->d_inode != inode || (inode->i_nlink > 1 && (inode->i_mode & S_IFMT) != S_IFDIR))
 		return NEAR_UNKNOWN;
+	if (has_path_in_union())
+		return operations_beside(inode, dentry, &file->f_path.dentry, operations,
+					 generation);
 	return operations_near(dentry, &file->f_path.dentry, operations, generation);
 }
 

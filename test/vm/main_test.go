@@ -142,21 +142,21 @@ func TestInBrief(t *testing.T) {
 	require.NoError(t, err)
 	s.packages, err = discover(module.dir)
 	require.NoError(t, err)
-	s.bin.tests = map[string]string{"internal/sensor": "sensor.test", "internal/cgroup": "cgroup.test"}
+	s.bin.tests = map[string]string{"test/e2e": "e2e.test", "internal/cgroup": "cgroup.test"}
 	packages, bin, err := s.testsOn(kernel{Line: newest})
 	require.NoError(t, err)
 	assert.Len(t, packages, len(briefTests))
-	assert.Equal(t, "sensor.test", bin.tests["internal/sensor"])
+	assert.Equal(t, "e2e.test", bin.tests["test/e2e"])
 	assert.NotContains(t, bin.tests, "internal/cgroup")
 	packages, bin, err = s.testsOn(kernel{Line: "6.1"})
 	require.NoError(t, err)
 	assert.Equal(t, s.packages, packages)
 	assert.Equal(t, s.bin, bin)
 
-	_, err = inBrief([]testPackage{{rel: "internal/sensor", tests: []string{"TestX"}}})
-	assert.EqualError(t, err, "tests in brief: found no TestFilesInEveryTier for the guests in internal/sensor")
+	_, err = inBrief([]testPackage{{rel: "test/e2e", tests: []string{"TestX"}}})
+	assert.EqualError(t, err, "tests in brief: found no TestPolicyKeepsAnIntruderOut for the guests in test/e2e")
 	_, err = inBrief(nil)
-	assert.EqualError(t, err, "tests in brief: found 0 packages, expected 3")
+	assert.EqualError(t, err, "tests in brief: found 0 packages, expected 2")
 }
 
 // Without the newest kernel the others are booted, but where the ring must run.

@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -107,7 +108,7 @@ func (e *Enforcer) leave(sets ...*loaded) error {
 			h.Sets = append(h.Sets, l.handed())
 		}
 	}
-	return h.write(e.maps[bpf.EnforceMapHandover])
+	return h.write(e.handover)
 }
 
 func (c *loaded) handed() handedSet {
@@ -128,24 +129,50 @@ func (s handedSet) loaded(m mounts) *loaded {
 	return l
 }
 
-// lengthBytes is where the text begins, behind its length.
-const lengthBytes = 4
+// A handover is a length and, behind it, room for two texts, of which one counts. The length's highest bit says that it is the second.
+const (
+	lengthBytes = 4
+	secondText  = 1 << 31
+)
 
-func (h *handover) write(to *ebpf.Map) error {
+// write changes the map's own memory: which text counts changes with one number, whenever this process ends.
+func (h *handover) write(to []byte) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("write what the next agent is to know: %w", err)
 	}
-	raw := make([]byte, to.ValueSize())
-	if len(text) > len(raw)-lengthBytes {
-		return fmt.Errorf("write what the next agent is to know: found %d bytes, expected at most %d", len(text), len(raw)-lengthBytes)
+	room := (len(to) - lengthBytes) / 2
+	if len(text) > room {
+		return fmt.Errorf("write what the next agent is to know: found %d bytes, expected at most %d", len(text), room)
 	}
-	binary.NativeEndian.PutUint32(raw, uint32(len(text)))
-	copy(raw[lengthBytes:], text)
-	if err := to.Put(uint32(0), raw); err != nil {
-		return fmt.Errorf("write what the next agent is to know: %w", err)
+	length := (*uint32)(unsafe.Pointer(unsafe.SliceData(to)))
+	before := atomic.LoadUint32(length)
+	if now, err := handedText(to); err == nil && bytes.Equal(now, text) {
+		return nil
 	}
+	place, mark := to[lengthBytes:], uint32(0)
+	if before&secondText == 0 {
+		place, mark = place[room:], secondText
+	}
+	copy(place, text)
+	atomic.StoreUint32(length, uint32(len(text))|mark)
 	return nil
+}
+
+// handedText is the text that counts; empty where nothing was left.
+func handedText(raw []byte) ([]byte, error) {
+	if len(raw) < lengthBytes {
+		return nil, fmt.Errorf("found %d bytes, expected a length first", len(raw))
+	}
+	length, text := binary.NativeEndian.Uint32(raw), raw[lengthBytes:]
+	if length&secondText != 0 {
+		text = text[len(text)/2:]
+	}
+	length &^= secondText
+	if uint64(length) > uint64(len(text)) {
+		return nil, fmt.Errorf("found a text of %d bytes, expected at most %d", length, len(text))
+	}
+	return text[:length], nil
 }
 
 // readHandover reads what was left in a directory of pins; nil where nothing was.
@@ -163,18 +190,12 @@ func readHandover(dir string) (*handover, error) {
 }
 
 func parseHandover(raw []byte) (*handover, error) {
-	if len(raw) < lengthBytes {
-		return nil, fmt.Errorf("found %d bytes, expected a length first", len(raw))
-	}
-	length, text := binary.NativeEndian.Uint32(raw), raw[lengthBytes:]
-	if length == 0 {
-		return nil, nil
-	}
-	if uint64(length) > uint64(len(text)) {
-		return nil, fmt.Errorf("found a text of %d bytes, expected at most %d", length, len(text))
+	text, err := handedText(raw)
+	if err != nil || len(text) == 0 {
+		return nil, err
 	}
 	h := &handover{}
-	if err := json.Unmarshal(text[:length], h); err != nil {
+	if err := json.Unmarshal(text, h); err != nil {
 		return nil, fmt.Errorf("found %w, expected what an agent wrote", err)
 	}
 	if len(h.Programs) > maxPrograms || h.Told < 0 || h.Told > len(h.Programs) {

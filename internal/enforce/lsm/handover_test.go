@@ -6,7 +6,10 @@ package lsm
 
 import (
 	"encoding/binary"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +37,34 @@ func TestParseHandover(t *testing.T) {
 	h, err = parseHandover(handed(20, `{"told":0,"key":[1]}`))
 	require.NoError(t, err)
 	assert.Equal(t, [2]uint64{1, 0}, h.Key)
+	h, err = parseHandover(handed(12|secondText, strings.Repeat(" ", 12)+`{"told":0}  `))
+	require.NoError(t, err)
+	assert.NotNil(t, h, "the second text")
+}
+
+// Who ends while it writes leaves what counted before.
+func TestHandoverIsWrittenBesideTheOneBefore(t *testing.T) {
+	raw := handed(0, strings.Repeat("x", 1024))
+	for i := range 3 {
+		written := &handover{Since: time.Unix(int64(i), 0).UTC(), Sets: []handedSet{{Generation: uint64(i)}}}
+		before := slices.Clone(raw)
+		require.NoError(t, written.write(raw))
+		copy(raw, before[:lengthBytes]) // as if the length were not written
+		again, err := handedText(raw)
+		require.NoError(t, err)
+		was, err := handedText(before)
+		require.NoError(t, err)
+		assert.Equal(t, was, again)
+		require.NoError(t, written.write(raw))
+		h, err := parseHandover(raw)
+		require.NoError(t, err)
+		assert.Equal(t, written.Sets, h.Sets)
+		same := slices.Clone(raw)
+		require.NoError(t, written.write(raw))
+		assert.Equal(t, same, raw, "it is not written again")
+	}
+	assert.EqualError(t, (&handover{Lock: strings.Repeat("x", 600)}).write(raw),
+		"write what the next agent is to know: found 743 bytes, expected at most 512")
 }
 
 func FuzzHandover(f *testing.F) {

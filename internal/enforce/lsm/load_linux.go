@@ -56,7 +56,7 @@ func (e *Enforcer) load(set *policy.Set) error {
 		next.generation = old.generation + 1
 	}
 	isNext := func(g uint32) bool { return g == uint32(next.generation) }
-	if err := errors.Join(e.leave(old, next), e.claimOwn(), e.write(next)); err != nil {
+	if err := errors.Join(e.leave(old, next), e.claimFirst(), e.write(next)); err != nil {
 		return fmt.Errorf("write the policies to the kernel: %w", errors.Join(err, e.sweep(isNext)))
 	}
 	if err := errors.Join(e.backfill(next), e.findLinks(old, next)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -79,12 +80,31 @@ func TestNearIsNoted(t *testing.T) {
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { // mounts of other tests may have the policies loaded once more
 		generation := e.now.Load().generation
-		require.NoError(t, unix.Truncate(freeFile, 0)) // not by an open file, for which some kernels allow no note
+		require.NoError(t, unix.Truncate(freeFile, 0)) // not by an open file, for which some kernels keep it elsewhere
 		var note bpf.EnforceNearNote
 		require.NoError(t, e.maps[bpf.EnforceMapNearNotes].Lookup(uint32(dir.Fd()), &note))
 		require.Zero(t, note.Operations&(1<<14-1), "operations of rules where there are none")
 		return note.Operations>>45 == generation&(1<<19-1)
 	}, time.Minute, time.Millisecond)
+
+	// Of a file that is opened some kernels keep the note with the file.
+	file, err := os.Open(freeFile)
+	require.NoError(t, err)
+	defer file.Close()
+	m, found := e.maps[bpf.EnforceMapNearNotes], 0
+	for _, f := range []*os.File{dir, file} {
+		if err := m.Delete(uint32(f.Fd())); err != nil {
+			require.ErrorIs(t, err, ebpf.ErrKeyNotExist)
+		}
+	}
+	require.NoError(t, opens(freeFile))
+	for _, f := range []*os.File{dir, file} {
+		var note bpf.EnforceNearNote
+		if m.Lookup(uint32(f.Fd()), &note) == nil && note.Operations != 0 {
+			found++
+		}
+	}
+	require.Equal(t, 1, found, "one note")
 }
 
 // What was noted about a directory must not hold when it is somewhere else, or other policies are in force.
@@ -105,6 +125,7 @@ func TestNearFollowsMoves(t *testing.T) {
 		{"back", func() error { return nil }, freeFile, nil},
 		{"a second name in the tree", func() error { return os.Link(freeFile, nearRoot+"/held/link") }, freeFile, unix.EPERM},
 		{"by that name", func() error { return nil }, nearRoot + "/held/link", unix.EPERM},
+		{"by that name alone", func() error { return os.Remove(freeFile) }, nearRoot + "/held/link", unix.EPERM},
 		{"the whole tree moved", func() error { return os.Rename(nearRoot+"/held", nearRoot+"/gone") }, nearRoot + "/gone/other/deep/file", nil},
 		{"and back", func() error { return os.Rename(nearRoot+"/gone", nearRoot+"/held") }, nearRoot + "/held/other/deep/file", unix.EPERM},
 	}

@@ -49,16 +49,17 @@ type Options struct {
 
 // Enforcer keeps policies in force by BPF LSM.
 type Enforcer struct {
-	options Options
-	maps    map[string]*ebpf.Map
-	links   map[string]link.Link // by the programs' names
-	active  []byte               // the map of that name, in memory
-	reader  *ringbuf.Reader
-	missing []string // what is not as it should be, a sentence each
-	lacking []guard  // for which the kernel has no hook
-	numbers *numbers
-	since   time.Time // files that were changed before are taken as they are
-	boot    time.Time
+	options  Options
+	maps     map[string]*ebpf.Map
+	links    map[string]link.Link // by the programs' names
+	active   []byte               // the map of that name, in memory
+	handover []byte               // the same
+	reader   *ringbuf.Reader
+	missing  []string // what is not as it should be, a sentence each
+	lacking  []guard  // for which the kernel has no hook
+	numbers  *numbers
+	since    time.Time // files that were changed before are taken as they are
+	boot     time.Time
 
 	claimed *os.File // the directory of pins, which is this enforcer's alone
 	pins    string   // its own directory in that
@@ -84,6 +85,7 @@ type Enforcer struct {
 	untellable uint64     // verdicts of sets that are no more
 
 	reading sync.Mutex
+	record  ringbuf.Record
 	untold  []enforce.Verdict // of the last record
 }
 
@@ -229,6 +231,11 @@ func (e *Enforcer) start() (err error) {
 	if err != nil {
 		return fmt.Errorf("map what is in force into memory: %w", err)
 	}
+	left := e.maps[bpf.EnforceMapHandover]
+	e.handover, err = unix.Mmap(left.FD(), 0, int(left.ValueSize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("map what the next agent is to know into memory: %w", err)
+	}
 	own, err := process.ProcFS{Root: "/proc"}.ReadStat(uint32(os.Getpid()))
 	if err != nil {
 		return fmt.Errorf("read when the agent started: %w", err)
@@ -294,6 +301,9 @@ func (e *Enforcer) Close() error {
 	}
 	if e.active != nil {
 		errs = append(errs, unix.Munmap(e.active))
+	}
+	if e.handover != nil {
+		errs = append(errs, unix.Munmap(e.handover))
 	}
 	for _, m := range e.maps {
 		errs = append(errs, m.Close())

@@ -57,6 +57,14 @@ func (e *Enforcer) claimOwn() error {
 	return nil
 }
 
+// claimFirst does so before anything is in force. What the agent makes later is found by the beat, whether or not policies change.
+func (e *Enforcer) claimFirst() error {
+	if e.wanted != nil {
+		return nil
+	}
+	return e.claimOwn()
+}
+
 // openObjects finds the maps and programs that descriptors are of. A link tells its program.
 func openObjects(dir string) (map[ownKey]bool, error) {
 	entries, err := os.ReadDir(dir)

@@ -136,8 +136,10 @@ func openUpdate(t *testing.T, options Options) *Enforcer {
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, mapPin+bpf.EnforceMapHandover), nil)
 	require.NoError(t, err)
 	defer m.Close()
+	memory, err := unix.Mmap(m.FD(), 0, int(m.ValueSize()), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	require.NoError(t, err)
 	h.Build = "other"
-	require.NoError(t, h.write(m))
+	require.NoError(t, errors.Join(h.write(memory), unix.Munmap(memory)))
 	e, err := Open(options)
 	require.NoError(t, err)
 	return e

@@ -7,7 +7,6 @@ package lsm
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -15,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
@@ -37,7 +37,7 @@ func (e *Enforcer) Next(ctx context.Context) (enforce.Verdict, error) {
 			e.untold = e.untold[1:]
 			return v, nil
 		}
-		record, err := e.reader.Read()
+		err := e.reader.ReadInto(&e.record)
 		switch {
 		case errors.Is(err, ringbuf.ErrClosed):
 			return enforce.Verdict{}, enforce.ErrClosed
@@ -48,7 +48,7 @@ func (e *Enforcer) Next(ctx context.Context) (enforce.Verdict, error) {
 		case err != nil:
 			return enforce.Verdict{}, fmt.Errorf("read a verdict: %w", err)
 		}
-		v, err := parseVerdict(record.RawSample)
+		v, err := parseVerdict(e.record.RawSample)
 		if err != nil {
 			return enforce.Verdict{}, err
 		}
@@ -56,15 +56,13 @@ func (e *Enforcer) Next(ctx context.Context) (enforce.Verdict, error) {
 	}
 }
 
+// parseVerdict copies a record, which is laid out as the type is.
 func parseVerdict(raw []byte) (*bpf.EnforceVerdict, error) {
 	v := &bpf.EnforceVerdict{}
-	if len(raw) < binary.Size(v) {
-		return nil, fmt.Errorf("read a verdict: found %d bytes, expected %d", len(raw), binary.Size(v))
+	if len(raw) < int(unsafe.Sizeof(*v)) {
+		return nil, fmt.Errorf("read a verdict: found %d bytes, expected %d", len(raw), unsafe.Sizeof(*v))
 	}
-	_, err := binary.Decode(raw, binary.NativeEndian, v)
-	if err != nil {
-		return nil, fmt.Errorf("read a verdict: %w", err)
-	}
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)), raw)
 	return v, nil
 }
 
