@@ -62,11 +62,36 @@ func (r *Repairer) unitState(name string) (string, error) {
 
 func (r *Repairer) setUnit(c Change) error {
 	verb := map[string]string{unitRuns: "start", unitStops: "stop"}[c.New]
+	if c.New == unitStops {
+		shown, err := r.run("systemctl", "show", "--property=RefuseManualStop", c.Unit)
+		if err == nil && strings.TrimSpace(shown) == "RefuseManualStop=yes" {
+			return r.endUnit(c.Unit)
+		}
+	}
 	if _, err := r.run("systemctl", "--no-ask-password", verb, c.Unit); err != nil {
 		return fmt.Errorf("%s: %w", c.Unit, err)
 	}
 	return nil
 }
+
+// endUnit ends a service that systemd is not to stop when it is asked to, such as RHEL's auditd: by the signal that it would send it.
+func (r *Repairer) endUnit(name string) error {
+	if _, err := r.run("systemctl", "--no-ask-password", "kill", "--kill-who=main", name); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for deadline := time.Now().Add(longestProgram); ; time.Sleep(betweenLooks) {
+		state, err := r.unitState(name)
+		if err != nil || state == unitStops {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: found it running %v after it was told to end", name, longestProgram)
+		}
+	}
+}
+
+// betweenLooks is how long is waited before a service that ends is looked at once more.
+const betweenLooks = 50 * time.Millisecond
 
 // hasSystemd reports whether services can be asked for: on this host, where systemd runs.
 func (r *Repairer) hasSystemd() bool {

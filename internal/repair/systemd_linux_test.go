@@ -73,8 +73,10 @@ func TestUnderSystemd(t *testing.T) {
 	ring.Require(t, ring.Debian)
 	root := debianWithTest(t, "Environment="+insideSystemd+"=1\nStandardOutput=file:/opt/output\n")
 	writeText(t, root, "usr/lib/systemd/system/own.socket", "[Socket]\nListenStream=/run/own\n")
+	// RHEL's auditd is not to be stopped by hand either.
+	writeText(t, root, "usr/lib/systemd/system/own.service", "[Unit]\nRefuseManualStop=yes\n"+sleepingService)
 	// Two that set the clock are not installed, and would not run in a container.
-	for _, name := range append([]string{"own.service"}, clockServices...) {
+	for _, name := range clockServices {
 		writeText(t, root, "usr/lib/systemd/system/"+name, sleepingService)
 	}
 	for _, name := range clockServices {
