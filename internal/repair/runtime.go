@@ -27,18 +27,40 @@ func (r *Repairer) readValue(path string) (string, error) {
 	return strings.Join(strings.Fields(string(data)), " "), nil
 }
 
+// changedAlong are settings that the kernel changes together with another: who forwards nothing is to listen to redirects, and the other way round.
+var changedAlong = map[string]string{
+	"/proc/sys/net/ipv4/ip_forward":          "/proc/sys/net/ipv4/conf/all/accept_redirects",
+	"/proc/sys/net/ipv4/conf/all/forwarding": "/proc/sys/net/ipv4/conf/all/accept_redirects",
+}
+
+// writeValue gives the kernel a setting, and no other: what it changes along is as it was afterwards.
 func (r *Repairer) writeValue(c Change) error {
-	full := r.root.full(c.Path)
+	along, ok := changedAlong[c.Path]
+	if !ok {
+		return r.writeOnly(c.Path, c.New)
+	}
+	kept, err := r.readValue(along)
+	if errors.Is(err, fs.ErrNotExist) { // It is no kernel, but a host made of files.
+		return r.writeOnly(c.Path, c.New)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.writeOnly(c.Path, c.New), r.writeOnly(along, kept))
+}
+
+func (r *Repairer) writeOnly(path, value string) error {
+	full := r.root.full(path)
 	if r.root != "/" && isProc(full) {
-		return fmt.Errorf("%s: found the kernel of this host, expected none of it below another root", c.Path)
+		return fmt.Errorf("%s: found the kernel of this host, expected none of it below another root", path)
 	}
 	f, err := os.OpenFile(full, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return fmt.Errorf("changing a setting of the kernel: %w", err)
 	}
-	_, err = f.WriteString(c.New + "\n")
+	_, err = f.WriteString(value + "\n")
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("changing a setting of the kernel: %s to %q: %w", c.Path, c.New, err)
+		return fmt.Errorf("changing a setting of the kernel: %s to %q: %w", path, value, err)
 	}
 	return nil
 }
