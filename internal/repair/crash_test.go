@@ -84,7 +84,7 @@ func killedAt(t *testing.T, step int, env ...string) bool {
 }
 
 // assertRecovered opens a host after a crash: it is as before or as after, and nothing is left over.
-func assertRecovered(t *testing.T, root string, before, after map[string]State, about string) {
+func assertRecovered(t testing.TB, root string, before, after map[string]State, about string) {
 	r := openAt(t, root)
 	all, err := r.Transactions()
 	require.NoError(t, err)

@@ -115,9 +115,9 @@ func (p *plan) unit(s *baseline.Step) error {
 	return nil
 }
 
-// running plans that a service runs or stops, where there is a systemd to ask.
+// running plans that a service runs or stops, or a socket is listened at or not, where there is a systemd to ask.
 func (p *plan) running(name, wanted string) error {
-	if !p.repairer.hasSystemd() || !strings.HasSuffix(name, ".service") {
+	if !p.repairer.hasSystemd() || !strings.HasSuffix(name, ".service") && !isSocket(name) {
 		return nil
 	}
 	have, err := p.repairer.unitState(name)

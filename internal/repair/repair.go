@@ -3,11 +3,13 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -321,8 +323,21 @@ func (r *Repairer) makeAll(changes []Change) error {
 	if err := r.activate(changes); err != nil {
 		return err
 	}
-	return r.makeEach(slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return !isUnit(c) }))
+	units := slices.DeleteFunc(slices.Clone(changes), func(c Change) bool { return !isUnit(c) })
+	// A socket would start a service that has just stopped, and systemd listens at none whose service runs already.
+	slices.SortStableFunc(units, func(a, b Change) int { return cmp.Compare(rank(a), rank(b)) })
+	return r.makeEach(units)
 }
+
+// rank puts sockets before services.
+func rank(c Change) int {
+	if isSocket(c.Unit) {
+		return 0
+	}
+	return 1
+}
+
+func isSocket(unit string) bool { return strings.HasSuffix(unit, ".socket") }
 
 func (r *Repairer) makeEach(changes []Change) error {
 	for _, c := range changes {

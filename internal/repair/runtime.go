@@ -27,18 +27,40 @@ func (r *Repairer) readValue(path string) (string, error) {
 	return strings.Join(strings.Fields(string(data)), " "), nil
 }
 
+// changedAlong are settings that the kernel changes together with another: who forwards nothing is to listen to redirects, and the other way round.
+var changedAlong = map[string]string{
+	"/proc/sys/net/ipv4/ip_forward":          "/proc/sys/net/ipv4/conf/all/accept_redirects",
+	"/proc/sys/net/ipv4/conf/all/forwarding": "/proc/sys/net/ipv4/conf/all/accept_redirects",
+}
+
+// writeValue gives the kernel a setting, and no other: what it changes along is as it was afterwards.
 func (r *Repairer) writeValue(c Change) error {
-	full := r.root.full(c.Path)
+	along, ok := changedAlong[c.Path]
+	if !ok {
+		return r.writeOnly(c.Path, c.New)
+	}
+	kept, err := r.readValue(along)
+	if errors.Is(err, fs.ErrNotExist) { // It is no kernel, but a host made of files.
+		return r.writeOnly(c.Path, c.New)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.writeOnly(c.Path, c.New), r.writeOnly(along, kept))
+}
+
+func (r *Repairer) writeOnly(path, value string) error {
+	full := r.root.full(path)
 	if r.root != "/" && isProc(full) {
-		return fmt.Errorf("%s: found the kernel of this host, expected none of it below another root", c.Path)
+		return fmt.Errorf("%s: found the kernel of this host, expected none of it below another root", path)
 	}
 	f, err := os.OpenFile(full, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return fmt.Errorf("changing a setting of the kernel: %w", err)
 	}
-	_, err = f.WriteString(c.New + "\n")
+	_, err = f.WriteString(value + "\n")
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("changing a setting of the kernel: %s to %q: %w", c.Path, c.New, err)
+		return fmt.Errorf("changing a setting of the kernel: %s to %q: %w", path, value, err)
 	}
 	return nil
 }
@@ -62,11 +84,36 @@ func (r *Repairer) unitState(name string) (string, error) {
 
 func (r *Repairer) setUnit(c Change) error {
 	verb := map[string]string{unitRuns: "start", unitStops: "stop"}[c.New]
+	if c.New == unitStops {
+		shown, err := r.run("systemctl", "show", "--property=RefuseManualStop", c.Unit)
+		if err == nil && strings.TrimSpace(shown) == "RefuseManualStop=yes" {
+			return r.endUnit(c.Unit)
+		}
+	}
 	if _, err := r.run("systemctl", "--no-ask-password", verb, c.Unit); err != nil {
 		return fmt.Errorf("%s: %w", c.Unit, err)
 	}
 	return nil
 }
+
+// endUnit ends a service that systemd is not to stop when it is asked to, such as RHEL's auditd: by the signal that it would send it.
+func (r *Repairer) endUnit(name string) error {
+	if _, err := r.run("systemctl", "--no-ask-password", "kill", "--kill-who=main", name); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for deadline := time.Now().Add(longestProgram); ; time.Sleep(betweenLooks) {
+		state, err := r.unitState(name)
+		if err != nil || state == unitStops {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: found it running %v after it was told to end", name, longestProgram)
+		}
+	}
+}
+
+// betweenLooks is how long is waited before a service that ends is looked at once more.
+const betweenLooks = 50 * time.Millisecond
 
 // hasSystemd reports whether services can be asked for: on this host, where systemd runs.
 func (r *Repairer) hasSystemd() bool {

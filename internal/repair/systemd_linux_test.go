@@ -33,7 +33,7 @@ Type=oneshot
 WorkingDirectory=/opt
 %sExecStart=/opt/repair.test -test.v -test.run ^%s$
 StandardError=inherit
-TimeoutStartSec=240
+TimeoutStartSec=420
 [Install]
 WantedBy=multi-user.target
 `
@@ -73,8 +73,15 @@ func TestUnderSystemd(t *testing.T) {
 	ring.Require(t, ring.Debian)
 	root := debianWithTest(t, "Environment="+insideSystemd+"=1\nStandardOutput=file:/opt/output\n")
 	writeText(t, root, "usr/lib/systemd/system/own.socket", "[Socket]\nListenStream=/run/own\n")
+	writeText(t, root, "usr/lib/systemd/system/pair.socket", "[Socket]\nListenStream=/run/pair\n[Install]\nWantedBy=sockets.target\n")
+	writeText(t, root, "usr/lib/systemd/system/pair.service", sleepingService)
+	for _, name := range []string{"pair.socket", "pair.service"} {
+		startsWithHost(t, root, "/usr/lib/systemd/system/"+name)
+	}
+	// RHEL's auditd is not to be stopped by hand either.
+	writeText(t, root, "usr/lib/systemd/system/own.service", "[Unit]\nRefuseManualStop=yes\n"+sleepingService)
 	// Two that set the clock are not installed, and would not run in a container.
-	for _, name := range append([]string{"own.service"}, clockServices...) {
+	for _, name := range clockServices {
 		writeText(t, root, "usr/lib/systemd/system/"+name, sleepingService)
 	}
 	for _, name := range clockServices {
@@ -113,6 +120,7 @@ func underSystemd(t *testing.T) {
 	assert.Equal(t, baseline.Pass, verdict(t, "/", b, "socket"), "only systemd knows which sockets it listens at")
 	for _, tt := range []struct{ rule, unit, before, after, step string }{
 		{"masked", "cron.service", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
+		{"pair", "pair.socket", "active enabled", "inactive masked", "activated systemctl daemon-reload"},
 		{"enabled", "own.service", "inactive disabled", "active enabled", "activated systemctl daemon-reload"},
 		{"sshd", "ssh.service", "active enabled", "active enabled", "activated systemctl reload ssh.service"},
 		{"journald", "systemd-journald.service", "active static", "active static", "activated systemctl restart systemd-journald.service"},
