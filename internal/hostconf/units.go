@@ -49,7 +49,8 @@ func (h *Host) Unit(name string) (Unit, error) {
 	}
 	u.Enabled = enabled && !u.Masked
 	if u.Active, u.ActiveKnown = h.isActive(name); !u.ActiveKnown {
-		u.Active, u.ActiveKnown = h.hasProcesses(name), strings.HasSuffix(name, ".service")
+		// Of a root in which nothing runs nobody can say what would.
+		u.Active, u.ActiveKnown = h.hasProcesses(name), strings.HasSuffix(name, ".service") && h.Exists("/proc/self")
 	}
 	return u, nil
 }

@@ -89,7 +89,7 @@ type Override struct {
 	Rule     string
 	Severity Severity
 	Profiles []string
-	Maps     map[string][]string // added
+	Maps     map[string][]string // clauses by standard; those of other standards stay
 	Position
 }
 
