@@ -30,6 +30,7 @@ type bulk struct {
 	encoder documentEncoder
 	router  router
 	body    []byte
+	record  []byte // all of one record, where its document is not
 	entries []entry
 }
 
@@ -83,7 +84,7 @@ func (b *bulk) add(at position, from source) error {
 		return err
 	}
 	if id == "" {
-		putID(b.body[idAt:idAt+idChars], b.body[document:])
+		putID(b.body[idAt:idAt+idChars], b.whole(b.body[document:], stream, from))
 	}
 	b.body = append(b.body, '\n')
 	b.entries = append(b.entries, entry{position: at, target: target, start: start, source: document, end: len(b.body)})
@@ -91,8 +92,8 @@ func (b *bulk) add(at position, from source) error {
 }
 
 // identityOf is what the record says its identity is. An alert's is a hash of its rule and its event.
-// Any other record is known by a hash of its document, which holds every attribute and both times: a
-// hash that nobody can aim at, so that no event can be hidden behind one that is there already.
+// Any other record is known by a hash of all that it holds, every attribute and both times: a hash that
+// nobody can aim at, so that no event can be hidden behind one that is there already.
 func identityOf(record plog.LogRecord, h *hints) string {
 	id := h.id
 	if id == "" && h.eventID != "" && ecs.Class(record.EventName(), h.eventKind) == "alert" {
@@ -104,9 +105,18 @@ func identityOf(record plog.LogRecord, h *hints) string {
 	return id
 }
 
-// putID writes the identity of a document that has no other.
-func putID(dst, document []byte) {
-	hash := sha256.Sum256(document)
+// whole is a text with all that a record holds: its document, but where that is the record's body alone.
+func (b *bulk) whole(document []byte, stream ecs.Stream, from source) []byte {
+	if _, bodyAlone := b.encoder.(bodyMapEncoder); !bodyAlone {
+		return document
+	}
+	b.record = appendOTel(b.record[:0], stream, from)
+	return b.record
+}
+
+// putID writes the identity of a record that has no other.
+func putID(dst, whole []byte) {
+	hash := sha256.Sum256(whole)
 	base64.RawURLEncoding.Encode(dst, hash[:idBytes])
 }
 

@@ -91,37 +91,52 @@ func TestBulkLines(t *testing.T) {
 }
 
 // TestIdentity: the same record is the same document, also when it has been through the queue, and any
-// difference makes it another.
+// difference makes it another, also one that the document does not show.
 func TestIdentity(t *testing.T) {
-	id := func(logs plog.Logs) string {
-		actions, _ := read(t, fill(t, createDefaultConfig().(*Config), logs))
-		return actions[0].Create.ID
+	for _, mode := range []string{modeECS, modeOTel, modeBodyMap} {
+		t.Run(mode, func(t *testing.T) {
+			cfg := createDefaultConfig().(*Config)
+			cfg.Mapping.Mode = mode
+			id := func(logs plog.Logs) string {
+				actions, _ := read(t, fill(t, cfg, logs))
+				return actions[0].Create.ID
+			}
+			one := func() (plog.Logs, plog.LogRecord) {
+				logs := batch(t, 1)
+				lr := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+				require.NoError(t, lr.Body().FromRaw(map[string]any{"@timestamp": "2026-03-04T05:06:07Z", "n": 1}))
+				return logs, lr
+			}
+			logs, _ := one()
+			wire, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
+			require.NoError(t, err)
+			back, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(wire)
+			require.NoError(t, err)
+			assert.Equal(t, id(logs), id(back))
+			for name, change := range map[string]func(plog.LogRecord){
+				"time":      func(lr plog.LogRecord) { lr.SetTimestamp(lr.Timestamp() + 1) },
+				"observed":  func(lr plog.LogRecord) { lr.SetObservedTimestamp(1) },
+				"attribute": func(lr plog.LogRecord) { lr.Attributes().PutStr("more", "") },
+				"body":      func(lr plog.LogRecord) { lr.Body().Map().PutInt("n", 2) },
+				"name":      func(lr plog.LogRecord) { lr.SetEventName(event.KindFileDelete) },
+			} {
+				other, lr := one()
+				change(lr)
+				assert.NotEqual(t, id(logs), id(other), name)
+			}
+			other, _ := one()
+			other.ResourceLogs().At(0).Resource().Attributes().PutStr(event.AttrHostName, "web-2")
+			assert.NotEqual(t, id(logs), id(other), "resource")
+
+			alert, lr := one()
+			lr.Attributes().PutStr(event.AttrEventID, "a1")
+			assert.NotEqual(t, "a1", id(alert), "only alerts are known by event.id")
+			lr.SetEventName(event.KindSecurityAlert)
+			assert.Equal(t, "a1", id(alert))
+			lr.Attributes().PutStr(event.AttrEventID, strings.Repeat("a", maxID+1))
+			assert.Len(t, id(alert), idChars)
+		})
 	}
-	logs := batch(t, 1)
-	wire, err := (&plog.ProtoMarshaler{}).MarshalLogs(logs)
-	require.NoError(t, err)
-	back, err := (&plog.ProtoUnmarshaler{}).UnmarshalLogs(wire)
-	require.NoError(t, err)
-	assert.Equal(t, id(logs), id(back))
-	for name, change := range map[string]func(plog.LogRecord){
-		"time":      func(lr plog.LogRecord) { lr.SetTimestamp(lr.Timestamp() + 1) },
-		"observed":  func(lr plog.LogRecord) { lr.SetObservedTimestamp(1) },
-		"attribute": func(lr plog.LogRecord) { lr.Attributes().PutStr("more", "") },
-		"body":      func(lr plog.LogRecord) { lr.Body().SetStr("x") },
-		"name":      func(lr plog.LogRecord) { lr.SetEventName(event.KindFileDelete) },
-	} {
-		other := batch(t, 1)
-		change(other.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0))
-		assert.NotEqual(t, id(logs), id(other), name)
-	}
-	alert := batch(t, 1)
-	lr := alert.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
-	lr.Attributes().PutStr(event.AttrEventID, "a1")
-	assert.NotEqual(t, "a1", id(alert), "only alerts are known by event.id")
-	lr.SetEventName(event.KindSecurityAlert)
-	assert.Equal(t, "a1", id(alert))
-	lr.Attributes().PutStr(event.AttrEventID, strings.Repeat("a", maxID+1))
-	assert.Len(t, id(alert), idChars)
 }
 
 func TestDocumentsOfOtherModes(t *testing.T) {
