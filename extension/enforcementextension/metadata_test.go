@@ -3,6 +3,7 @@
 package enforcementextension
 
 import (
+	"runtime/debug"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,6 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The collection of garbage stops all threads, of which one may be waiting for a program that a test runs and that waits for the answer of this
+	// process, which enforces policies without BPF LSM. The agent runs no programs meanwhile.
+	debug.SetGCPercent(-1)
 	goleak.VerifyTestMain(m)
 }
 

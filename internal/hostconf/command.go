@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -63,6 +65,11 @@ func findProgram(name string) (string, error) {
 }
 
 func run(program string, args []string) ([]Line, error) {
+	if answers, err := answersForPrograms(); err != nil {
+		return nil, fmt.Errorf("running %s: %w", program, err)
+	} else if answers {
+		return nil, fmt.Errorf("running %s: %w", program, errAnswering)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), longestRun)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -80,6 +87,40 @@ func run(program string, args []string) ([]Line, error) {
 		return nil, fmt.Errorf("running %s: %w", program, err)
 	}
 	return linesOf(program, append(output.text, problems.text...)), nil
+}
+
+// errAnswering says why the agent that enforces policies without BPF LSM runs no programs.
+var errAnswering = errors.New("the kernel asks this process which programs may be run, so that it could come to wait for itself; " +
+	"expected `vedette baseline scan`, which runs programs")
+
+// Classes of fanotify whose listeners are asked before something is done, from linux/fanotify.h.
+const classesThatAnswer = 0x4 | 0x8
+
+// answersForPrograms reports whether this process answers fanotify's questions. Such a process must run no programs: it stands still from
+// the fork until the kernel runs the program, which waits for the answer, and no thread can give it once the runtime has begun to stop all
+// threads, as to collect garbage. Then nothing on the host could be run.
+func answersForPrograms() (bool, error) {
+	const dir = "/proc/self/fdinfo"
+	descriptors, err := os.ReadDir(dir)
+	if err != nil {
+		return false, fmt.Errorf("finding out whether the kernel asks this process: %w", err)
+	}
+	for _, d := range descriptors {
+		text, err := os.ReadFile(filepath.Join(dir, d.Name()))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // closed meanwhile
+		case err != nil:
+			return false, fmt.Errorf("finding out whether the kernel asks this process: %w", err)
+		default:
+			for line := range strings.Lines(string(text)) {
+				var flags uint
+				if n, _ := fmt.Sscanf(line, "fanotify flags:%x", &flags); n == 1 && flags&classesThatAnswer != 0 {
+					return true, nil
+				}
+			}
+		}
+	}
+	return false, nil
 }
 
 // bounded keeps the beginning of what is written.

@@ -75,6 +75,9 @@ func TestDriftIsToldAtOnceWhileTheSensorRuns(t *testing.T) {
 	told(`"trigger":"schedule"`)
 	require.NoError(t, exec.Command("chmod", "604", shadow).Run())
 	told(`"baseline_drift"`, `"begun"`)
+	time.Sleep(settled) // until a sensor that began after the first scan has had everything looked at
+	require.NoError(t, exec.Command("chmod", "640", shadow).Run())
+	told(`"baseline_drift"`, `"ended"`)
 	told(`"trigger":"files"`, `"change_source":"sensor"`)
 
 	time.Sleep(settled)

@@ -305,7 +305,8 @@ func TestSetupCommand(t *testing.T) {
 	assert.Regexp(t, `unchanged +_index_template +logs-vedette.alerts`, vedette(t, "setup", "elasticsearch", "--elasticsearch", url))
 	var report elastic.Report
 	require.NoError(t, json.Unmarshal([]byte(vedette(t, "setup", "elasticsearch", "--elasticsearch", url, "--json", "--dry-run", "--remove")), &report))
-	assert.Equal(t, elastic.Removed, outcomes(&report)["_index_template/logs-vedette.alerts"])
+	// Other tests' data streams may use it.
+	assert.Contains(t, []elastic.Outcome{elastic.Removed, elastic.Kept}, outcomes(&report)["_index_template/logs-vedette.alerts"])
 	status, _ := call(t, http.MethodGet, url+"/_index_template/logs-vedette.alerts", "")
 	assert.Equal(t, http.StatusOK, status, "a dry run removes nothing")
 }

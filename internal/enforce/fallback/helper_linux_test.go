@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"testing"
@@ -41,6 +42,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
 		os.Exit(act(os.Args[1:]))
 	}
+	// The collection of garbage stops all threads, of which one may be waiting for a program that a test runs and that waits for the answer of
+	// this process. The agent runs no programs while it is asked. Memory is collected only where guests would run out of it.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(400 << 20)
 	code := m.Run()
 	if shared != nil {
 		if err := shared.Close(); err != nil {
