@@ -81,6 +81,8 @@ func TestDocumentedKeys(t *testing.T) {
 	}
 	status, text := as(t, "", "GET", own.URL+"/logs-vedette.file-default/_search", "")
 	assert.Equal(t, http.StatusUnauthorized, status, text)
+	status, text = as(t, basic(), "POST", own.URL+"/logs-vedette.file-default/_refresh", "")
+	assert.Equal(t, http.StatusOK, status, text)
 	status, text = as(t, basic(), "GET", own.URL+"/logs-vedette.file-default/_search", "")
 	assert.Equal(t, http.StatusOK, status, text)
 	assert.Contains(t, text, `"value":3`)
