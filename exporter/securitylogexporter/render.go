@@ -7,16 +7,14 @@ import (
 	"net"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/vedette-sec/vedette/internal/event"
+	"github.com/vedette-sec/vedette/internal/visible"
 )
 
 // maxText is the length, in bytes, beyond which a text is cut on the terminal.
@@ -99,28 +97,13 @@ func (r renderer) paint(dst []byte, colour, text string) []byte {
 	return append(append(append(dst, colour...), text...), reset...)
 }
 
-// plain makes text harmless: what comes from an event may hold escape sequences, line ends and
-// marks that turn the direction of writing. All that is not visible is shown as its code.
+// plain makes text harmless, and not too long.
 func plain(text string) string {
 	cut := ""
 	if len(text) > maxText {
 		text, cut = strings.ToValidUTF8(text[:maxText], ""), "…"
 	}
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unicode.IsPrint(r):
-			b.WriteString(text[i : i+size])
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		i += size
-	}
-	return b.String() + cut
+	return visible.Text(text) + cut
 }
 
 // texts are the attributes of a record as text, lists as lists.

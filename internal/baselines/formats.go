@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/vedette-sec/vedette/internal/visible"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -85,7 +86,7 @@ func writeCSV(w io.Writer, r *Report, v View) error {
 
 // harmless keeps spreadsheets from taking what the host says for a formula.
 func harmless(cell string) string {
-	cell = visible(cell)
+	cell = visible.Text(cell)
 	if first, _ := utf8.DecodeRuneInString(cell); strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + cell
 	}

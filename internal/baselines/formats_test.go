@@ -119,7 +119,6 @@ func TestNothingCommandsATerminal(t *testing.T) {
 			assert.NotEqual(t, '\x1b', r, format)
 		}
 	}
-	assert.Equal(t, `a\x1b[2J\n\u202e\xff ü 中`, visible("a\x1b[2J\n\u202e\xff ü 中"))
 }
 
 func TestMoreIsWhatIsWrong(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/vedette-sec/vedette/internal/visible"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -98,12 +99,12 @@ var reportPage = template.Must(template.New("report").Funcs(template.FuncMap{
 	"dash": func(percent float64) string { return fmt.Sprintf("%.3f %.3f", percent, 100-percent) },
 	"turn": func(offset float64) string { return fmt.Sprintf("%.3f", 25-offset) },
 	"found": func(e baseline.Evidence) template.HTML {
-		return both(baseline.Text{EN: visible(e.ActualIn("en")), ZH: visible(e.ActualIn("zh"))})
+		return both(baseline.Text{EN: visible.Text(e.ActualIn("en")), ZH: visible.Text(e.ActualIn("zh"))})
 	},
 	"wanted": func(e baseline.Evidence) template.HTML {
-		return both(baseline.Text{EN: visible(e.ExpectedIn("en")), ZH: visible(e.ExpectedIn("zh"))})
+		return both(baseline.Text{EN: visible.Text(e.ExpectedIn("en")), ZH: visible.Text(e.ExpectedIn("zh"))})
 	},
-	"reason": func(r Result) baseline.Text { return r.reason() }, "visible": visible,
+	"reason": func(r Result) baseline.Text { return r.reason() }, "visible": visible.Text,
 	"text": func(name string) baseline.Text { return words[name] },
 }).Parse(reportText))
 

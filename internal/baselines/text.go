@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/width"
 
+	"github.com/vedette-sec/vedette/internal/visible"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -107,7 +105,7 @@ func (r *Report) writeClause(w io.Writer, clause Clause, v View) {
 	}
 	for _, result := range results {
 		severity := padded(v.say(string(result.Severity), words[string(result.Severity)].ZH), severityWidth)
-		fmt.Fprintf(w, "%s  %s  %s: %s%s\n", v.mark(result.Verdict), severity, result.Rule, visible(result.Title.In(v.Language)), bracketed(clauses(result.Maps)))
+		fmt.Fprintf(w, "%s  %s  %s: %s%s\n", v.mark(result.Verdict), severity, result.Rule, visible.Text(result.Title.In(v.Language)), bracketed(clauses(result.Maps)))
 		result.writeDetails(w, v)
 	}
 }
@@ -135,10 +133,10 @@ func bracketed(text string) string {
 
 func (r Result) writeDetails(w io.Writer, v View) {
 	if reason := r.reason().In(v.Language); reason != "" {
-		fmt.Fprintf(w, indent+"%s\n", visible(reason))
+		fmt.Fprintf(w, indent+"%s\n", visible.Text(reason))
 	}
 	if r.Waiver != nil {
-		fmt.Fprintf(w, indent+v.say("waived until %s by %s: %s\n", "豁免至 %s，批准人 %s：%s\n"), lastDay(r.Waiver), visible(r.Waiver.Approver), visible(r.Waiver.Reason))
+		fmt.Fprintf(w, indent+v.say("waived until %s by %s: %s\n", "豁免至 %s，批准人 %s：%s\n"), lastDay(r.Waiver), visible.Text(r.Waiver.Approver), visible.Text(r.Waiver.Reason))
 	}
 	shown := slices.DeleteFunc(slices.Clone(r.Evidence), func(e baseline.Evidence) bool { return e.OK && r.Verdict != baseline.Manual })
 	most := min(max(v.Evidence, 0), len(shown))
@@ -170,24 +168,5 @@ func Describe(e baseline.Evidence, language string) string {
 	if e.Expected != "" {
 		b.WriteString(baseline.Text{EN: ", expected: ", ZH: "，期望："}.In(language) + e.ExpectedIn(language))
 	}
-	return visible(b.String())
-}
-
-// visible escapes what a host can put into names and files to change what is shown of them: control characters, signs that turn the direction
-// of writing, and bytes that are no text.
-func visible(text string) string {
-	var b strings.Builder
-	for i := 0; i < len(text); {
-		r, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		default:
-			b.WriteRune(r)
-		}
-		i += size
-	}
-	return b.String()
+	return visible.Text(b.String())
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vedette-sec/vedette/internal/visible"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -212,7 +213,7 @@ func xccdfResultOf(r *Report, result Result, language string) xccdfRuleResult {
 		told.Override = &xccdfOverride{xccdfTime(r.Started), w.Approver, "fail", told.Result, w.Reason + " (" + w.Owner + ", until " + lastDay(w) + ")"}
 	}
 	if reason := result.reason().In(language); reason != "" {
-		told.Messages = append(told.Messages, xccdfMessage{"info", visible(reason)})
+		told.Messages = append(told.Messages, xccdfMessage{"info", visible.Text(reason)})
 	}
 	for _, e := range result.Evidence {
 		if !e.OK {

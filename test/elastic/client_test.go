@@ -16,19 +16,29 @@ import (
 // call talks to a server by itself and returns the status and the answer, which is JSON.
 func call(t *testing.T, method, url, body string) (int, map[string]any) {
 	t.Helper()
+	status, text := as(t, "", method, url, body)
+	var answer map[string]any
+	if text != "" {
+		require.NoError(t, json.Unmarshal([]byte(text), &answer), "%s", text)
+	}
+	return status, answer
+}
+
+// as sends a request with a value of the header Authorization, which may be empty.
+func as(t *testing.T, authorization, method, url, body string) (int, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	var answer map[string]any
-	if len(text) > 0 {
-		require.NoError(t, json.Unmarshal(text, &answer), "%s", text)
-	}
-	return res.StatusCode, answer
+	return res.StatusCode, string(text)
 }
 
 // must is call for what has to work.

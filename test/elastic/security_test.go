@@ -4,7 +4,6 @@ package elastic
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -112,21 +111,4 @@ func basic() string {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(server.User, server.Password)
 	return r.Header.Get("Authorization")
-}
-
-// as sends a request with a value of the header Authorization.
-func as(t *testing.T, authorization, method, url, body string) (int, string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	require.NoError(t, err)
-	r.Header.Set("Content-Type", "application/json")
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
-	}
-	res, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res.StatusCode, string(text)
 }
