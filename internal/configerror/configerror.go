@@ -60,7 +60,7 @@ type Files struct {
 	mu      sync.Mutex
 	paths   []string
 	digests map[string][sha256.Size]byte // of each file's content when it was last read
-	changed confmap.WatcherFunc
+	changed confmap.WatcherFunc          // nil where nobody is to be told: before the first reading, before an announced one, after the end
 }
 
 // Watch returns provider factories that do what the given ones do and note the files they read.
@@ -84,6 +84,14 @@ func (p watchedProvider) Retrieve(ctx context.Context, uri string, changed confm
 		p.files.add(path, changed)
 	}
 	return p.Provider.Retrieve(ctx, uri, changed)
+}
+
+// Shutdown ends the announcements first: the Collector closes their channel next, though a signal may still be being answered.
+func (p watchedProvider) Shutdown(ctx context.Context) error {
+	p.files.mu.Lock()
+	p.files.changed = nil
+	p.files.mu.Unlock()
+	return p.Provider.Shutdown(ctx)
 }
 
 func (f *Files) add(path string, changed confmap.WatcherFunc) {
@@ -120,13 +128,14 @@ func (f *Files) Changed() bool {
 	return false
 }
 
-// Announce makes the Collector that read the files read them anew and start its pipelines with them.
+// Announce makes the Collector that read the files read them anew and start its pipelines with them. It does nothing where that is
+// announced already, so that it never waits for the Collector, whose channel has room for one, and nothing after the Collector's end.
 func (f *Files) Announce() {
 	f.mu.Lock()
-	changed := f.changed
-	f.mu.Unlock()
-	if changed != nil {
-		changed(&confmap.ChangeEvent{})
+	defer f.mu.Unlock()
+	if f.changed != nil {
+		f.changed(&confmap.ChangeEvent{})
+		f.changed = nil
 	}
 }
 

@@ -237,3 +237,35 @@ func FuzzDocument(f *testing.F) {
 		docs.findText(path)
 	})
 }
+
+func TestAnnounceNeitherWaitsNorOutlivesTheCollector(t *testing.T) {
+	files := &Files{}
+	files.Announce() // nobody has read anything
+	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
+		URIs:              []string{"file:" + write(t, t.TempDir(), "a.yaml", components)},
+		ProviderFactories: files.Watch([]confmap.ProviderFactory{fileprovider.NewFactory()}),
+	})
+	require.NoError(t, err)
+	told := func() bool {
+		select {
+		case err := <-resolver.Watch():
+			require.NoError(t, err)
+			return true
+		default:
+			return false
+		}
+	}
+	for range 2 {
+		_, err = resolver.Resolve(t.Context())
+		require.NoError(t, err)
+		files.Announce()
+		files.Announce() // the first is not taken yet
+		assert.True(t, told())
+		files.Announce() // it is taken, and nothing is read yet
+		assert.False(t, told())
+	}
+	_, err = resolver.Resolve(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, resolver.Shutdown(t.Context()))
+	files.Announce()
+}

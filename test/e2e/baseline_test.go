@@ -55,15 +55,20 @@ func TestDriftIsToldAtOnceWhileTheSensorRuns(t *testing.T) {
 		"\n    approved: "+approved+"\n    initial_delay: 0s\n    jitter: 0s\n    interval: 1h\n    pressure: {limit: 0}\n", 1)
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	a := startAgentWith(t, config)
+	// What came before these does not count.
+	var saidBefore, toldBefore int
 	said := func(text string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(a.stderr.String(), text) }, patience, 20*time.Millisecond, text)
+		require.Eventually(t, func() bool { return strings.Contains(a.stderr.String()[saidBefore:], text) }, patience, 20*time.Millisecond, text)
+	}
+	records := func() string {
+		text, _ := os.ReadFile(filepath.Join(filepath.Dir(a.log), "baseline.jsonl")) // it comes with the first record
+		return string(text)
 	}
 	told := func(texts ...string) {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			records, _ := os.ReadFile(filepath.Join(filepath.Dir(a.log), "baseline.jsonl")) // it comes with the first record
-			for line := range strings.Lines(string(records)) {
+			for line := range strings.Lines(records()[toldBefore:]) {
 				if containsAll(line, texts) {
 					return true
 				}
@@ -84,6 +89,7 @@ func TestDriftIsToldAtOnceWhileTheSensorRuns(t *testing.T) {
 	without := strings.Replace(text, sensing, "", 1)
 	require.NotEqual(t, text, without)
 	require.NoError(t, os.WriteFile(config, []byte(without), 0o600))
+	saidBefore, toldBefore = len(a.stderr.String()), len(records())
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGHUP))
 	said("No sensor tells of changes of files between scans")
 	told(`"change_source":"stamps"`)

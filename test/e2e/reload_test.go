@@ -88,5 +88,9 @@ func TestHangupReadsAnewWithoutStopping(t *testing.T) {
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGHUP))
 	require.Eventually(t, said("Config updated"), patience, 20*time.Millisecond)
 	require.Eventually(t, func() bool { return strings.Count(a.stderr.String(), "Everything is ready") == 2 }, patience, 20*time.Millisecond)
-	require.NoError(t, a.stop(syscall.SIGTERM))
+
+	time.Sleep(settled)
+	write(text)
+	require.NoError(t, a.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, a.stop(syscall.SIGTERM), "an agent that is told to end while it reads anew")
 }
