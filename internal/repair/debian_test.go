@@ -23,7 +23,7 @@ import (
 
 // weakText are files of a Debian host that is badly configured, each of which rules of the ready templates find.
 var weakText = map[string]string{
-	"etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin yes\nMaxAuthTries 10\nLoginGraceTime 600\nMaxSessions 99\nMaxStartups 99:30:100\n" +
+	"etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\nProtocol 1\nPermitRootLogin yes\nMaxAuthTries 10\nLoginGraceTime 600\nMaxSessions 99\nMaxStartups 99:30:100\n" +
 		"PermitEmptyPasswords yes\nPermitUserEnvironment yes\nUsePAM no\nIgnoreRhosts no\nHostbasedAuthentication yes\nGSSAPIAuthentication yes\nDisableForwarding no\n" +
 		"LogLevel QUIET\nClientAliveCountMax 0\nCiphers +3des-cbc\nKexAlgorithms +diffie-hellman-group14-sha1\n",
 	"etc/sudoers": "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",

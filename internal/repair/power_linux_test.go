@@ -47,12 +47,24 @@ func (p *powerCut) mount(disk, name string) string {
 	return at
 }
 
-// cut copies the disk as it is, without what the kernel has yet to write to it, and has the host on the copy recovered.
+// copied is the disk as it was at one moment, without what the kernel had yet to write to it: a copy that the kernel wrote beside is
+// another than the disk when it is compared with it, and is made anew.
+func (p *powerCut) copied() string {
+	copied := filepath.Join(p.dir, "copy")
+	for range 100 {
+		mustRun(p, "cp", "--sparse=always", p.disk, copied)
+		if exec.Command("cmp", "--quiet", p.disk, copied).Run() == nil {
+			return copied
+		}
+	}
+	require.Fail(p, "the disk is never left alone for as long as it takes to copy it")
+	return ""
+}
+
+// cut has the host on a copy of the disk recovered.
 func (p *powerCut) cut(what string) {
 	p.cuts++
-	copied := filepath.Join(p.dir, "copy")
-	mustRun(p, "cp", "--sparse=always", p.disk, copied)
-	root := p.mount(copied, "cut")
+	root := p.mount(p.copied(), "cut")
 	defer mustRun(p, "umount", root)
 	assertRecovered(p, root, p.before, p.after, what)
 }
