@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -91,11 +92,13 @@ func (g *guestReport) findProblems(noTests bool) []string {
 
 func (g *guestReport) ok() bool { return len(g.problems) == 0 && g.summary.OK() }
 
-// summarize prints one line per kernel and tells whether all is well.
-func (s *session) summarize(w io.Writer, reports []*guestReport) bool {
-	ok := true
+// summarize prints one line per kernel. Its error names what failed, in one line.
+func (s *session) summarize(w io.Writer, reports []*guestReport) error {
+	var failed []string
 	for _, g := range reports {
-		ok = ok && g.ok()
+		if !g.ok() {
+			failed = append(failed, g.kernel.Line+": "+strings.Join(g.failures(), ", "))
+		}
 		for _, problem := range g.problems {
 			fmt.Fprintf(w, "%-5s FAIL %s\n", g.kernel.Line, problem)
 		}
@@ -104,7 +107,23 @@ func (s *session) summarize(w io.Writer, reports []*guestReport) bool {
 	for _, g := range reports {
 		g.write(w)
 	}
-	return ok
+	if len(failed) > 0 {
+		return errors.New(strings.Join(failed, "; "))
+	}
+	return nil
+}
+
+// failures are the tests that failed, and of what else went wrong the first line.
+func (g *guestReport) failures() []string {
+	var all []string
+	for _, test := range g.summary.FailedTests {
+		all = append(all, test+" failed")
+	}
+	for _, problem := range g.problems {
+		first, _, _ := strings.Cut(problem, "\n")
+		all = append(all, strings.TrimSuffix(first, ":"))
+	}
+	return all
 }
 
 func (g *guestReport) write(w io.Writer) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/vedette-sec/vedette/internal/ring"
 	"github.com/vedette-sec/vedette/internal/ring/report"
@@ -59,14 +60,16 @@ func TestSummarize(t *testing.T) {
 	var out strings.Builder
 	bad := goodGuest()
 	bad.kernel = kernel{Line: "5.10", Release: "5.10.0-46"}
-	bad.summary = report.Summary{Passed: 1, Failed: 1}
-	bad.problems = []string{"m/p failed"}
+	bad.summary = report.Summary{Passed: 1, Failed: 1, FailedTests: []string{"p.TestA"}}
+	bad.problems = []string{"m/p failed", "its console ended with:\n      last words"}
 	bad.outcome.console.warnings = []string{"WARNING: CPU: 0"}
 	s := &session{}
-	assert.True(t, s.summarize(&out, []*guestReport{goodGuest()}))
+	require.NoError(t, s.summarize(&out, []*guestReport{goodGuest()}))
 	out.Reset()
-	assert.False(t, s.summarize(&out, []*guestReport{bad, goodGuest()}))
+	require.EqualError(t, s.summarize(&out, []*guestReport{bad, goodGuest()}), "5.10: p.TestA failed, m/p failed, its console ended with")
 	assert.Equal(t, `5.10  FAIL m/p failed
+5.10  FAIL its console ended with:
+      last words
 
 FAIL  5.10  5.10.0-46                  1 passed, 1 failed, 0 skipped, boot 2.5s, total 9.0s
       the kernel says: WARNING: CPU: 0

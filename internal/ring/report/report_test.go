@@ -54,6 +54,7 @@ func TestSummarize(t *testing.T) {
 	s := Summarize(record(t, &bytes.Buffer{}, false), "example.org/sample")
 	assert.Equal(t, "6 passed, 2 failed, 4 skipped", s.Counts())
 	assert.False(t, s.OK())
+	assert.ElementsMatch(t, []string{"bad.TestTable/wrong", "boom.TestExits"}, s.FailedTests)
 	assert.Equal(t, map[ring.Ring]int{ring.Plain: 6, ring.Native: 2}, s.Ran)
 	assert.ElementsMatch(t, []string{"example.org/sample/bad", "example.org/sample/boom", "example.org/sample/broken"}, s.FailedPackages)
 	assert.Equal(t, []ring.Ring{ring.VM}, s.Missing([]ring.Ring{ring.Plain, ring.Native, ring.VM}))

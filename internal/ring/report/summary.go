@@ -18,6 +18,8 @@ type Summary struct {
 	Ran map[ring.Ring]int
 	// FailedPackages names the packages that failed, in the order they ended.
 	FailedPackages []string
+	// FailedTests names the tests that failed as "package.Test", in the order they ended.
+	FailedTests []string
 	// Groups holds the skipped tests by reason.
 	Groups []Group
 }
@@ -43,6 +45,7 @@ func Summarize(rec *Recorder, module string) Summary {
 			s.Ran[t.Ring]++
 		case Fail:
 			s.Failed++
+			s.FailedTests = append(s.FailedTests, ShortName(t.Package, module)+"."+t.Name)
 			s.Ran[t.Ring]++
 		case Skip:
 			s.Skipped++

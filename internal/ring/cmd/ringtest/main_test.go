@@ -52,9 +52,9 @@ func TestVerdict(t *testing.T) {
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring is required and did not run\n",
 		},
 		"vm failed": {
-			verdict{summary: passed, required: all, vm: vmResult{status: vmFailed}}, false,
+			verdict{summary: passed, required: all, vm: vmResult{status: vmFailed, reason: "6.1: p.TestGuest failed"}}, false,
 			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm FAILED\n" +
-				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring failed\n",
+				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: the vm ring failed: 6.1: p.TestGuest failed\n",
 		},
 		"a required ring without tests": {
 			verdict{summary: report.Summary{Passed: 1, Ran: map[ring.Ring]int{ring.Plain: 1}}, required: []ring.Ring{ring.Native}}, false,
@@ -67,9 +67,9 @@ func TestVerdict(t *testing.T) {
 				"FAIL  3 passed, 0 failed, 0 skipped on this host, 0.0s: go test ended with status 1\n",
 		},
 		"tests failed": {
-			verdict{summary: report.Summary{Failed: 2, Ran: ran, FailedPackages: []string{"m/p", "m/q"}}, goTestExit: 1}, false,
+			verdict{summary: report.Summary{Failed: 2, Ran: ran, FailedTests: []string{"p.TestA", "q.TestB"}, FailedPackages: []string{"m/p", "m/q"}}, goTestExit: 1}, false,
 			"\nRings: plain 2 ran, native 1 ran, reference 0 ran, server 0 ran, debian 0 ran, vm not asked for\n" +
-				"FAIL  0 passed, 2 failed, 0 skipped on this host, 0.0s: 2 failed; failed packages: m/p, m/q\n",
+				"FAIL  0 passed, 2 failed, 0 skipped on this host, 0.0s: 2 failed: p.TestA, q.TestB; failed packages: m/p, m/q\n",
 		},
 	}
 	for name, test := range tests {
@@ -108,7 +108,7 @@ func TestParseOptions(t *testing.T) {
 
 func TestNewVMResult(t *testing.T) {
 	assert.Equal(t, vmPassed, newVMResult(0, "", 0).status)
-	assert.Equal(t, vmFailed, newVMResult(1, "", 0).status)
+	assert.Equal(t, vmResult{status: vmFailed, reason: "6.1: p.TestGuest failed"}, newVMResult(1, "note\n6.1: p.TestGuest failed\n", 0))
 	assert.Equal(t, vmFailed, newVMResult(2, "", 0).status)
 	assert.Equal(t, vmResult{status: vmCannotRun, reason: "no qemu"}, newVMResult(3, "note\nno qemu\n", 0))
 }

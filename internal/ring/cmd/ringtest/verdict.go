@@ -27,13 +27,13 @@ func (v verdict) ok() bool { return len(v.problems()) == 0 }
 func (v verdict) problems() []string {
 	var problems []string
 	if v.summary.Failed > 0 {
-		problems = append(problems, fmt.Sprintf("%d failed", v.summary.Failed))
+		problems = append(problems, fmt.Sprintf("%d failed: %s", v.summary.Failed, strings.Join(v.summary.FailedTests, ", ")))
 	}
 	if n := len(v.summary.FailedPackages); n > 0 {
 		problems = append(problems, "failed packages: "+strings.Join(v.summary.FailedPackages, ", "))
 	}
 	if v.vm.status == vmFailed {
-		problems = append(problems, "the vm ring failed")
+		problems = append(problems, "the vm ring failed: "+v.vm.reason)
 	}
 	if len(problems) == 0 && v.goTestExit != 0 {
 		problems = append(problems, fmt.Sprintf("go test ended with status %d", v.goTestExit))

@@ -96,14 +96,15 @@ func runVM(ctx context.Context, o options, room *os.File) (vmResult, error) {
 }
 
 func newVMResult(exit int, stderr string, took time.Duration) vmResult {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	reason := lines[len(lines)-1]
 	switch exit {
 	case 0:
 		return vmResult{status: vmPassed, took: took}
 	case exitCannotRun:
-		lines := strings.Split(strings.TrimSpace(stderr), "\n")
-		return vmResult{status: vmCannotRun, reason: lines[len(lines)-1], took: took}
+		return vmResult{status: vmCannotRun, reason: reason, took: took}
 	default:
-		return vmResult{status: vmFailed, took: took}
+		return vmResult{status: vmFailed, reason: reason, took: took}
 	}
 }
 
