@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 )
@@ -104,6 +105,7 @@ func (h *Host) Exists(path string) bool {
 func (h *Host) Stat(path string) (fs.FileInfo, error) {
 	full, err := h.real(path)
 	if err != nil {
+		h.note(Look{attributesOf, path}, failed(err))
 		return nil, err
 	}
 	info, err := os.Stat(full)
@@ -115,6 +117,7 @@ func (h *Host) Stat(path string) (fs.FileInfo, error) {
 func (h *Host) Lstat(path string) (fs.FileInfo, error) {
 	full, err := h.realParent(path)
 	if err != nil {
+		h.note(Look{ownAttributesOf, path}, failed(err))
 		return nil, err
 	}
 	info, err := os.Lstat(full)
@@ -126,6 +129,7 @@ func (h *Host) Lstat(path string) (fs.FileInfo, error) {
 func (h *Host) Readlink(path string) (string, error) {
 	full, err := h.realParent(path)
 	if err != nil {
+		h.note(Look{linkOf, path}, failed(err))
 		return "", err
 	}
 	target, err := os.Readlink(full)
@@ -137,6 +141,7 @@ func (h *Host) Readlink(path string) (string, error) {
 func (h *Host) Names(dir string) ([]string, error) {
 	full, err := h.real(dir)
 	if err != nil {
+		h.note(Look{namesOf, dir}, failed(err))
 		return nil, err
 	}
 	at := stampOfNames(full)
@@ -155,10 +160,16 @@ func (h *Host) Names(dir string) ([]string, error) {
 	return names, err
 }
 
+// LeadsNowhere reports whether an error says that there is nothing at a path: no such name, something else in the place of a directory
+// on the way, or links that lead in a circle. After any other error nobody knows what is there.
+func LeadsNowhere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
 // Glob gives the paths that match a pattern in order. A path without a pattern is given if it is there.
 func (h *Host) Glob(pattern string) ([]string, error) {
 	if !strings.ContainsAny(pattern, "*?[") {
-		if _, err := h.Lstat(pattern); errors.Is(err, fs.ErrNotExist) {
+		if _, err := h.Lstat(pattern); LeadsNowhere(err) {
 			return nil, nil
 		}
 		return []string{pattern}, nil
@@ -169,7 +180,11 @@ func (h *Host) Glob(pattern string) ([]string, error) {
 	}
 	var all []string
 	for _, dir := range dirs {
-		if info, err := h.Stat(dir); err != nil || !info.IsDir() {
+		info, err := h.Stat(dir)
+		if err != nil && !LeadsNowhere(err) {
+			return nil, fmt.Errorf("finding %s: %w", pattern, err)
+		}
+		if err != nil || !info.IsDir() {
 			continue
 		}
 		names, err := h.Names(dir)
@@ -200,7 +215,14 @@ func (h *Host) Files(patterns []string) ([]string, error) {
 			return nil, err
 		}
 		for _, path := range paths {
-			if info, err := h.Stat(path); path != p && (err != nil || !info.Mode().IsRegular()) || slices.Contains(all, path) {
+			if slices.Contains(all, path) {
+				continue
+			}
+			info, err := h.Stat(path)
+			if err != nil && path != p && !LeadsNowhere(err) {
+				return nil, fmt.Errorf("finding %s: %w", p, err)
+			}
+			if path != p && (err != nil || !info.Mode().IsRegular()) {
 				continue
 			}
 			all = append(all, path)

@@ -114,6 +114,9 @@ const (
 	maxDays = `{account: {where: {password: usable}, expect: {max_days: {max: 90, min: 1}}}}`
 )
 
+// tooLong is a link to a name that no file system has: what it leads to cannot be asked for, not even by root.
+var tooLong = "-> /" + strings.Repeat("x", 300)
+
 func TestTablesOfFiles(t *testing.T) {
 	min := func(n string) string { return strings.Replace(minlen, "%", n, 1) }
 	cases{
@@ -141,6 +144,11 @@ func TestTablesOfFiles(t *testing.T) {
 		"any passes beside an error":   {`{any: [{mount: {paths: [/tmp]}}, {file: {paths: /etc/passwd}}]}`, files{"proc/self/mounts": "none"}, Pass},
 		"all fails beside an error":    {`{all: [{mount: {paths: [/tmp]}}, {file: {paths: /a, expect: {exists: true}}}]}`, files{"proc/self/mounts": "none"}, Fail},
 		"a number without an account":  {`{file: {paths: [/etc/shadow], expect: {owner: root}}}`, files{"etc/passwd": "root:x:4000000:0::/:/bin/sh\n"}, Fail},
+		"what cannot be looked into":   {`{file: {paths: [/etc/odd/*], expect: {mode: 0600}}}`, files{"etc/odd": tooLong}, Failure},
+		"nor among files":              {`{line: {files: ['/etc/odd*'], pattern: x, count: 0}}`, files{"etc/odd": tooLong}, Failure},
+		"nor a home":                   {`{account: {where: {name: ana}, expect: {home_exists: false}}}`, files{"home/ana": tooLong}, Failure},
+		"what is below a file":         {`{file: {paths: [/etc/passwd/a], expect: {exists: false}}}`, nil, Pass},
+		"links in a circle":            {`{file: {paths: [/etc/odd/*], expect: {mode: 0600}}}`, files{"etc/odd": "-> /etc/odd"}, Pass},
 		"a directory among files":      {`{config: {files: /etc/*, keys: PASS_MAX_DAYS, expect: {value: 90}}}`, nil, Pass},
 		"a directory instead of files": {`{config: {files: /etc/security, keys: a}}`, nil, Failure},
 	}.run(t, plainHost)

@@ -3,9 +3,7 @@
 package baseline
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -40,7 +38,7 @@ func pathRow(h *hostconf.Host, e hostconf.PathEntry) (row, error) {
 		return r.flag("exists", false), nil
 	}
 	info, err := h.Stat(e.Directory)
-	if errors.Is(err, fs.ErrNotExist) {
+	if hostconf.LeadsNowhere(err) {
 		return r.flag("exists", false), nil
 	}
 	if err != nil {
