@@ -78,7 +78,7 @@ func (h *Host) readStamped(path string) ([]byte, stamp, error) {
 	}
 	at := stampOfContent(info)
 	if !info.Mode().IsRegular() {
-		return nil, at, fmt.Errorf("%s: found %s, expected a file", path, info.Mode().Type())
+		return nil, at, fmt.Errorf("%s: found %s, expected a file", path, TypeName(info.Mode()))
 	}
 	file, err := os.Open(full)
 	if err != nil {
@@ -93,6 +93,23 @@ func (h *Host) readStamped(path string) ([]byte, stamp, error) {
 		at = stampOfBytes(data, err)
 	}
 	return data, at, err
+}
+
+// TypeName says what there is by its mode.
+func TypeName(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m.IsRegular():
+		return "a file"
+	case m&fs.ModeSymlink != 0:
+		return "a link"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // Exists reports whether there is a file or directory.

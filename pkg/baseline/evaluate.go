@@ -175,7 +175,11 @@ func (e *evaluation) judgedFields(l *Leaf, t *table, r row) {
 		}
 		have, present := r.values[c.Field]
 		actual := have.String()
-		if !present {
+		switch {
+		case present:
+		case r.values["exists"].text == "false":
+			actual = foundAbsent
+		default:
 			actual = foundNotSet
 		}
 		ok := c.holds(t.fields[c.Field], have, present)

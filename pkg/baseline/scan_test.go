@@ -154,6 +154,19 @@ func TestTablesOfFiles(t *testing.T) {
 	}.run(t, plainHost)
 }
 
+func TestEvidenceSaysWhatIsThere(t *testing.T) {
+	got := judge(t, plainHost.with(files{"etc/shadow": "none"}).host(t), shadow)
+	require.Len(t, got.Evidence, 1)
+	assert.Equal(t, "not there", got.Evidence[0].Actual)
+	assert.Equal(t, "不存在", got.Evidence[0].ActualIn("zh"))
+
+	got = judge(t, plainHost.host(t), `{config: {files: /etc/security, keys: a}}`)
+	assert.Equal(t, "reading settings: /etc/security: found a directory, expected a file", got.Reason)
+
+	got = judge(t, plainHost.host(t), `{command: {run: [uname, -r], expect: {text: x}}}`)
+	assert.Equal(t, "running uname: only the running host can be asked, and this is another root directory", got.Reason)
+}
+
 func TestTablesOfTheSystem(t *testing.T) {
 	const forward = `{sysctl: {keys: [net.ipv4.ip_forward], expect: {value: 0}}}`
 	module := func(name string) string {
