@@ -78,35 +78,72 @@ func (h *Host) Accounts() (*Accounts, error) {
 	})
 }
 
-// owners are the accounts and groups by which files are owned. They are known without the rights that shadow needs.
-func (h *Host) owners() (*Accounts, error) {
-	return cached(h, "owners", func(h *Host) (*Accounts, error) {
+// users are the accounts by which files are owned. They are known without the rights that shadow needs.
+func (h *Host) users() ([]Account, error) {
+	return cached(h, "users", func(h *Host) ([]Account, error) {
 		passwd, err := h.required("/etc/passwd")
 		if err != nil {
 			return nil, err
 		}
+		all, err := parseAccounts(passwd, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		return all.Users, nil
+	})
+}
+
+// groups are those by which files are owned.
+func (h *Host) groups() ([]Group, error) {
+	return cached(h, "groups", func(h *Host) ([]Group, error) {
 		group, err := h.required("/etc/group")
 		if err != nil {
 			return nil, err
 		}
-		return parseAccounts(passwd, nil, group)
+		all, err := parseAccounts(nil, nil, group)
+		if err != nil {
+			return nil, err
+		}
+		return all.Groups, nil
 	})
 }
 
-// Owners gives the host's names for the numbers of a file's owner and group, and the numbers where it has none.
-func (h *Host) Owners(uid, gid int64) (user, group string, err error) {
-	all, err := h.owners()
-	if err != nil {
-		return "", "", err
+// Root is the name of the account and of the group with the number 0, which the kernel knows whatever files say.
+const Root = "root"
+
+// UserName gives the host's name for the number of a file's owner, and the number where it has none. Where the accounts cannot be
+// read it gives root for 0, and the number with the error for all others.
+func (h *Host) UserName(uid int64) (string, error) {
+	users, err := h.users()
+	i := slices.IndexFunc(users, func(a Account) bool { return a.UID == uid })
+	if i >= 0 {
+		return users[i].Name, nil
 	}
-	user, group = strconv.FormatInt(uid, 10), strconv.FormatInt(gid, 10)
-	if i := slices.IndexFunc(all.Users, func(a Account) bool { return a.UID == uid }); i >= 0 {
-		user = all.Users[i].Name
+	return unnamed(uid, err)
+}
+
+// GroupName is UserName for the number of a file's group.
+func (h *Host) GroupName(gid int64) (string, error) {
+	groups, err := h.groups()
+	i := slices.IndexFunc(groups, func(g Group) bool { return g.GID == gid })
+	if i >= 0 {
+		return groups[i].Name, nil
 	}
-	if i := slices.IndexFunc(all.Groups, func(g Group) bool { return g.GID == gid }); i >= 0 {
-		group = all.Groups[i].Name
+	return unnamed(gid, err)
+}
+
+func unnamed(id int64, err error) (string, error) {
+	if err != nil && id == 0 {
+		return Root, nil
 	}
-	return user, group, nil
+	return strconv.FormatInt(id, 10), err
+}
+
+// OwnersKnown says why the accounts, and why the groups, by which files are owned cannot be read; nil where they can.
+func (h *Host) OwnersKnown() (users, groups error) {
+	_, users = h.users()
+	_, groups = h.groups()
+	return users, groups
 }
 
 func (h *Host) required(path string) ([]Line, error) {

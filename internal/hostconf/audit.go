@@ -27,10 +27,6 @@ func (h *Host) AuditRules() ([]AuditRule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding audit rules: %w", err)
 	}
-	accounts, err := h.owners()
-	if err != nil {
-		return nil, fmt.Errorf("naming the accounts of audit rules: %w", err)
-	}
 	var all []AuditRule
 	for _, file := range files {
 		lines, err := h.Lines(file)
@@ -40,7 +36,9 @@ func (h *Host) AuditRules() ([]AuditRule, error) {
 		for _, line := range content(lines, "#") {
 			if r, ok := ParseAuditRule(line.Text); ok {
 				r.Place = line.Place
-				r.numberAccounts(accounts)
+				if err := r.numberAccounts(h); err != nil {
+					return nil, fmt.Errorf("%s:%d: numbering accounts: %w", file, line.Line, err)
+				}
 				all = append(all, r)
 			}
 		}
@@ -167,22 +165,54 @@ var accountFields = map[string]bool{"auid": true, "uid": true, "euid": true, "su
 // groupFields are about groups.
 var groupFields = map[string]bool{"gid": true, "egid": true, "sgid": true, "fsgid": true, "obj_gid": true}
 
-// numberAccounts puts numbers in the place of names, as the kernel has them.
-func (r *AuditRule) numberAccounts(known *Accounts) {
+// numberAccounts puts numbers in the place of names, as the kernel has them. Accounts are read only for rules that name some.
+func (r *AuditRule) numberAccounts(h *Host) error {
 	for i, field := range r.Fields {
 		name, operator, value := cutField(field)
-		for _, a := range known.Users {
-			if accountFields[name] && a.Name == value {
-				r.Fields[i] = name + operator + strconv.FormatInt(a.UID, 10)
-			}
+		if !accountFields[name] && !groupFields[name] || !isName(value) {
+			continue
 		}
-		for _, g := range known.Groups {
-			if groupFields[name] && g.Name == value {
-				r.Fields[i] = name + operator + strconv.FormatInt(g.GID, 10)
-			}
+		id, known, err := h.numberOf(value, groupFields[name])
+		if err != nil {
+			return err
+		}
+		if known {
+			r.Fields[i] = name + operator + strconv.FormatInt(id, 10)
 		}
 	}
 	slices.Sort(r.Fields)
+	return nil
+}
+
+// isName reports whether a field's value is no number and no other field.
+func isName(value string) bool {
+	_, err := strconv.ParseInt(value, 10, 64)
+	return err != nil && value != "unset" && !accountFields[value] && !groupFields[value]
+}
+
+// numberOf gives the number of an account or group.
+func (h *Host) numberOf(name string, isGroup bool) (id int64, known bool, err error) {
+	if isGroup {
+		groups, err := h.groups()
+		i := slices.IndexFunc(groups, func(g Group) bool { return g.Name == name })
+		if i >= 0 {
+			return groups[i].GID, true, nil
+		}
+		return 0, err != nil && name == Root, unlessRoot(name, err)
+	}
+	users, err := h.users()
+	i := slices.IndexFunc(users, func(a Account) bool { return a.Name == name })
+	if i >= 0 {
+		return users[i].UID, true, nil
+	}
+	return 0, err != nil && name == Root, unlessRoot(name, err)
+}
+
+func unlessRoot(name string, err error) error {
+	if name == Root {
+		return nil
+	}
+	return err
 }
 
 // String gives the rule in the form in which rules are compared.

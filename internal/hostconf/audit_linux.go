@@ -62,7 +62,7 @@ func (h *Host) LoadedAuditRules() ([]AuditRule, error) {
 		all, err := readAuditRules()
 		// To other namespaces than its first ones the kernel does not talk about audit.
 		if (errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.EPERM)) && h.IsContainer() {
-			return nil, fmt.Errorf("reading the audit rules of the kernel: %w", ErrOtherRoot)
+			return nil, fmt.Errorf("reading the audit rules of the kernel: %w", ErrContained)
 		}
 		return all, err
 	})

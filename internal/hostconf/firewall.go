@@ -14,5 +14,10 @@ type Chain struct {
 	Rules               int
 }
 
-// ErrOtherRoot means that a fact is the kernel's, and that the host is not the one this runs on.
-var ErrOtherRoot = errors.New("it is in the kernel, which of another root directory is not known")
+// Why something that is in no file is not known.
+var (
+	// ErrOtherRoot means that only the running host could tell, and that another root directory is looked at.
+	ErrOtherRoot = errors.New("only the running host can be asked, and this is another root directory")
+	// ErrContained means that the kernel tells it to the host only, and that this is a container.
+	ErrContained = errors.New("the kernel tells it to the host only, and this is a container")
+)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 )
@@ -77,7 +78,7 @@ func (h *Host) readStamped(path string) ([]byte, stamp, error) {
 	}
 	at := stampOfContent(info)
 	if !info.Mode().IsRegular() {
-		return nil, at, fmt.Errorf("%s: found %s, expected a file", path, info.Mode().Type())
+		return nil, at, fmt.Errorf("%s: found %s, expected a file", path, TypeName(info.Mode()))
 	}
 	file, err := os.Open(full)
 	if err != nil {
@@ -94,6 +95,23 @@ func (h *Host) readStamped(path string) ([]byte, stamp, error) {
 	return data, at, err
 }
 
+// TypeName says what there is by its mode.
+func TypeName(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m.IsRegular():
+		return "a file"
+	case m&fs.ModeSymlink != 0:
+		return "a link"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
 // Exists reports whether there is a file or directory.
 func (h *Host) Exists(path string) bool {
 	_, err := h.Stat(path)
@@ -104,6 +122,7 @@ func (h *Host) Exists(path string) bool {
 func (h *Host) Stat(path string) (fs.FileInfo, error) {
 	full, err := h.real(path)
 	if err != nil {
+		h.note(Look{attributesOf, path}, failed(err))
 		return nil, err
 	}
 	info, err := os.Stat(full)
@@ -115,6 +134,7 @@ func (h *Host) Stat(path string) (fs.FileInfo, error) {
 func (h *Host) Lstat(path string) (fs.FileInfo, error) {
 	full, err := h.realParent(path)
 	if err != nil {
+		h.note(Look{ownAttributesOf, path}, failed(err))
 		return nil, err
 	}
 	info, err := os.Lstat(full)
@@ -126,6 +146,7 @@ func (h *Host) Lstat(path string) (fs.FileInfo, error) {
 func (h *Host) Readlink(path string) (string, error) {
 	full, err := h.realParent(path)
 	if err != nil {
+		h.note(Look{linkOf, path}, failed(err))
 		return "", err
 	}
 	target, err := os.Readlink(full)
@@ -137,6 +158,7 @@ func (h *Host) Readlink(path string) (string, error) {
 func (h *Host) Names(dir string) ([]string, error) {
 	full, err := h.real(dir)
 	if err != nil {
+		h.note(Look{namesOf, dir}, failed(err))
 		return nil, err
 	}
 	at := stampOfNames(full)
@@ -155,10 +177,16 @@ func (h *Host) Names(dir string) ([]string, error) {
 	return names, err
 }
 
+// LeadsNowhere reports whether an error says that there is nothing at a path: no such name, something else in the place of a directory
+// on the way, or links that lead in a circle. After any other error nobody knows what is there.
+func LeadsNowhere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
 // Glob gives the paths that match a pattern in order. A path without a pattern is given if it is there.
 func (h *Host) Glob(pattern string) ([]string, error) {
 	if !strings.ContainsAny(pattern, "*?[") {
-		if _, err := h.Lstat(pattern); errors.Is(err, fs.ErrNotExist) {
+		if _, err := h.Lstat(pattern); LeadsNowhere(err) {
 			return nil, nil
 		}
 		return []string{pattern}, nil
@@ -169,7 +197,11 @@ func (h *Host) Glob(pattern string) ([]string, error) {
 	}
 	var all []string
 	for _, dir := range dirs {
-		if info, err := h.Stat(dir); err != nil || !info.IsDir() {
+		info, err := h.Stat(dir)
+		if err != nil && !LeadsNowhere(err) {
+			return nil, fmt.Errorf("finding %s: %w", pattern, err)
+		}
+		if err != nil || !info.IsDir() {
 			continue
 		}
 		names, err := h.Names(dir)
@@ -200,7 +232,14 @@ func (h *Host) Files(patterns []string) ([]string, error) {
 			return nil, err
 		}
 		for _, path := range paths {
-			if info, err := h.Stat(path); path != p && (err != nil || !info.Mode().IsRegular()) || slices.Contains(all, path) {
+			if slices.Contains(all, path) {
+				continue
+			}
+			info, err := h.Stat(path)
+			if err != nil && path != p && !LeadsNowhere(err) {
+				return nil, fmt.Errorf("finding %s: %w", p, err)
+			}
+			if path != p && (err != nil || !info.Mode().IsRegular()) {
 				continue
 			}
 			all = append(all, path)

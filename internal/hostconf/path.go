@@ -3,7 +3,9 @@
 package hostconf
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 )
@@ -35,12 +37,13 @@ func (h *Host) RootPath() ([]PathEntry, error) {
 	return all, nil
 }
 
+// homeOfRoot gives the usual one where no account says otherwise.
 func (h *Host) homeOfRoot() (string, error) {
-	accounts, err := h.owners()
-	if err != nil {
+	users, err := h.users()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("finding root's home: %w", err)
 	}
-	for _, a := range accounts.Users {
+	for _, a := range users {
 		if a.UID == 0 && path.IsAbs(a.Home) {
 			return a.Home, nil
 		}

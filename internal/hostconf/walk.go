@@ -20,7 +20,7 @@ type Found struct {
 	Path             string
 	Directory        bool
 	Mode             uint32 // permission bits with setuid, setgid and sticky
-	NoOwner, NoGroup bool
+	NoOwner, NoGroup bool   // by the accounts and groups that can be read
 	WorldWritable    bool
 	SetUID, SetGID   bool
 }
@@ -29,11 +29,7 @@ type Found struct {
 // the kernel tells it.
 func (h *Host) Walk() ([]Found, error) {
 	return cached(h, "walk", func(h *Host) ([]Found, error) {
-		accounts, err := h.owners()
-		if err != nil {
-			return nil, fmt.Errorf("walking the file systems: %w", err)
-		}
-		w := newWalk(h, accounts)
+		w := newWalk(h)
 		if h.memory.walker == nil {
 			return w.run(h.root)
 		}
@@ -54,14 +50,19 @@ type walk struct {
 	failed        atomic.Bool
 }
 
-func newWalk(h *Host, accounts *Accounts) *walk {
+// newWalk knows whose files are somebody's. Where that cannot be read, only root's are, which OwnersKnown tells.
+func newWalk(h *Host) *walk {
 	w := &walk{root: h.root, effort: h.memory.effort, users: map[uint32]bool{}, groups: map[uint32]bool{}, work: make(chan string, 1<<10)}
-	for _, a := range accounts.Users {
+	users, unknownUsers := h.users()
+	for _, a := range users {
 		w.users[uint32(a.UID)] = true
 	}
-	for _, g := range accounts.Groups {
+	groups, unknownGroups := h.groups()
+	for _, g := range groups {
 		w.groups[uint32(g.GID)] = true
 	}
+	w.users[0] = w.users[0] || unknownUsers != nil
+	w.groups[0] = w.groups[0] || unknownGroups != nil
 	return w
 }
 

@@ -132,7 +132,7 @@ func TestWalkLooksEachTimeAtWhatIsNotWatched(t *testing.T) {
 	write(t, root, "run/file", "", 0o666)
 	read.Store(0)
 	h, _ = h.Next()
-	by := newWalk(h, &Accounts{})
+	by := newWalk(h)
 	by.users, by.groups = w.by.users, w.by.groups
 	found, err := w.part(h, by, nil, nil, w.mounted)
 	require.NoError(t, err)

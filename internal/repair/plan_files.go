@@ -5,11 +5,13 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
 
@@ -86,12 +88,16 @@ func (p *plan) attributesOf(path string, s *baseline.Step) error {
 	return nil
 }
 
-// ownerAmong gives a number that has one of the names: the one that there is, or else the first name's.
+// ownerAmong gives a number that has one of the names: the one that there is, or else the first name's. Without a database only root
+// has one.
 func (p *plan) ownerAmong(database string, have int, names []string) (int, error) {
 	if len(names) == 0 {
 		return have, nil
 	}
 	content, err := p.host().Read(database)
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains(names, hostconf.Root) && (have == 0 || len(names) == 1) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, fmt.Errorf("finding owners: %w", err)
 	}

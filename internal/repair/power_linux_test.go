@@ -18,9 +18,11 @@ import (
 // cutRules are those of testdata/primitives.yaml whose repair is cut: for each way in which something comes to the disk.
 var cutRules = []string{"file", "config.login", "config.dropin", "line", "unit.masked", "unit.enabled", "account.days", "pam", "boot", "firewall", "walk"}
 
-func mustRun(t testing.TB, name string, args ...string) {
+// mustRun runs a program and gives what it writes.
+func mustRun(t testing.TB, name string, args ...string) string {
 	output, err := exec.Command(name, args...).CombinedOutput()
 	require.NoError(t, err, "%s %v: %s", name, args, output)
+	return string(output)
 }
 
 // powerCut is a host on a disk with ext4, which has its own journal.

@@ -58,6 +58,24 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestOwnersAreFoundWithoutNames has a root without accounts, where root is 0 and nobody knows who else there is.
+func TestOwnersAreFoundWithoutNames(t *testing.T) {
+	root := newHost(t)
+	require.NoError(t, os.Remove(filepath.Join(root, "etc/passwd")))
+	r := openAt(t, root)
+	defer func() { assert.NoError(t, r.Close()) }()
+	p := &plan{repairer: r}
+	for _, tt := range []struct {
+		have  int
+		names []string
+		known bool
+	}{{1000, []string{"root"}, true}, {0, []string{"shadow", "root"}, true}, {42, []string{"root", "shadow"}, false}, {0, []string{"shadow"}, false}} {
+		id, err := p.ownerAmong(passwdFile, tt.have, tt.names)
+		assert.Equal(t, tt.known, err == nil, "%v", tt)
+		assert.Zero(t, id)
+	}
+}
+
 // TestForwardingIsDroppedWhereThatIsWanted has the firewall in force on hosts that forward nothing, and on one that does where it was told to.
 func TestForwardingIsDroppedWhereThatIsWanted(t *testing.T) {
 	for _, forwards := range []string{"0", "1"} {

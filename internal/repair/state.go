@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vedette-sec/vedette/internal/hostconf"
 )
 
 // What can be at a path.
@@ -63,7 +65,7 @@ func (r root) look(path string) (State, error) {
 			return State{}, err
 		}
 	case "":
-		return State{}, fmt.Errorf("%s: found %s, expected a file or directory", path, info.Mode().Type())
+		return State{}, fmt.Errorf("%s: found %s, expected a file or directory", path, hostconf.TypeName(info.Mode()))
 	}
 	s.Xattrs, err = readXattrs(xattrsAt(full))
 	return s, err

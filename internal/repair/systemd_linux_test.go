@@ -33,7 +33,6 @@ Type=oneshot
 WorkingDirectory=/opt
 %sExecStart=/opt/repair.test -test.v -test.run ^%s$
 StandardError=inherit
-TimeoutStartSec=420
 [Install]
 WantedBy=multi-user.target
 `

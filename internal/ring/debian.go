@@ -34,6 +34,9 @@ func probeDebian() string {
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		return "systemd-nspawn is not installed, which boots Debian in a container (package systemd-container)"
 	}
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		return "qemu-system-x86_64 is not installed, which boots Debian in a virtual machine (package qemu-system-x86)"
+	}
 	root, err := ModuleRoot()
 	if err != nil {
 		return err.Error()

@@ -82,7 +82,7 @@ func requireAudit(t *testing.T) (existing []string) {
 	ring.Require(t, ring.Debian)
 	loaded, err := hostconf.New("/").LoadedAuditRules()
 	switch {
-	case errors.Is(err, hostconf.ErrOtherRoot):
+	case errors.Is(err, hostconf.ErrContained):
 		ring.Cannot(t, "this is a container, whose kernel's audit rules are another host's")
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.EPERM):
 		ring.Cannot(t, "it may not read the audit rules of this kernel: "+err.Error())

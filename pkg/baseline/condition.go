@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vedette-sec/vedette/internal/hostconf"
 )
 
 // kind is what a field of a row holds, and so by which operators it can be judged.
@@ -138,6 +140,22 @@ func (c Condition) holds(k kind, have datum, present bool) bool {
 		}
 	}
 	return true
+}
+
+// isByNumber reports whether the number of an owner is enough to judge its name: that of 0 is root, and that of no other.
+func (c Condition) isByNumber() bool {
+	return !slices.ContainsFunc(c, func(t Test) bool {
+		switch t.Operator {
+		case "set":
+			return false
+		case "equals", "not", "one_of", "none_of":
+			return slices.ContainsFunc(t.Operand.Items, func(name string) bool {
+				_, err := strconv.ParseUint(name, 10, 32)
+				return name != hostconf.Root && err != nil
+			})
+		}
+		return true
+	})
 }
 
 var (

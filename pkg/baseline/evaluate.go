@@ -73,8 +73,8 @@ func (e *evaluation) leaf(l *Leaf) Verdict {
 		}
 		return Failure
 	}
-	rows = l.chosen(t, rows)
-	if why := l.unknown(rows); why != "" {
+	rows, why := l.chosen(t, rows)
+	if why != "" {
 		e.errors = append(e.errors, why)
 		return Failure
 	}
@@ -105,41 +105,21 @@ func (l *Leaf) describe() string {
 	return text
 }
 
-// unknown says why a field that rows are judged by is not known, "" where all are. Whether it is set can be asked all the same.
-func (l *Leaf) unknown(rows []row) string {
+// chosen are the rows for which Where holds; why says why that is not known of one of them, "" where it is of all.
+func (l *Leaf) chosen(t *table, rows []row) (kept []row, why string) {
 	for _, r := range rows {
-		for _, c := range l.Expect {
-			asked := slices.ContainsFunc(c.Condition, func(t Test) bool { return t.Operator != "set" })
-			if why := r.unknown[c.Field]; why != "" && asked {
-				return r.subject + ": " + c.Field + ": " + why
-			}
+		v, reason := r.judged(t, l.Where)
+		if doubt := r.unknown[itself]; v == Pass && doubt != "" {
+			v, reason = Failure, r.subject+": "+doubt
 		}
-	}
-	return ""
-}
-
-// chosen are the rows for which Where holds.
-func (l *Leaf) chosen(t *table, rows []row) []row {
-	if len(l.Where) == 0 {
-		return rows
-	}
-	var kept []row
-	for _, r := range rows {
-		if holdsAll(t, l.Where, r) {
+		switch v {
+		case Pass:
 			kept = append(kept, r)
+		case Failure:
+			return nil, reason
 		}
 	}
-	return kept
-}
-
-func holdsAll(t *table, conditions []FieldCondition, r row) bool {
-	for _, c := range conditions {
-		have, present := r.values[c.Field]
-		if !c.holds(t.fields[c.Field], have, present) {
-			return false
-		}
-	}
-	return true
+	return kept, ""
 }
 
 func (e *evaluation) count(l *Leaf, rows []row) Verdict {
@@ -159,32 +139,52 @@ func passIf(ok bool) Verdict {
 	return Fail
 }
 
-// expect judges every row, all of which or with Some one of which must be good.
+// expect judges every row, all of which or with Some one of which must be good. What is not known is an error where it decides.
 func (e *evaluation) expect(l *Leaf, t *table, rows []row) Verdict {
-	good := 0
+	verdicts, reasons := make([]Verdict, len(rows)), []string{}
+	for i, r := range rows {
+		v, why := r.judged(t, l.Expect)
+		if verdicts[i] = v; v == Failure {
+			reasons = append(reasons, why)
+		}
+	}
+	v := allOf(verdicts)
+	if l.Some {
+		v = anyOf(verdicts)
+	}
+	if v == Failure {
+		e.errors = append(e.errors, reasons[0])
+		return Failure
+	}
 	first := len(e.evidence)
 	for _, r := range rows {
-		if holdsAll(t, l.Expect, r) {
-			good++
-		}
-		for _, c := range l.Expect {
-			have, present := r.values[c.Field]
-			actual := have.String()
-			if !present {
-				actual = foundNotSet
-			}
-			ok := c.holds(t.fields[c.Field], have, present)
-			e.add(r, Evidence{Field: c.Field, Actual: actual, OK: ok}.expecting(c.Condition.describe()))
-		}
-	}
-	if !l.Some {
-		return passIf(good == len(rows))
+		e.judgedFields(l, t, r)
 	}
 	// One good row makes the others no fault.
-	for i := first; good > 0 && i < len(e.evidence); i++ {
+	for i := first; l.Some && v == Pass && i < len(e.evidence); i++ {
 		e.evidence[i].OK = true
 	}
-	return passIf(good > 0)
+	return v
+}
+
+// judgedFields adds what is known of the fields that a row is judged by.
+func (e *evaluation) judgedFields(l *Leaf, t *table, r row) {
+	for _, c := range l.Expect {
+		if r.undecided(c) != "" {
+			continue
+		}
+		have, present := r.values[c.Field]
+		actual := have.String()
+		switch {
+		case present:
+		case r.values["exists"].text == "false":
+			actual = foundAbsent
+		default:
+			actual = foundNotSet
+		}
+		ok := c.holds(t.fields[c.Field], have, present)
+		e.add(r, Evidence{Field: c.Field, Actual: actual, OK: ok}.expecting(c.Condition.describe()))
+	}
 }
 
 func (e *evaluation) add(r row, evidence Evidence) {

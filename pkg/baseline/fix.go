@@ -62,7 +62,7 @@ func (s *Step) Accounts(root string) ([]string, error) {
 	}
 	var names []string
 	for _, r := range rows {
-		if holdsAll(accountTable, s.Where, r) {
+		if v, _ := r.judged(accountTable, s.Where); v == Pass {
 			names = append(names, r.values["name"].text)
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Step) paths(t *table, h *hostconf.Host, args arguments, where []FieldCo
 	}
 	var all []string
 	for _, r := range rows {
-		if holdsAll(t, where, r) {
+		if v, _ := r.judged(t, where); v == Pass {
 			all = append(all, r.at.File)
 		}
 	}

@@ -56,11 +56,12 @@ const (
 	foundOne    = "found"
 	foundNone   = "none"
 	foundNotSet = "not set"
+	foundAbsent = "not there"
 )
 
 // ActualIn gives what was found in a language. What the host itself says is in none.
 func (e Evidence) ActualIn(language string) string {
-	known := map[string]string{foundNotSet: "未设置"}
+	known := map[string]string{foundNotSet: "未设置", foundAbsent: "不存在"}
 	if e.Field == "" {
 		known = map[string]string{foundOne: "存在", foundNone: "无"}
 	}

@@ -3,6 +3,7 @@
 package baseline
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -45,6 +46,9 @@ type row struct {
 	unknown map[string]string // fields of which nobody knows what they are, and why
 }
 
+// itself among the unknown is a row of which nobody knows whether it is one.
+const itself = ""
+
 func newRow(subject string, at hostconf.Place) row {
 	return row{subject, at, map[string]datum{}, map[string]string{}}
 }
@@ -75,6 +79,44 @@ func (r row) optional(field, value string, present bool) row {
 		return r.text(field, value)
 	}
 	return r
+}
+
+// named sets the name for the number of an owner; where it cannot be known, the number with the reason.
+func (r row) named(field string, id int64, name func(id int64) (string, error)) row {
+	text, err := name(id)
+	if err != nil {
+		r.unknown[field] = err.Error()
+	}
+	return r.text(field, text)
+}
+
+// undecided says why a condition on a field cannot be judged, "" where it can. Whether a field is set can be asked all the same, and an
+// owner's number decides about root's name and about numbers.
+func (r row) undecided(c FieldCondition) string {
+	why := r.unknown[c.Field]
+	if why == "" || !slices.ContainsFunc(c.Condition, func(t Test) bool { return t.Operator != "set" }) {
+		return ""
+	}
+	if _, numbered := r.values[c.Field]; numbered && c.Condition.isByNumber() {
+		return ""
+	}
+	return r.subject + ": " + c.Field + ": " + why
+}
+
+// judged says whether a row is as conditions want it. Where that cannot be known it is an error, for the reason.
+func (r row) judged(t *table, conditions []FieldCondition) (v Verdict, why string) {
+	v = Pass
+	for _, c := range conditions {
+		if reason := r.undecided(c); reason != "" {
+			v, why = Failure, reason
+			continue
+		}
+		have, present := r.values[c.Field]
+		if !c.holds(t.fields[c.Field], have, present) {
+			return Fail, ""
+		}
+	}
+	return v, why
 }
 
 // tables are all primitives by name.

@@ -89,6 +89,12 @@ func one(is bool) int {
 
 func addHome(h *hostconf.Host, r row, a hostconf.Account) row {
 	info, err := h.Stat(a.Home)
+	if err != nil && !hostconf.LeadsNowhere(err) {
+		for _, field := range []string{"home_exists", "home_mode", "home_is_own"} {
+			r.unknown[field] = err.Error()
+		}
+		return r
+	}
 	if err != nil || !info.IsDir() {
 		return r.flag("home_exists", false)
 	}

@@ -30,7 +30,7 @@ var auditTable = &table{
 		}
 		rows := auditRows("files", inFiles, rules)
 		loaded, err := h.LoadedAuditRules()
-		if errors.Is(err, hostconf.ErrOtherRoot) {
+		if errors.Is(err, hostconf.ErrOtherRoot) || errors.Is(err, hostconf.ErrContained) {
 			return rows, nil
 		}
 		return append(rows, auditRows("kernel", loaded, rules)...), err

@@ -81,11 +81,8 @@ func fileRow(h *hostconf.Host, path string) (row, error) {
 		}
 	}
 	r = r.flag("exists", true).text("name", filepath.Base(path)).text("type", typeName(info.Mode())).number("size", info.Size()).mode("mode", permissions(info.Mode()))
-	owner, group, err := h.Owners(ownersOf(info))
-	if err != nil {
-		return r, fmt.Errorf("naming the owner of a file: %w", err)
-	}
-	return r.text("owner", owner).text("group", group), nil
+	owner, group := ownersOf(info)
+	return r.named("owner", owner, h.UserName).named("group", group, h.GroupName), nil
 }
 
 // ownersOf gives the numbers of owner and group.

@@ -3,9 +3,7 @@
 package baseline
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 
 	"github.com/vedette-sec/vedette/internal/hostconf"
@@ -40,15 +38,13 @@ func pathRow(h *hostconf.Host, e hostconf.PathEntry) (row, error) {
 		return r.flag("exists", false), nil
 	}
 	info, err := h.Stat(e.Directory)
-	if errors.Is(err, fs.ErrNotExist) {
+	if hostconf.LeadsNowhere(err) {
 		return r.flag("exists", false), nil
 	}
 	if err != nil {
 		return r, fmt.Errorf("reading the attributes of a directory of PATH: %w", err)
 	}
-	owner, _, err := h.Owners(ownersOf(info))
-	if err != nil {
-		return r, fmt.Errorf("naming the owner of a directory of PATH: %w", err)
-	}
-	return r.flag("exists", true).text("type", typeName(info.Mode())).text("owner", owner).mode("mode", permissions(info.Mode())), nil
+	owner, _ := ownersOf(info)
+	r = r.flag("exists", true).text("type", typeName(info.Mode())).mode("mode", permissions(info.Mode()))
+	return r.named("owner", owner, h.UserName), nil
 }

@@ -3,6 +3,9 @@
 package baseline
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/vedette-sec/vedette/internal/hostconf"
 )
 
@@ -19,6 +22,7 @@ var walkTable = &table{
 		if err != nil {
 			return nil, err
 		}
+		users, groups := h.OwnersKnown()
 		rows := make([]row, len(found))
 		for i, f := range found {
 			kind := "file"
@@ -27,8 +31,21 @@ var walkTable = &table{
 			}
 			r := newRow(f.Path, hostconf.Place{File: f.Path}).text("path", f.Path).text("type", kind).mode("mode", f.Mode)
 			r = r.flag("world_writable", f.WorldWritable).flag("sticky", f.Mode&0o1000 != 0).flag("setuid", f.SetUID).flag("setgid", f.SetGID)
-			rows[i] = r.flag("no_owner", f.NoOwner).flag("no_group", f.NoGroup)
+			r = r.ownerless("no_owner", f.NoOwner, users).ownerless("no_group", f.NoGroup, groups)
+			if why := slices.Collect(maps.Values(r.unknown)); len(why) > 0 && !f.WorldWritable && !f.SetUID && !f.SetGID {
+				r.unknown[itself] = why[0]
+			}
+			rows[i] = r
 		}
 		return rows, nil
 	},
+}
+
+// ownerless sets whether a file belongs to nobody. Where those it could belong to are not known, nobody knows of more than root's.
+func (r row) ownerless(field string, is bool, unknown error) row {
+	if is && unknown != nil {
+		r.unknown[field] = unknown.Error()
+		return r
+	}
+	return r.flag(field, is)
 }

@@ -6,7 +6,7 @@
 set -euo pipefail
 target=$(mkdir -p "$1" && cd "$1" && pwd)
 
-packages=openssh-server,sudo,cron,libpam-pwquality,nftables,systemd,auditd,acl,rsyslog
+packages=openssh-server,sudo,cron,libpam-pwquality,nftables,systemd,auditd,acl,rsyslog,linux-image-cloud-amd64
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Created-By: Packages' | head -n 1)
 if [[ -z $mirror ]]; then
 	echo "apt is not set up for Debian 12 (bookworm); its sources say from where the root is made" >&2

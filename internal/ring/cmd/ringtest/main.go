@@ -144,8 +144,12 @@ func goTest(ctx context.Context, o options) (*report.Recorder, int, error) {
 	return rec, exit, err
 }
 
+// longestPackage is how long the tests of one package may take: beside guests, those of repairs, which boot Debian, may take longer than the ten
+// minutes that go test allows.
+const longestPackage = "20m"
+
 func (o options) goTestArgs() []string {
-	args := []string{"test", "-json"}
+	args := []string{"test", "-json", "-timeout=" + longestPackage}
 	if o.run != "" {
 		args = append(args, "-run", o.run)
 	}

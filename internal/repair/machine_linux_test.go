@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package repair
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/pkg/baseline"
+)
+
+// insideMachine is set where the test runs as a service of the virtual machine that it has booted.
+const insideMachine = "VEDETTE_TEST_INSIDE_MACHINE"
+
+// machineParameters are those of the machine's kernel, and what is in its menu. Its first process is named, as a root of debootstrap has no init.
+const machineParameters = "root=/dev/vda rw init=/usr/lib/systemd/systemd console=ttyS0 panic=-1 quiet"
+
+const longestMachine = 12 * time.Minute
+
+// TestInMachine boots Debian with its own kernel and systemd in a virtual machine and repairs that: what a container shares with its host, and
+// what needs the services of a whole one.
+func TestInMachine(t *testing.T) {
+	if os.Getenv(insideMachine) != "" {
+		inMachine(t)
+		return
+	}
+	ring.Require(t, ring.Debian)
+	m := newMachine(t)
+	output := m.boot()
+	t.Logf("in the machine:\n%s", output)
+	assert.Contains(t, output, "\n--- PASS: TestInMachine (")
+}
+
+// machine is Debian on a disk.
+type machine struct {
+	*testing.T
+	dir, root, disk string
+}
+
+func newMachine(t *testing.T) *machine {
+	root := debianWithTest(t, "Environment="+insideMachine+"=1\nStandardOutput=tty\nTTYPath=/dev/ttyS1\n")
+	weakMachine(t, root)
+	m := &machine{T: t, dir: t.TempDir(), root: root}
+	m.disk = filepath.Join(m.dir, "disk")
+	mustRun(t, "mke2fs", "-q", "-t", "ext4", "-d", root, m.disk, "1G")
+	return m
+}
+
+// bootFile gives the kernel, or what is made for it to start with.
+func (m *machine) bootFile(name string) string {
+	found, err := filepath.Glob(filepath.Join(m.root, "boot", name+"-*"))
+	require.NoError(m, err)
+	require.Len(m, found, 1)
+	return found[0]
+}
+
+// boot runs the machine until it ends itself, and gives what the test in it writes.
+func (m *machine) boot() string {
+	ctx, cancel := context.WithTimeout(m.Context(), longestMachine)
+	defer cancel()
+	console, output := filepath.Join(m.dir, "console"), filepath.Join(m.dir, "output")
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,cx16=off", "-m", "512",
+		"-nodefaults", "-display", "none", "-no-reboot", "-kernel", m.bootFile("vmlinuz"), "-initrd", m.bootFile("initrd.img"),
+		"-drive", "file="+m.disk+",if=virtio,format=raw,cache=unsafe", "-append", machineParameters,
+		"-serial", "file:"+console, "-serial", "file:"+output)
+	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	complaints, err := qemu.CombinedOutput()
+	printed, _ := os.ReadFile(console) // Without one, qemu says why.
+	text, _ := os.ReadFile(output)
+	require.NoError(m, err, "%s%s%s", complaints, printed, text)
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
+}
+
+// weakMachine has a host start badly configured.
+func weakMachine(t *testing.T, root string) {
+	putText(t, root, "boot/grub/grub.cfg", "menuentry 'Debian' {\n\tlinux\t/vmlinuz "+machineParameters+"\n}\n")
+	putText(t, root, "etc/hostname", "machine\n")
+	putText(t, root, "etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nCiphers +"+weakCipher+"\n")
+	// /var is on the disk still, and mounted like a file system of its own.
+	fstab := "/var /var none bind 0 0\n"
+	for _, path := range weakMounts {
+		if path != "/var" {
+			fstab += "tmpfs " + path + " tmpfs size=8m,mode=0755 0 0\n"
+		}
+	}
+	putText(t, root, "etc/fstab", fstab)
+	// As RHEL has it.
+	putText(t, root, "etc/systemd/system/auditd.service.d/stop.conf", "[Unit]\nRefuseManualStop=yes\n")
+	weakAccounts(t, root)
+	packages := readText(t, root, "var/lib/dpkg/status")
+	for _, r := range machineRules(t, loadBaseline(t, readyTemplates, "cis-debian12")) {
+		for _, name := range namesOf(r, "package") {
+			if !strings.Contains(packages, "\nPackage: "+name+"\n") {
+				packages += "\nPackage: " + name + "\nStatus: install ok installed\nVersion: 1\n"
+			}
+		}
+		for _, s := range r.Fix {
+			if s.Kind == "unit" {
+				weakMachineUnits(t, root, s)
+			}
+		}
+	}
+	putText(t, root, "var/lib/dpkg/status", packages)
+}
+
+// machineRules gives the rules that are repaired in the machine.
+func machineRules(t *testing.T, b *baseline.Baseline) []*baseline.Rule {
+	var all []*baseline.Rule
+	for _, id := range cycledRules {
+		i := slices.IndexFunc(b.Rules, func(r *baseline.Rule) bool { return r.ID == id })
+		require.GreaterOrEqual(t, i, 0, id)
+		all = append(all, b.Rules[i])
+	}
+	return all
+}
+
+// weakMachineUnits has services start that should not, and others not.
+func weakMachineUnits(t *testing.T, root string, s *baseline.Step) {
+	for _, name := range s.List("names") {
+		file, kind := "usr/lib/systemd/system/"+name, filepath.Ext(name)
+		text := sleepingService
+		if kind == ".socket" {
+			text = "[Socket]\nListenStream=/run/vedette-" + name + "\n[Install]\nWantedBy=sockets.target\n"
+		}
+		if _, err := os.Lstat(filepath.Join(root, file)); err != nil {
+			putText(t, root, file, text)
+		}
+		links, err := filepath.Glob(filepath.Join(root, "etc/systemd/system/*.wants", name))
+		require.NoError(t, err)
+		for _, l := range links {
+			require.NoError(t, os.Remove(l))
+		}
+		if s.Text("state", "") != "enabled" {
+			startsWithHost(t, root, "/"+file)
+		}
+	}
+}
