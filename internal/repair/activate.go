@@ -26,6 +26,9 @@ var activations = []struct {
 	{sshdDropins, []string{"sshd.service"}, []string{"systemctl", "reload", "sshd.service"}},
 	{"/etc/systemd/journald.conf", []string{"systemd-journald.service"}, []string{"systemctl", "restart", "systemd-journald.service"}},
 	{"/etc/systemd/journald.conf.d", []string{"systemd-journald.service"}, []string{"systemctl", "restart", "systemd-journald.service"}},
+	// Where there was no directory for it at the start, the journal goes to the disk only when it is told to.
+	{"/etc/systemd/journald.conf", []string{"systemd-journald.service"}, []string{"journalctl", "--flush"}},
+	{"/etc/systemd/journald.conf.d", []string{"systemd-journald.service"}, []string{"journalctl", "--flush"}},
 	{auditRules, []string{"auditd.service"}, []string{"augenrules", "--load"}},
 	{"/etc/rsyslog.conf", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},
 	{"/etc/rsyslog.d", []string{"rsyslog.service"}, []string{"systemctl", "restart", "rsyslog.service"}},

@@ -5,6 +5,8 @@ package repair
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
@@ -38,15 +41,69 @@ var cycledRules = []string{
 // weakCipher is one that the machine's sshd offers before it is repaired.
 const weakCipher = "3des-cbc"
 
-// inMachine is what the test does in the machine.
+// keptJournal is where the journal is when it stays after a restart.
+const keptJournal = "/var/log/journal"
+
+// In the middle of the repair by cutRule the power is cut; keptStates are the files as they were before.
+const (
+	cutRule    = "cis-3.3.2"
+	cutFile    = "/etc/sysctl.d/zz-vedette-cis-3_3_2.conf"
+	keptStates = "/opt/states.json"
+)
+
+// inMachine is what the test does in the machine at each of its two starts.
 func inMachine(t *testing.T) {
 	b := loadBaseline(t, "baselines", "cis-debian12")
+	if _, err := os.Stat(keptStates); err == nil {
+		startedAgain(t, b)
+		return
+	}
 	rules := machineRules(t, b)
 	c := &kernelCycles{units: []string{"ssh.service", "systemd-journald.service", "auditd.service"}}
 	c.weaken(t, rules)
 	for _, r := range rules {
 		t.Run(r.ID, func(t *testing.T) { c.cycle(t, b, r) })
 	}
+	require.False(t, t.Failed())
+	cutPower(t, b)
+}
+
+// cutPower repairs until a file is new and the kernel does not have the settings in it, and waits there for the machine's end.
+func cutPower(t *testing.T, b *baseline.Baseline) {
+	states, err := json.Marshal(diskStates(t))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(keptStates, states, 0o600))
+	unix.Sync()
+	r, _, err := open("/", func(what string) {
+		if what == "made "+cutFile {
+			fmt.Printf("\n%s\n", cutSaid)
+			time.Sleep(longestProgram) // Before that the machine has ended.
+		}
+	})
+	require.NoError(t, err)
+	report, err := r.Fix(t.Context(), b, Options{Rules: []string{cutRule}})
+	require.NoError(t, err)
+	require.Fail(t, "the power was not cut", "%+v", report.Rules)
+}
+
+// startedAgain recovers what was being done when the power was cut: the start has put in force what was only a file.
+func startedAgain(t *testing.T, b *baseline.Baseline) {
+	require.FileExists(t, cutFile, "it had come to the disk")
+	require.Equal(t, baseline.Pass, verdict(t, "/", b, cutRule))
+	r, notes, err := Open("/")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(notes, "\n"), "what was done for "+cutRule+" is undone")
+	all, err := r.Transactions()
+	require.NoError(t, err)
+	for _, transaction := range all {
+		assert.Equal(t, Committed, transaction.State)
+	}
+	require.NoError(t, r.Close())
+	assert.NoFileExists(t, cutFile)
+	assert.Equal(t, baseline.Fail, verdict(t, "/", b, cutRule), "the kernel has its own settings again")
+	var before map[string]State
+	require.NoError(t, json.Unmarshal([]byte(readText(t, keptStates, "")), &before))
+	assertSame(t, before, diskStates(t), "recovered")
 }
 
 // kernelCycles knows how the machine was before each repair.
@@ -55,8 +112,6 @@ type kernelCycles struct {
 	units  []string
 	files  map[string]State
 	others []string
-
-	journald string // the run of it before its settings change
 }
 
 // weaken makes bad what a file cannot say for the start, and finds what is to be looked at.
@@ -172,7 +227,7 @@ func (c *kernelCycles) prepare(t *testing.T, b *baseline.Baseline, r *baseline.R
 		require.NoError(t, os.WriteFile(valuePath("net.ipv6.conf.all.forwarding"), []byte("0"), 0o644))
 		c.read(t)
 	case "config":
-		c.journald = journaldRun(t)
+		require.NoDirExists(t, keptJournal)
 	case "sshd":
 		untilOffered(t, weakCipher, true)
 	}
@@ -205,15 +260,13 @@ func (c *kernelCycles) inForce(t *testing.T, r *baseline.Rule) {
 		case "sshd":
 			untilOffered(t, weakCipher, false)
 		case "config":
-			assert.NotEqual(t, c.journald, journaldRun(t), "it was started anew, which is how it reads its settings")
+			kept, err := filepath.Glob(keptJournal + "/*/system.journal")
+			require.NoError(t, err)
+			assert.NotEmpty(t, kept, "it is on the disk already")
 		case "audit":
 			assert.NotSubset(t, c.others, linesOf(mustRun(t, "auditctl", "-l")), "the kernel has more rules")
 		}
 	}
-}
-
-func journaldRun(t *testing.T) string {
-	return mustRun(t, "systemctl", "show", "--property=InvocationID", "--value", "systemd-journald.service")
 }
 
 // untilOffered waits until the sshd that runs offers an algorithm, or does not: it says that it was told to read its settings before it has.

@@ -3,6 +3,7 @@
 package repair
 
 import (
+	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -28,8 +29,11 @@ const machineParameters = "root=/dev/vda rw init=/usr/lib/systemd/systemd consol
 
 const longestMachine = 12 * time.Minute
 
+// cutSaid is what the test in the machine says where its power is to be cut.
+const cutSaid = "vedette: cut the power"
+
 // TestInMachine boots Debian with its own kernel and systemd in a virtual machine and repairs that: what a container shares with its host, and
-// what needs the services of a whole one.
+// what needs the services of a whole one. In the middle of the last repair the power is cut, and the machine starts again.
 func TestInMachine(t *testing.T) {
 	if os.Getenv(insideMachine) != "" {
 		inMachine(t)
@@ -37,8 +41,11 @@ func TestInMachine(t *testing.T) {
 	}
 	ring.Require(t, ring.Debian)
 	m := newMachine(t)
-	output := m.boot()
-	t.Logf("in the machine:\n%s", output)
+	output, cut := m.boot()
+	require.True(t, cut, "all before the last repair is as it should be")
+	assert.Contains(t, output, "\n=== RUN   TestInMachine/"+cycledRules[len(cycledRules)-1]+"\n")
+	output, cut = m.boot()
+	assert.False(t, cut)
 	assert.Contains(t, output, "\n--- PASS: TestInMachine (")
 }
 
@@ -65,21 +72,35 @@ func (m *machine) bootFile(name string) string {
 	return found[0]
 }
 
-// boot runs the machine until it ends itself, and gives what the test in it writes.
-func (m *machine) boot() string {
+// boot runs the machine until it ends itself or asks for its power to be cut, and gives what the test in it writes.
+func (m *machine) boot() (output string, cut bool) {
 	ctx, cancel := context.WithTimeout(m.Context(), longestMachine)
 	defer cancel()
-	console, output := filepath.Join(m.dir, "console"), filepath.Join(m.dir, "output")
+	console := filepath.Join(m.dir, "console")
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,cx16=off", "-m", "512",
 		"-nodefaults", "-display", "none", "-no-reboot", "-kernel", m.bootFile("vmlinuz"), "-initrd", m.bootFile("initrd.img"),
 		"-drive", "file="+m.disk+",if=virtio,format=raw,cache=unsafe", "-append", machineParameters,
-		"-serial", "file:"+console, "-serial", "file:"+output)
+		"-serial", "file:"+console, "-chardev", "stdio,id=test,signal=off", "-serial", "chardev:test")
 	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	complaints, err := qemu.CombinedOutput()
+	var complaints strings.Builder
+	qemu.Stderr = &complaints
+	lines, err := qemu.StdoutPipe()
+	require.NoError(m, err)
+	require.NoError(m, qemu.Start())
+	for in := bufio.NewReader(lines); err == nil; {
+		var line string
+		line, err = in.ReadString('\n')
+		output += strings.TrimRight(line, "\r\n") + "\n"
+		if strings.TrimSpace(line) == cutSaid {
+			cut = true
+			cancel()
+		}
+	}
+	err = qemu.Wait()
+	m.Logf("in the machine:\n%s", output)
 	printed, _ := os.ReadFile(console) // Without one, qemu says why.
-	text, _ := os.ReadFile(output)
-	require.NoError(m, err, "%s%s%s", complaints, printed, text)
-	return strings.ReplaceAll(string(text), "\r\n", "\n")
+	require.True(m, cut || err == nil, "%v: %s%s", err, complaints.String(), printed)
+	return output, cut
 }
 
 // weakMachine has a host start badly configured.
