@@ -3,6 +3,7 @@
 package config_test
 
 import (
+	"embed"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -152,5 +153,23 @@ func weak() tree {
 	f.services("systemd-timesyncd.service", "chrony.service", "systemd-journal-remote.socket", "systemd-journal-remote.service", "ufw.service", "nftables.service",
 		"bluetooth.service", "avahi-daemon.service", "rsync.service")
 	f.packages("cron", "at", "sudo", "bluez", "auditd", "aide", "gdm3", "xserver-common", "telnetd", "iptables-persistent")
+	return f
+}
+
+// dconfFiles are keyfiles and locks with what dconf update (0.40, of Debian 12) compiled of them.
+//
+//go:embed testdata/dconf
+var dconfFiles embed.FS
+
+// desktop is what a graphical login and the sessions after it are set to.
+func desktop() tree {
+	f := tree{"etc/dconf/profile/gdm": "user-db:user\nsystem-db:a\n"}
+	for _, name := range []string{"a", "a.d/00-first", "a.d/x", "a.d/locks/x"} {
+		data, err := dconfFiles.ReadFile("testdata/dconf/" + name)
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		f["etc/dconf/db/"+name] = string(data)
+	}
 	return f
 }

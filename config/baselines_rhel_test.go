@@ -68,10 +68,9 @@ func rhelBad(all []*baseline.Baseline) tree {
 // rhelHosts are those on which every rule for hosts with rpm passes once and fails once.
 func rhelHosts(all []*baseline.Baseline) map[string]tree {
 	good, bad := rhelGood(all), rhelBad(all)
-	locks := hosts(all)["desktop"]["etc/dconf/db/a.d/locks/x"]
 	return map[string]tree{
 		"good": good, "bad": bad,
-		"desktop": good.also("", "gdm").with(tree{"etc/dconf/db/a.d/x": hosts(all)["desktop"]["etc/dconf/db/a.d/x"], "etc/dconf/db/a.d/locks/x": locks, "etc/gdm/custom.conf": "[daemon]\n"}),
+		"desktop": good.also("", "gdm").with(desktop()).with(tree{"etc/gdm/custom.conf": "[daemon]\n"}),
 		"rsyslog": good.also("rsyslog.service", "rsyslog").with(tree{"etc/systemd/journald.conf": "[Journal]\nForwardToSyslog=yes\n",
 			"etc/rsyslog.conf": "$FileCreateMode 0640\n*.* @@log.example\n"}),
 		"open rsyslog": good.also("rsyslog.service", "").without("rsyslog.service/cgroup").with(tree{"etc/rsyslog.conf": "$FileCreateMode 0666\nmodule(load=\"imtcp\")\n"}),

@@ -112,12 +112,9 @@ func (f tree) also(services, packages string) tree {
 // hosts are those on which every rule passes once and fails once.
 func hosts(all []*baseline.Baseline) map[string]tree {
 	good, bad := hardened().harden(all), weak().weaken(all)
-	locks := "/org/gnome/desktop/session/idle-delay\n/org/gnome/desktop/screensaver/lock-delay\n/org/gnome/desktop/media-handling/automount\n" +
-		"/org/gnome/desktop/media-handling/automount-open\n/org/gnome/desktop/media-handling/autorun-never\n"
 	return map[string]tree{
 		"good": good, "bad": bad,
-		"desktop": good.also("", "gdm3").with(tree{"etc/dconf/db/a.d/x": "banner-message-enable=true\nbanner-message-text='x'\ndisable-user-list=true\nidle-delay=uint32 600\n" +
-			"lock-delay=uint32 5\nautomount=false\nautomount-open=false\nautorun-never=true\n", "etc/dconf/db/a.d/locks/x": locks}),
+		"desktop":      good.also("", "gdm3").with(desktop()),
 		"open desktop": bad.with(tree{"etc/gdm3/custom.conf": "[xdmcp]\nEnable=true\n"}),
 		"ufw": good.also("ufw.service", "ufw").with(tree{"etc/ufw/ufw.conf": "ENABLED=yes\n", "etc/ufw/before.rules": "-A ufw-before-input -i lo -j ACCEPT\n",
 			"etc/ufw/user.rules": "-A ufw-user-input -s 127.0.0.0/8 -j DROP\n",

@@ -20,7 +20,7 @@ var byHandReasons = []struct {
 	{"Which password opens the menu only a person can choose.", []string{"line"}, []string{"/boot/"}},
 	{"What programs choose algorithms by is computed by RHEL's own program from modules of policies, and could not be tried here; a mistake cuts off ssh.",
 		[]string{"line"}, []string{"/etc/crypto-policies/"}},
-	{"Settings of a desktop are compiled by its own program.", []string{"line"}, []string{"/etc/dconf/", "/etc/gdm"}},
+	{"Settings of a desktop are compiled by its own program.", []string{"dconf", "line"}, []string{"/org/gnome/", "/etc/gdm"}},
 	{"Which server, address or database is meant only a person knows.", []string{"config", "line"},
 		[]string{"/etc/chrony", "/etc/systemd/timesyncd.conf", "/etc/rsyslog", "/etc/aide", "/etc/apt/"}},
 	{"It stops the host, or calls for somebody: when, the organisation decides.", []string{"config"}, []string{"/etc/audit/auditd.conf"}},
@@ -65,7 +65,7 @@ func asks(c *baseline.Check, tables, about []string) bool {
 	if len(about) == 0 {
 		return true
 	}
-	for _, name := range []string{"files", "paths", "names", "services"} {
+	for _, name := range []string{"files", "keys", "paths", "names", "services"} {
 		for _, item := range c.Leaf.Args[name].Items {
 			if slices.ContainsFunc(about, func(prefix string) bool { return prefix != "" && strings.HasPrefix(item, prefix) }) {
 				return true

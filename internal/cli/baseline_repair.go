@@ -96,7 +96,7 @@ func (c *baselineCommand) fix() *cobra.Command {
 	flags.StringArrayVar(&o.Rules, "rule", nil, "only the rule with this `id`; may be repeated")
 	flags.StringArrayVar(&set, "set", nil, "give a value of the template as `NAME=VALUE`, lists with commas; may be repeated")
 	flags.BoolVar(&o.DryRun, "dry-run", false, "show what would be changed, and change nothing")
-	flags.BoolVar(&o.DropForwarded, "drop-forwarded", false, "let a firewall drop what this host forwards now, such as packets of its containers")
+	flags.BoolVar(&o.DropForwarded, "drop-forwarded", false, "let a firewall or the kernel end what this host forwards now, such as packets of its containers")
 	flags.DurationVar(&o.Confirm, confirmFlag, confirmWithin, "take back what could lock people out unless it is confirmed in this `time`; 0 for no need to, as with --root")
 	return command
 }

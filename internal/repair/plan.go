@@ -32,6 +32,8 @@ type plan struct {
 	found    map[string]bool // paths somewhere on the host, of which only attributes change
 	// dropsForwarded says that packets for others than this host are dropped by what is planned.
 	dropsForwarded bool
+	// stopsForwarding says that the kernel is to forward nothing any more.
+	stopsForwarding bool
 }
 
 // planners do what the steps say.

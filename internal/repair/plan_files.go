@@ -232,6 +232,7 @@ func (p *plan) sysctl(s *baseline.Step) error {
 		if !exists {
 			continue
 		}
+		p.stopsForwarding = p.stopsForwarding || value == "0" && forwardingKey.MatchString(key)
 		wanted := setting{key: key, value: value, style: "spaced"}
 		if err := p.set("/etc/sysctl.d/zz-"+p.ownName()+".conf", publicMode, wanted); err != nil {
 			return err

@@ -67,7 +67,8 @@ type Options struct {
 	Confirm  time.Duration // in which what could lock people out must be confirmed; 0 for no need to
 	Language string
 	DryRun   bool
-	// DropForwarded lets a chain come into force that drops what the host forwards now, such as packets of its containers.
+	// DropForwarded lets a chain come into force that drops what the host forwards now, such as packets of its containers, and the kernel stop
+	// forwarding them.
 	DropForwarded bool
 }
 
@@ -165,8 +166,8 @@ func (f *fixing) rule(ctx context.Context, rule *baseline.Rule) (Outcome, error)
 	}
 	outcome := Outcome{Result: Planned, Diff: p.diff(changes)}
 	err = f.preflight(p, changes)
-	if err == nil && p.dropsForwarded && !f.options.DropForwarded {
-		err = p.refuseWhereForwarding()
+	if err == nil && !f.options.DropForwarded {
+		err = p.keepForwarded()
 	}
 	if err != nil {
 		return Outcome{Result: Refused, Reason: err.Error(), Diff: outcome.Diff}, nil

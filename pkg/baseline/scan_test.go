@@ -168,6 +168,7 @@ func TestEvidenceSaysWhatIsThere(t *testing.T) {
 }
 
 func TestTablesOfTheSystem(t *testing.T) {
+	const lockDelay = `{dconf: {keys: [/a/b], some: true, expect: {value: {max: 5}, current: true}}}`
 	const forward = `{sysctl: {keys: [net.ipv4.ip_forward], expect: {value: 0}}}`
 	module := func(name string) string {
 		return `{kmod: {names: [` + name + `], expect: {loaded: false, loadable: false}}}`
@@ -183,6 +184,10 @@ func TestTablesOfTheSystem(t *testing.T) {
 		"module that is built in":   {module("hfs"), nil, Fail},
 		"module that nobody has":    {module("usb-storage"), nil, Pass},
 		"module that is loaded":     {module("ext4"), nil, Fail},
+		"no profile of a desktop":   {lockDelay, nil, Fail},
+		"nothing is compiled":       {lockDelay, files{"etc/dconf/profile/user": "user-db:user\nsystem-db:a\n", "etc/dconf/db/a.d/x": "[a]\nb=5\n"}, Fail},
+		"a type that is not read":   {lockDelay, files{"etc/dconf/profile/user": "system-db:a\n", "etc/dconf/db/a.d/x": "[a]\nb=[5]\n"}, Failure},
+		"no database of dconf":      {lockDelay, files{"etc/dconf/profile/user": "system-db:a\n", "etc/dconf/db/a": "[a]\nb=5\n"}, Failure},
 		"package":                   {`{package: {names: [sudo], expect: {installed: true}}}`, nil, Pass},
 		"package that was removed":  {`{package: {names: [telnetd], expect: {installed: false}}}`, nil, Pass},
 		"packages are not known":    {`{package: {names: [telnetd], expect: {installed: false}}}`, files{"var/lib/dpkg/status": "none"}, Failure},

@@ -127,6 +127,7 @@ var tables = map[string]*table{
 	"boot":     bootTable,
 	"command":  commandTable,
 	"config":   configTable,
+	"dconf":    dconfTable,
 	"file":     fileTable,
 	"firewall": firewallTable,
 	"firmware": firmwareTable,
