@@ -146,6 +146,12 @@ func TestInBrief(t *testing.T) {
 	packages, bin, err := s.testsOn(kernel{Line: newest})
 	require.NoError(t, err)
 	assert.Len(t, packages, len(briefTests))
+	for _, p := range packages {
+		if p.rel == "internal/enforce/lsm" {
+			assert.Subset(t, p.tests, []string{"TestLoads", "TestBypass23Flood"})
+			assert.NotContains(t, p.tests, "TestStorm")
+		}
+	}
 	assert.Equal(t, "e2e.test", bin.tests["test/e2e"])
 	assert.NotContains(t, bin.tests, "internal/cgroup")
 	packages, bin, err = s.testsOn(kernel{Line: "6.1"})
