@@ -63,6 +63,9 @@ func (h *Host) Read(path string) ([]byte, error) {
 func (h *Host) read(path string) ([]byte, error) {
 	data, stamp, err := h.readStamped(path)
 	h.note(Look{bytesOf, path}, stamp)
+	if h.root != "/" && isMade(path) && errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", err, ErrOtherRoot)
+	}
 	return data, err
 }
 

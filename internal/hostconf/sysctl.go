@@ -20,7 +20,7 @@ func (h *Host) Sysctl(key string) (value string, exists bool, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if !h.Exists("/proc/sys/kernel") {
-			return "", false, fmt.Errorf("reading %s: /proc/sys is not there", key)
+			return "", false, fmt.Errorf("reading %s: /proc/sys is not there: %w", key, err)
 		}
 		return "", false, nil
 	case err != nil:

@@ -163,6 +163,9 @@ func TestEvidenceSaysWhatIsThere(t *testing.T) {
 	got = judge(t, plainHost.host(t), `{config: {files: /etc/security, keys: a}}`)
 	assert.Equal(t, "reading settings: /etc/security: found a directory, expected a file", got.Reason)
 
+	got = judge(t, plainHost.with(files{"proc/self/mounts": "none"}).host(t), `{mount: {paths: [/tmp]}}`)
+	assert.Contains(t, got.Reason, "/proc/self/mounts: no such file or directory: only the running host can be asked, and this is another root directory")
+
 	got = judge(t, plainHost.host(t), `{command: {run: [uname, -r], expect: {text: x}}}`)
 	assert.Equal(t, "running uname: only the running host can be asked, and this is another root directory", got.Reason)
 }
