@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -78,6 +79,19 @@ func marked(t *testing.T, mark string) (found []int) {
 	return found
 }
 
+// asleep returns the processes that have the mark when there are so many of them and all sleep. Until then some may still be copies of their
+// parents, or have no environment while they become another program.
+func asleep(t *testing.T, mark string, count int) (found []int) {
+	require.Eventually(t, func() bool {
+		found = marked(t, mark)
+		return len(found) == count && !slices.ContainsFunc(found, func(pid int) bool {
+			stat, err := processes.Proc.ReadStat(uint32(pid))
+			return err != nil || stat.State != 'S'
+		})
+	}, 60*time.Second, 10*time.Millisecond)
+	return found
+}
+
 func state(t *testing.T, pid int) byte {
 	stat, err := processes.Proc.ReadStat(uint32(pid))
 	require.NoError(t, err)
@@ -141,10 +155,10 @@ func TestKillTreeThatForksAllTheTime(t *testing.T) {
 func TestKillTreeSparesOthers(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cmd, mark := start(t, &syscall.SysProcAttr{Setsid: true}, "sh", "-c", "sh -c 'sleep 600 & sleep 600; true' & sleep 600; true")
-	require.Eventually(t, func() bool { return len(marked(t, mark)) == 5 }, 60*time.Second, 10*time.Millisecond)
-	var inner int
-	for _, pid := range marked(t, mark) {
-		if stat, err := processes.Proc.ReadStat(uint32(pid)); err == nil && stat.ParentPID == uint32(cmd.Process.Pid) && childrenOf(t, mark, pid) == 2 {
+	all := asleep(t, mark, 5)
+	inner := 0
+	for _, pid := range childrenOf(all, cmd.Process.Pid) {
+		if len(childrenOf(all, pid)) == 2 {
 			inner = pid
 		}
 	}
@@ -152,24 +166,23 @@ func TestKillTreeSparesOthers(t *testing.T) {
 	note, err := processes.KillTree(identify(t, inner), protection())
 	require.NoError(t, err)
 	assert.Equal(t, "3 processes", note)
-	assert.Len(t, marked(t, mark), 2, "the parent and its other child live on")
+	asleep(t, mark, 2) // The parent and its other child live on.
 }
 
-func childrenOf(t *testing.T, mark string, parent int) (n int) {
-	for _, pid := range marked(t, mark) {
+func childrenOf(all []int, parent int) (children []int) {
+	for _, pid := range all {
 		if stat, err := processes.Proc.ReadStat(uint32(pid)); err == nil && stat.ParentPID == uint32(parent) {
-			n++
+			children = append(children, pid)
 		}
 	}
-	return n
+	return children
 }
 
 func TestKillTreeSparesProtectedDescendants(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cmd, mark := start(t, &syscall.SysProcAttr{Setsid: true}, "sh", "-c", "sleep 600 & sleep 600 & wait")
-	require.Eventually(t, func() bool { return len(marked(t, mark)) == 3 }, 60*time.Second, 10*time.Millisecond)
 	p := protection()
-	for _, pid := range marked(t, mark) {
+	for _, pid := range asleep(t, mark, 3) {
 		if pid != cmd.Process.Pid {
 			p.PIDs = []uint32{uint32(pid)}
 		}
@@ -178,7 +191,7 @@ func TestKillTreeSparesProtectedDescendants(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "2 processes, 1 protected ones spared", note)
 	_ = cmd.Wait()
-	require.Equal(t, []int{int(p.PIDs[0])}, marked(t, mark))
+	require.Equal(t, []int{int(p.PIDs[0])}, asleep(t, mark, 1))
 	assert.NotEqual(t, byte('T'), state(t, int(p.PIDs[0])), "was not even stopped")
 }
 
