@@ -44,12 +44,17 @@ func (s *Sensor) Drain(batch *Batch) (malformed int, err error) {
 
 func (s *Sensor) readUntil(batch *Batch, until uint64) (malformed int, err error) {
 	batch.reset()
+	batch.Until = until
 	for _, r := range s.carried {
 		batch.add(r.raw)
 	}
 	for _, ring := range []*ringbuf.Reader{s.other, s.process} {
-		if err := batch.take(ring); err != nil {
+		emptied, err := batch.take(ring)
+		if err != nil {
 			return 0, err
+		}
+		if !emptied {
+			batch.Until = min(batch.Until, batch.lastTaken()-uint64(Settle))
 		}
 	}
 	malformed = batch.parse()
@@ -68,6 +73,8 @@ func (s *Sensor) readUntil(batch *Batch, until uint64) (malformed int, err error
 // Batch is reusable memory for records.
 type Batch struct {
 	Records []Record
+	// Until is a time since boot in nanoseconds: all that the kernel reported of before it is in this batch or in one before.
+	Until uint64
 
 	memory []byte
 	spans  [][2]int
@@ -88,20 +95,31 @@ func (b *Batch) add(raw []byte) {
 	}
 }
 
-func (b *Batch) take(ring *ringbuf.Reader) error {
+// take reads what a ring holds, and says whether that was all.
+func (b *Batch) take(ring *ringbuf.Reader) (emptied bool, err error) {
 	// A deadline in the past: read what is there and do not wait.
 	ring.SetDeadline(time.Unix(0, 1))
 	for range maxBatch {
 		err := ring.ReadInto(&b.sample)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return fmt.Errorf("read a ring buffer: %w", err)
+			return false, fmt.Errorf("read a ring buffer: %w", err)
 		}
 		b.add(b.sample.RawSample)
 	}
-	return nil
+	return false, nil
+}
+
+// lastTaken is the time of the last record. Where that is malformed it says nothing, and Until becomes 0.
+func (b *Batch) lastTaken() uint64 {
+	span := b.spans[len(b.spans)-1]
+	r, err := Parse(b.memory[span[0]:span[1]:span[1]])
+	if err != nil {
+		return uint64(Settle)
+	}
+	return r.Head().Time
 }
 
 // parse runs when the memory has stopped growing, so that the records may point into it.

@@ -47,6 +47,8 @@ type ebpfReceiver struct {
 	news    *fileevent.Source // nil where not all that happens to files is seen, or there is no hub
 
 	verdicts <-chan enforcement.Verdict // nil without an extension that enforces
+	waiting  *enforcement.Verdict       // the next one, when it was taken before it was due
+	heard    uint64                     // the time since boot in ns until which the kernel's reports were handled
 	leave    func()
 
 	stop chan struct{}
@@ -227,6 +229,7 @@ func (r *ebpfReceiver) run() {
 		case <-r.stop:
 			r.drain(&batch)
 			r.news.Close()
+			r.heard = ^uint64(0)
 			r.tellVerdicts()
 			r.leave()
 			return
@@ -234,7 +237,7 @@ func (r *ebpfReceiver) run() {
 			r.cycle(&batch, r.sensor.Read)
 			r.tellVerdicts()
 			r.watchReads(time.Now())
-			interval = r.nextPoll(interval, len(batch.Records) == 0)
+			interval = r.nextPoll(interval, len(batch.Records) == 0 && r.waiting == nil)
 			timer.Reset(interval)
 		}
 	}
@@ -271,7 +274,9 @@ func (r *ebpfReceiver) drain(batch *sensor.Batch) {
 func (r *ebpfReceiver) cycle(batch *sensor.Batch, read func(*sensor.Batch) (int, error)) {
 	before := bootClock() - sensor.Settle
 	malformed, err := read(batch)
+	r.heard = batch.Until
 	if err != nil {
+		r.heard = uint64(before) // what cannot be read is not waited for
 		r.logger.Error("Cannot read what the kernel reports", zap.Error(err))
 		r.news.Lost()
 		return

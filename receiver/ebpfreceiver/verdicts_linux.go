@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -31,29 +32,45 @@ const verdictsWaiting = 4096
 
 // subscribe asks the enforcement extension, where there is one, for what policies forbid.
 func (r *ebpfReceiver) subscribe(others component.Host) {
-	r.verdicts, r.leave = nil, func() {}
+	r.verdicts, r.waiting, r.heard, r.leave = nil, nil, 0, func() {}
 	if teller, ok := enforcement.FindTeller(others); ok {
 		r.verdicts, r.leave = teller.Verdicts(verdictsWaiting)
 	}
 }
 
-// tellVerdicts hands on the verdicts that wait. It comes after what the kernel reported, so that the process that acted is known.
+// tellVerdicts hands on the verdicts that are due.
 func (r *ebpfReceiver) tellVerdicts() {
-	if len(r.verdicts) == 0 {
+	if !r.isDue() {
 		return
 	}
 	r.begin()
-	for range len(r.verdicts) {
-		v, ok := <-r.verdicts
-		if !ok {
-			break
-		}
-		r.builder.verdict(r.actor(&v), r.target(&v), &v)
+	for r.isDue() {
+		v := r.waiting
+		r.waiting = nil
+		r.builder.verdict(r.actor(v), r.target(v), v)
 		if r.builder.full() {
 			r.send()
 		}
 	}
 	r.send()
+}
+
+// isDue takes the next verdict, and reports whether all that the kernel reported of before it was handled: then the process that acted is
+// known, however soon it ended.
+func (r *ebpfReceiver) isDue() bool {
+	if r.waiting == nil {
+		select {
+		case v, ok := <-r.verdicts:
+			if !ok {
+				r.verdicts = nil // nobody tells any more
+				return false
+			}
+			r.waiting = &v
+		default:
+			return false
+		}
+	}
+	return uint64(bootClock()-time.Since(r.waiting.Time)) <= r.heard
 }
 
 // actor finds who acted; of one that is gone already the verdict says what it knows.

@@ -30,6 +30,7 @@ import (
 	"github.com/vedette-sec/vedette/internal/hostid"
 	"github.com/vedette-sec/vedette/internal/process"
 	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/internal/sensor"
 	"github.com/vedette-sec/vedette/internal/users"
 	"github.com/vedette-sec/vedette/pkg/policy"
 )
@@ -103,6 +104,58 @@ rules:
 	assert.Contains(t, attrs[event.AttrProcessCommandLine], secret)
 	assert.Equal(t, plog.SeverityNumberFatal, found.SeverityNumber())
 	assert.Regexp(t, `^Denied: \w+\[\d+\] run by root: read `+secret+` \(policy secrets, rule key\)$`, found.Body().Str())
+}
+
+// A process that acts and ends at once is known all the same: its verdict waits for what the kernel reported before.
+func TestVerdictsWaitForTheirProcess(t *testing.T) {
+	ring.Require(t, ring.Native)
+	sink := &consumertest.LogsSink{}
+	r := create(t, nil, sink, event.KindProcessExec)
+	r.config.PollInterval = time.Hour // this test reads
+	start(t, r)
+	verdicts := make(chan enforcement.Verdict, 1)
+	r.verdicts = verdicts
+
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	stat, err := process.ProcFS{Root: "/proc"}.ReadStat(uint32(cmd.Process.Pid))
+	require.NoError(t, err)
+	require.NoError(t, in.Close())
+	require.NoError(t, cmd.Wait())
+	v := enforcement.Verdict{Verdict: enforce.Verdict{Policy: "p", Rule: "r", Mode: policy.Enforce, Strength: enforce.Prevented, Time: time.Now(),
+		PID: stat.Key.PID, TID: stat.Key.PID, Start: stat.Key.Start * uint64(10*time.Millisecond)}, Severity: policy.High}
+	verdicts <- v
+	told := func() (found []plog.LogRecord) {
+		for _, logs := range sink.AllLogs() {
+			for _, log := range logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+				if log.EventName() == event.KindEnforcementDenied {
+					found = append(found, log)
+				}
+			}
+		}
+		return found
+	}
+	r.tellVerdicts()
+	require.Empty(t, told(), "nothing was read yet")
+	var batch sensor.Batch
+	for deadline := time.Now().Add(30 * time.Second); len(told()) == 0 && time.Now().Before(deadline); time.Sleep(sensor.Settle) {
+		r.cycle(&batch, r.sensor.Read)
+		r.tellVerdicts()
+	}
+	require.Len(t, told(), 1)
+	attrs := told()[0].Attributes().AsRaw()
+	assert.NotEmpty(t, attrs[event.AttrProcessAncestors])
+	assert.Equal(t, "cat", attrs[event.AttrProcessCommandLine])
+
+	v.Time = time.Now().Add(time.Hour)
+	verdicts <- v
+	r.cycle(&batch, r.sensor.Read)
+	r.tellVerdicts()
+	require.Len(t, told(), 1)
+	shutdown(t, r)
+	assert.Len(t, told(), 2, "at the end nothing waits any more")
 }
 
 func TestVerdictMessages(t *testing.T) {
