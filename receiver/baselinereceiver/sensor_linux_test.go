@@ -126,7 +126,9 @@ func (a *agent) waitDrift(rule, state string) {
 func TestSensorTellsOfDrift(t *testing.T) {
 	ring.Require(t, ring.Native)
 	a := startAgent(t, nil)
-	require.Eventually(t, func() bool { return a.told.FilterMessageSnippet("A sensor of this agent tells of changes of files").Len() == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool {
+		return a.told.FilterMessageSnippet("A sensor of this agent tells of changes of files").Len() == 1
+	}, patience, time.Millisecond)
 	for _, step := range []struct{ name, script, rule, state string }{
 		{"written in place", "echo 'root:$6$a$b:1:0:90:7:::' > etc/shadow", "age", "begun"},
 		{"another file takes its place", "echo 'root:$6$a$b:1:0:100:7:::' > new && mv new etc/shadow", "age", "ended"},
