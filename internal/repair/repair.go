@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vedette-sec/vedette/internal/baselines"
 	"github.com/vedette-sec/vedette/internal/hostconf"
 	"github.com/vedette-sec/vedette/pkg/baseline"
 )
@@ -252,7 +253,7 @@ func (f *fixing) helped(ctx context.Context, rule string) (outcome, reason strin
 	}
 	for _, e := range result.Evidence {
 		if !e.OK {
-			return "", "", fmt.Errorf("the rule does not pass: %s %s is %s, expected: %s", e.Subject, e.Field, e.Actual, e.Expected)
+			return "", "", fmt.Errorf("the rule does not pass: %s", baselines.Describe(e, "en"))
 		}
 	}
 	return "", "", fmt.Errorf("the rule does not pass: %s %s", result.Verdict, result.Reason)
