@@ -42,6 +42,7 @@ struct current_set {
 	u64 next; /* a generation whose files with several names are being looked for; 0: none */
 	u64 agent; /* its process */
 	u64 agent_ticks; /* when that started, in hundredths of a second since boot */
+	u64 unknown; /* counts programs that began in processes of which nothing is known */
 };
 
 /* What rules list files by, beside a bit for each origin. */

@@ -30,6 +30,16 @@ static __always_inline void gather(struct led *out, struct task_struct *task, st
 	}
 }
 
+/* User space has to look at the processes again. */
+static __always_inline void count_unknown(void)
+{
+	u32 zero = 0;
+	struct current_set *a = bpf_map_lookup_elem(&active, &zero);
+
+	if (a)
+		__sync_fetch_and_add(&a->unknown, 1);
+}
+
 /* A new process has its parent's lineage before it can do anything. */
 SEC("tp_btf/sched_process_fork")
 int follow_fork(void *ctx)
@@ -41,12 +51,15 @@ int follow_fork(void *ctx)
 	if (tgid != FIELD(child, pid))
 		return 0;
 	gather(&l.led[0], parent, lineage_of(parent));
-	if (l.led[0].flags & LINEAGE_UNKNOWN) /* nothing is known before user space has looked */
+	if (l.led[0].flags & LINEAGE_UNKNOWN) { /* nothing is known before user space has looked */
+		count_unknown();
 		return 0;
+	}
 	l.start = start_of(child);
 	if (FIELD(parent, tgid) != 1)
 		l.led[0].flags &= ~LINEAGE_INIT;
-	bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY);
+	if (bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY))
+		count_unknown();
 	return 0;
 }
 
@@ -140,6 +153,7 @@ __noinline u32 doubt(u32 tgid)
 		l.led[0].trusted.words[w] = l.led[0].running.words[w] = 0;
 	l.led[0].flags = LINEAGE_UNKNOWN;
 	l.execs = (old ? old->execs : 0) + 1;
+	count_unknown();
 	return bpf_map_update_elem(&lineages, &tgid, &l, BPF_ANY) ? 0 : 1;
 }
 

@@ -42,6 +42,7 @@ type EnforceCurrentSet struct {
 	Next       uint64
 	Agent      uint64
 	AgentTicks uint64
+	Unknown    uint64
 }
 
 type EnforceEndpoint struct {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -30,7 +32,7 @@ type ancestry struct {
 }
 
 // backfill gives the kernel the lineages of processes that it did not see start, and for all processes what concerns programs that
-// no policy named before.
+// no policy named before. It looks at no process where there are neither.
 func (e *Enforcer) backfill(next *loaded) error {
 	fresh := programSet{}
 	for _, bit := range next.programs {
@@ -38,18 +40,29 @@ func (e *Enforcer) backfill(next *loaded) error {
 			fresh.add(bit)
 		}
 	}
+	if fresh == (programSet{}) && e.former == nil && e.looked != nil && *e.looked == e.unknown() {
+		return nil
+	}
+	e.looked = nil
 	for range passes {
+		before := e.unknown()
 		a := &ancestry{e: e, next: next, fresh: fresh, proc: process.ProcFS{Root: "/proc"}, known: map[uint32]bpf.EnforceGiven{}}
 		added, err := a.pass()
 		if err != nil {
 			return err
 		}
 		if added == 0 {
+			e.looked = &before
 			break
 		}
 	}
 	e.told = len(next.programs)
 	return nil
+}
+
+// unknown is how many programs have begun in processes of which the kernel knew nothing.
+func (e *Enforcer) unknown() uint64 {
+	return atomic.LoadUint64((*uint64)(unsafe.Pointer(&e.active[activeUnknown])))
 }
 
 // pass looks at every process once and counts those of which nothing was known.
@@ -78,6 +91,9 @@ func (a *ancestry) pass() (added int, err error) {
 func (a *ancestry) give(pid uint32, stat process.Stat) (isNew bool, err error) {
 	var before bpf.EnforceGiven
 	kernel, seen := lineageOf(a.e.maps[bpf.EnforceMapLineages], pid)
+	if seen = seen && kernel.Start/nsPerTick == stat.Key.Start; !seen {
+		kernel = bpf.EnforceLineage{} // of an earlier process with the same number
+	}
 	given := a.e.maps[bpf.EnforceMapGivens].Lookup(pid, &before) == nil && before.Ticks == stat.Key.Start
 	complete := seen && ledTo(kernel).Flags&lineageBlank == 0 || given && before.Execs == kernel.Execs
 	if complete && a.fresh == (programSet{}) {

@@ -70,6 +70,7 @@ type Enforcer struct {
 
 	mu     sync.Mutex // of loading
 	told   int        // programs that the kernel knows who descends from
+	looked *uint64    // how many unknown processes the kernel had counted when none was left; nil before
 	closed atomic.Bool
 	now    atomic.Pointer[loaded]
 	before atomic.Pointer[loaded] // the set before, whose last verdicts may not have been read
@@ -265,6 +266,7 @@ const (
 	activeNext       = 24
 	activeAgent      = 32
 	activeAgentTicks = 40
+	activeUnknown    = 48
 )
 
 // setActive changes a value at once: the map's own update may be seen half done.
