@@ -81,8 +81,8 @@ int follow_cgroup(void *ctx)
 		around = NUMBER(parent, name);
 		new.path += hash_name(around, length_of(around));
 	}
+	note_container(next_generation(), &new); /* which may be in force meanwhile */
 	note_container(current_generation(), &new);
-	note_container(next_generation(), &new);
 	return 0;
 }
 

@@ -37,10 +37,8 @@ static __always_inline u32 origin_of(struct dentry *dentry)
 	return ORIGIN_NONE;
 }
 
-static __always_inline bool changed_since_boot(struct inode *inode)
+static __always_inline bool changed_since_boot(struct settings *set, struct inode *inode)
 {
-	struct settings *set = settings_of(current_generation());
-
 	return set && changed_at(inode) > set->boot && !is_vouched(inode);
 }
 
@@ -61,7 +59,7 @@ static __always_inline bool is_listed(struct settings *set, u64 object, struct i
 		return false;
 	if (listing & (LISTS_OTHERS | LISTS_CONTENT | 1 << origin_of((void *)object)))
 		return true;
-	return listing & LISTS_CHANGED && changed_since_boot(inode);
+	return listing & LISTS_CHANGED && changed_since_boot(set, inode);
 }
 
 /* Where that matters the place is known, for the generation that the act has. */
@@ -73,8 +71,8 @@ static __always_inline u32 judge_code(u64 object, struct inode *inode, u64 near,
 	if (near & 1 << OP_EXECUTE)
 		judged |= judge_at(object, 0, ACT(OP_EXECUTE, 0) | act, place);
 	if (near & 1 << OP_RUN || (set && is_listed(set, object, inode)))
-		judged |= judge_run(object, origin_of((void *)object), changed_since_boot(inode),
-				    ACT(OP_RUN, 0) | act, place);
+		judged |= judge_run(object, origin_of((void *)object),
+				    changed_since_boot(set, inode), ACT(OP_RUN, 0) | act, place);
 	return judged;
 }
 
@@ -107,22 +105,21 @@ static __always_inline bool is_program(struct file *file)
 }
 
 static __always_inline u32 judge_mapping(struct file *file, u64 prot, bool shared, u64 near,
-					 u32 hook)
+					 u64 act)
 {
-	u64 generation = current_generation(), object, place = NOWHERE;
+	u64 generation = GENERATION_OF(act), object, place = NOWHERE;
 	u32 judged = 0;
 
 	if (is_kernel())
 		return 0;
 	if (shared && prot & PROT_WRITE && is_regular(file))
-		judged |= judge_write(file, hook);
+		judged |= judge_write(file, act);
 	if (!(prot & PROT_EXEC))
 		return judged;
 	object = dentry_of(file);
 	if (near)
 		place = locate(object, generation);
-	judged |= judge_code(object, FIELD(file, f_inode), near, place,
-			     IN_HOOK(hook) | IN_GENERATION(generation));
+	judged |= judge_code(object, FIELD(file, f_inode), near, place, act);
 	if (!(judged & JUDGED_REFUSED) &&
 	    !is_unwritten(FIELD(file, f_inode), settings_of(generation)))
 		distrust(bpf_get_current_pid_tgid() >> 32);
@@ -150,7 +147,8 @@ int guard_mmap_file(void *ctx)
 		return 0;
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);
-	return refuse(judge_mapping((void *)argument(ctx, 0), prot, shared, near, HOOK_MMAP_FILE));
+	return refuse(judge_mapping((void *)argument(ctx, 0), prot, shared, near,
+				    IN_HOOK(HOOK_MMAP_FILE) | IN_GENERATION(generation)));
 }
 
 SEC("lsm/file_mprotect")
@@ -170,7 +168,7 @@ int guard_file_mprotect(void *ctx)
 	if (prot & PROT_EXEC)
 		near = near_code(file, generation);
 	return refuse(judge_mapping((void *)NUMBER(area, vm_file), prot, shared, near,
-				    HOOK_FILE_MPROTECT));
+				    IN_HOOK(HOOK_FILE_MPROTECT) | IN_GENERATION(generation)));
 }
 
 #endif

@@ -72,9 +72,9 @@ static __always_inline bool is_regular(struct file *file)
 }
 
 /* Judges that a file is written, and remembers by whom. */
-static __always_inline u32 judge_write(struct file *file, u32 hook)
+static __always_inline u32 judge_write(struct file *file, u64 act)
 {
-	u32 judged = judge_file(dentry_of(file), 0, ACT(OP_WRITE, hook));
+	u32 judged = judge_file(dentry_of(file), 0, ACT(OP_WRITE, 0) | act);
 
 	if (!(judged & JUDGED_REFUSED) && is_regular(file))
 		vouch(NUMBER(file, f_inode), judged & JUDGED_ALLOWED);
@@ -82,22 +82,22 @@ static __always_inline u32 judge_write(struct file *file, u32 hook)
 }
 
 /* Judges that a file is read. */
-static __always_inline u32 judge_read(struct file *file, u32 hook)
+static __always_inline u32 judge_read(struct file *file, u64 act)
 {
 	if (FIELD(file, f_flags) & FMODE_EXEC_FLAG || is_agent())
 		return 0;
-	return judge_file(dentry_of(file), 0, ACT(OP_READ, hook));
+	return judge_file(dentry_of(file), 0, ACT(OP_READ, 0) | act);
 }
 
 /* Judges that somebody gets hold of an open file. */
-static __always_inline int judge_open(struct file *file, u32 hook)
+static __always_inline int judge_open(struct file *file, u64 act)
 {
 	u32 mode = FIELD(file, f_mode), judged = 0;
 
 	if (mode & FMODE_WRITE)
-		judged |= judge_write(file, hook);
+		judged |= judge_write(file, act);
 	if (mode & FMODE_READ)
-		judged |= judge_read(file, hook);
+		judged |= judge_read(file, act);
 	return refuse(judged);
 }
 
@@ -157,7 +157,7 @@ static __always_inline bool is_special(struct file *file, u64 used)
 	       inode->i_sb->s_magic == PROC_SUPER_MAGIC;
 }
 
-static __always_inline int judge_file_open(struct file *file)
+static __always_inline int judge_file_open(struct file *file, u64 act)
 {
 	u64 who = bpf_get_current_task(), target = oom_target(file);
 	u32 judged = 0;
@@ -165,13 +165,13 @@ static __always_inline int judge_file_open(struct file *file)
 	if (is_kernel())
 		return 0;
 	if (is_raw(FIELD(file, f_inode)))
-		judged = judge_plain(who, 0, ACT(OP_RAW_DEVICES, HOOK_FILE_OPEN));
+		judged = judge_plain(who, 0, ACT(OP_RAW_DEVICES, 0) | act);
 	if (target &&
 	    FIELD((struct task_struct *)target, tgid) != FIELD((struct task_struct *)who, tgid))
-		judged |= judge_plain(who, target, ACT(OP_PRIORITY, HOOK_FILE_OPEN));
+		judged |= judge_plain(who, target, ACT(OP_PRIORITY, 0) | act);
 	if (judged & JUDGED_REFUSED)
 		return -EPERM;
-	return judge_open(file, HOOK_FILE_OPEN);
+	return judge_open(file, act);
 }
 
 SEC("lsm/file_open")
@@ -182,7 +182,8 @@ int guard_file_open(void *ctx)
 
 	if (!is_special(file, used) && is_file_far(file, opened_for(file), generation, used))
 		return 0;
-	return judge_file_open((void *)argument(ctx, 0));
+	return judge_file_open((void *)argument(ctx, 0),
+			       IN_HOOK(HOOK_FILE_OPEN) | IN_GENERATION(generation));
 }
 
 SEC("lsm/file_receive")
@@ -193,7 +194,8 @@ int guard_file_receive(void *ctx)
 
 	if (is_file_far(file, opened_for(file), generation, used))
 		return 0;
-	return judge_open((void *)argument(ctx, 0), HOOK_FILE_RECEIVE);
+	return judge_open((void *)argument(ctx, 0),
+			  IN_HOOK(HOOK_FILE_RECEIVE) | IN_GENERATION(generation));
 }
 
 /* Files may be open from before, or from a parent who was allowed. */
@@ -203,7 +205,7 @@ int guard_file_permission(void *ctx)
 	struct file *known = ARGUMENT(struct file *, ctx, 0), *file;
 	u32 mask = ARGUMENT(u64, ctx, 1), judged = 0;
 	u32 type = known->f_inode->i_mode & S_IFMT;
-	u64 operations = mask & MAY_WRITE ? 1 << OP_WRITE : 0, generation;
+	u64 operations = mask & MAY_WRITE ? 1 << OP_WRITE : 0, generation, act;
 
 	if (type == S_IFSOCK)
 		return judges_accepting() && is_cut(NUMBER(known, f_inode)) ? -EPERM : 0;
@@ -217,10 +219,11 @@ int guard_file_permission(void *ctx)
 	if (is_file_far(known, operations, generation, used_operations(generation)) || is_kernel())
 		return 0;
 	file = (void *)argument(ctx, 0);
+	act = IN_HOOK(HOOK_FILE_PERMISSION) | IN_GENERATION(generation);
 	if (mask & MAY_WRITE)
-		judged |= judge_write(file, HOOK_FILE_PERMISSION);
+		judged |= judge_write(file, act);
 	if (mask & MAY_READ)
-		judged |= judge_read(file, HOOK_FILE_PERMISSION);
+		judged |= judge_read(file, act);
 	return refuse(judged);
 }
 
@@ -252,7 +255,7 @@ int guard_file_ioctl_compat(void *ctx)
 	SEC("lsm/" #hook)                                                                          \
 	int guard_##hook(void *ctx)                                                                \
 	{                                                                                          \
-		if (is_far(ctx, 1, 1 << (operation)) || is_kernel())                               \
+		if (is_far(ctx, 1, 1 << (operation), current_generation()) || is_kernel())         \
 			return 0;                                                                  \
 		return refuse(judge_file(argument(ctx, 1), 0, ACT(operation, number)));            \
 	}
@@ -290,21 +293,27 @@ __noinline u32 note_link(u64 old, u64 new, u64 generation)
 	return 0;
 }
 
-/* A set that is about to be in force has to know too. */
+/*
+ * A set that is about to be in force has to know too. It is read first: one that comes into force
+ * meanwhile is the one or the other.
+ */
 static __always_inline u32 add_link(u64 old, u64 new)
 {
-	return note_link(old, new, current_generation()) | note_link(old, new, next_generation());
+	u64 next = next_generation(), generation = current_generation();
+
+	return note_link(old, new, generation) | note_link(old, new, next);
 }
 
 SEC("lsm/inode_link")
 int guard_inode_link(void *ctx)
 {
 	u64 old = argument(ctx, 0), new = argument(ctx, 2);
+	u64 act = IN_HOOK(HOOK_INODE_LINK) | IN_GENERATION(current_generation());
 	u32 judged = 0;
 
 	if (!is_kernel()) {
-		judged = judge_file(old, new, ACT(OP_LINK, HOOK_INODE_LINK));
-		judged |= judge_file(new, old, ACT(OP_CREATE, HOOK_INODE_LINK));
+		judged = judge_file(old, new, ACT(OP_LINK, 0) | act);
+		judged |= judge_file(new, old, ACT(OP_CREATE, 0) | act);
 	}
 	if (!(judged & JUDGED_REFUSED))
 		judged |= add_link(old, new);
@@ -315,14 +324,14 @@ int guard_inode_link(void *ctx)
 static __always_inline void forget_label(u64 object)
 {
 	struct inode *inode = FIELD((struct dentry *)object, d_inode);
-	struct label_key key = {.generation = current_generation()};
+	struct label_key key = {.generation = next_generation()};
 
 	if (!inode || (FIELD(inode, i_mode) & S_IFMT) != S_IFDIR)
 		return;
 	key.device = device_of(inode);
 	key.inode = FIELD(inode, i_ino);
 	bpf_map_delete_elem(&labels, &key);
-	key.generation = next_generation();
+	key.generation = current_generation();
 	bpf_map_delete_elem(&labels, &key);
 }
 
@@ -339,15 +348,16 @@ SEC("lsm/inode_rename")
 int guard_inode_rename(void *ctx)
 {
 	u64 old = argument(ctx, 1), new = argument(ctx, 3);
-	u64 away = ACT2(OP_RENAME, OP_DELETE, HOOK_INODE_RENAME);
+	u64 generation = current_generation(), act = IN_GENERATION(generation);
+	u64 away = ACT2(OP_RENAME, OP_DELETE, HOOK_INODE_RENAME) | act;
 	u64 all = 1 << OP_RENAME | 1 << OP_DELETE | 1 << OP_CREATE;
-	bool far = is_far(ctx, 1, all) && is_far(ctx, 3, all);
+	bool far = is_far(ctx, 1, all, generation) && is_far(ctx, 3, all, generation);
 	u32 judged = 0;
 
 	if (!far && !is_kernel()) {
 		judged = judge_file(old, new, away);
-		judged |= judge_file(new, old,
-				     ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME) | NAME_ONLY);
+		judged |= judge_file(
+			new, old, ACT2(OP_RENAME, OP_CREATE, HOOK_INODE_RENAME) | NAME_ONLY | act);
 		if (FIELD((struct dentry *)new, d_inode))
 			judged |= judge_file(new, old, away);
 	}
@@ -372,7 +382,7 @@ static __always_inline int judge_setattr(void *ctx, u32 first)
 	if (!of || (!write && valid & ATTR_FORCE))
 		return 0;
 	if (!(write && may_be_vouched(of->i_ino)) &&
-	    is_far(ctx, first, write ? 1 << OP_WRITE : 1 << OP_ATTRIBUTES))
+	    is_far(ctx, first, write ? 1 << OP_WRITE : 1 << OP_ATTRIBUTES, current_generation()))
 		return 0;
 	if (is_kernel())
 		return 0;
@@ -403,7 +413,8 @@ int guard_inode_setattr_mapped(void *ctx)
 	SEC("lsm/" #hook)                                                                          \
 	int name(void *ctx)                                                                        \
 	{                                                                                          \
-		if (is_far(ctx, position, 1 << OP_ATTRIBUTES) || is_kernel())                      \
+		if (is_far(ctx, position, 1 << OP_ATTRIBUTES, current_generation()) ||             \
+		    is_kernel())                                                                   \
 			return 0;                                                                  \
 		return refuse(judge_file(argument(ctx, position), 0, ACT(OP_ATTRIBUTES, number))); \
 	}
@@ -431,15 +442,16 @@ int forget_inode(void *ctx)
 {
 	struct inode *inode = (void *)argument(ctx, 0);
 	struct super_block *sb = FIELD(inode, i_sb);
-	struct label_key key = {.generation = current_generation()};
+	struct label_key key = {.generation = next_generation()};
 
 	forget_socket(inode);
-	if (FIELD(inode, i_nlink) || !sb || !key.generation)
+	if (FIELD(inode, i_nlink) || !sb)
 		return 0;
 	key.device = FIELD(sb, s_dev);
 	key.inode = FIELD(inode, i_ino);
-	forget_key(key);
-	key.generation = next_generation();
+	if (key.generation)
+		forget_key(key);
+	key.generation = current_generation();
 	if (key.generation)
 		forget_key(key);
 	return 0;

@@ -97,9 +97,18 @@ __noinline u64 judge_word(u64 who, u64 about, u64 listed, u64 act, u64 held_by)
 }
 
 /* Whether any rule is about one of two operations. Most acts end here: where an object is takes longer. */
-static __always_inline bool is_judged(u32 one, u32 other)
+static __always_inline bool is_judged(u64 generation, u32 one, u32 other)
 {
-	return used_operations(current_generation()) & (1ULL << one | 1ULL << other);
+	return used_operations(generation) & (1ULL << one | 1ULL << other);
+}
+
+/*
+ * The set that judges an act. One that is judged in several steps names it, as otherwise two sets
+ * that both refuse it could each allow the step that it judges.
+ */
+static __always_inline u64 generation_of(u64 act)
+{
+	return GENERATION_OF(act) ?: current_generation();
 }
 
 static __always_inline bool audit_only(void)
@@ -173,18 +182,18 @@ static __always_inline void find_hashed(struct rule_set *about, struct inode *in
 /*
  * Judges an act on a file by rules about files. The object is a dentry, one without an inode where
  * it is a name that is to be; the other one is told with it. Where it is may be known, for the generation
- * that the act has then.
+ * that the act has.
  */
 __noinline u32 judge_at(u64 object, u64 other, u64 act, u64 place)
 {
-	u64 generation = place ? GENERATION_OF(act) : current_generation();
+	u64 generation = generation_of(act);
 	struct settings *set = settings_of(generation);
 	struct rule_set about = {}, way = {};
 	u32 one = OPERATION_OF(act), two = OTHER_OF(act), judged = 0;
 	u64 held_by = 0;
 	bool mild = audit_only();
 
-	if (!set || !generation || !is_judged(one, two))
+	if (!set || !generation || !is_judged(generation, one, two))
 		return 0;
 	find_rules(&about, &way, object, place ?: locate(object, generation), generation);
 	if (!(act & NAME_ONLY))
@@ -253,7 +262,7 @@ __noinline u64 about_target(u64 about, u64 target, u64 act, u64 held_by)
  */
 __noinline u32 judge_plain(u64 who, u64 target, u64 act)
 {
-	u64 generation = current_generation(), held_by = 0, holds_target = 0;
+	u64 generation = generation_of(act), held_by = 0, holds_target = 0;
 	struct settings *set = settings_of(generation);
 	struct rule_set about = {};
 	u32 one = OPERATION_OF(act), judged = 0;
@@ -297,7 +306,7 @@ __noinline u32 judge_run(u64 object, u32 origin, u32 changed, u64 act, u64 place
 	u32 judged = 0;
 	bool mild = audit_only();
 
-	if (!set || !generation || !is_judged(OP_RUN, NO_OPERATION))
+	if (!set || !generation || !is_judged(generation, OP_RUN, NO_OPERATION))
 		return 0;
 	find_rules(&about, NULL, object, place, generation);
 	find_links(&about, FIELD((struct dentry *)object, d_inode), generation);

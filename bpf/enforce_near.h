@@ -174,10 +174,9 @@ static __always_inline u64 operations_beside(struct inode *inode, struct dentry 
 }
 
 /* Whether no rule is about one of the operations on a hook's argument, which has, or is to have, a name. */
-static __always_inline bool is_far(void *ctx, u32 number, u64 operations)
+static __always_inline bool is_far(void *ctx, u32 number, u64 operations, u64 generation)
 {
 	struct dentry *dentry = ARGUMENT(struct dentry *, ctx, number);
-	u64 generation = current_generation();
 	struct inode *inode;
 
 	if (!(operations & used_operations(generation)))

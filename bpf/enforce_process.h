@@ -11,23 +11,23 @@
 #define NR_PROCESS_MADVISE 440
 #define NR_PTRACE 101
 
-static __always_inline u32 judge_process(u64 who, u64 target, u32 operation, u32 hook)
+static __always_inline u32 judge_process(u64 who, u64 target, u64 act)
 {
 	u32 own = FIELD((struct task_struct *)who, tgid);
 
 	if (own == FIELD((struct task_struct *)target, tgid))
 		return 0;
-	return judge_plain(who, target, ACT(operation, hook));
+	return judge_plain(who, target, act);
 }
 
 #define GUARD_PROCESS(hook, operation, number)                                                     \
 	SEC("lsm/" #hook)                                                                          \
 	int guard_##hook(void *ctx)                                                                \
 	{                                                                                          \
-		if (!is_judged(operation, NO_OPERATION) || is_kernel())                            \
+		if (!is_judged(current_generation(), operation, NO_OPERATION) || is_kernel())      \
 			return 0;                                                                  \
-		return refuse(judge_process(bpf_get_current_task(), argument(ctx, 0), operation,   \
-					    number));                                              \
+		return refuse(judge_process(bpf_get_current_task(), argument(ctx, 0),              \
+					    ACT(operation, number)));                              \
 	}
 
 GUARD_PROCESS(task_kill, OP_SIGNAL, HOOK_TASK_KILL)
@@ -69,6 +69,7 @@ SEC("lsm/ptrace_access_check")
 int guard_ptrace_access_check(void *ctx)
 {
 	u64 target = argument(ctx, 0), who = bpf_get_current_task();
+	u64 act = IN_HOOK(HOOK_PTRACE_ACCESS_CHECK) | IN_GENERATION(current_generation());
 	u32 wanted = wanted_of(argument(ctx, 1)), judged;
 
 	if (wanted == NO_OPERATION || is_kernel())
@@ -76,8 +77,8 @@ int guard_ptrace_access_check(void *ctx)
 	if (BPF_CORE_READ((struct task_struct *)target, tgid) ==
 	    BPF_CORE_READ((struct task_struct *)who, tgid))
 		return 0;
-	judged = judge_plain(who, target, ACT(wanted, HOOK_PTRACE_ACCESS_CHECK));
-	judged |= judge_plain(who, 0, ACT(OP_KERNEL_PTRACE, HOOK_PTRACE_ACCESS_CHECK));
+	judged = judge_plain(who, target, ACT(wanted, 0) | act);
+	judged |= judge_plain(who, 0, ACT(OP_KERNEL_PTRACE, 0) | act);
 	return refuse(judged);
 }
 
@@ -86,9 +87,10 @@ SEC("lsm/ptrace_traceme")
 int guard_ptrace_traceme(void *ctx)
 {
 	u64 parent = argument(ctx, 0), own = bpf_get_current_task();
-	u32 judged = judge_process(parent, own, OP_PTRACE, HOOK_PTRACE_TRACEME);
+	u64 act = IN_HOOK(HOOK_PTRACE_TRACEME) | IN_GENERATION(current_generation());
+	u32 judged = judge_process(parent, own, ACT(OP_PTRACE, 0) | act);
 
-	judged |= judge_plain(parent, 0, ACT(OP_KERNEL_PTRACE, HOOK_PTRACE_TRACEME));
+	judged |= judge_plain(parent, 0, ACT(OP_KERNEL_PTRACE, 0) | act);
 	return refuse(judged);
 }
 

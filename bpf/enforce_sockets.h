@@ -29,7 +29,7 @@ static __always_inline void cut_socket(u64 inode)
 /* Whether there are rules about accepting. It is asked first: everything that is sent or received comes by. */
 static __always_inline bool judges_accepting(void)
 {
-	return current_generation() && is_judged(OP_ACCEPT, NO_OPERATION);
+	return is_judged(current_generation(), OP_ACCEPT, NO_OPERATION);
 }
 
 /* As long as there are such rules, and they are not to report only. */

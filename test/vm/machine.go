@@ -25,6 +25,8 @@ type machine struct {
 	kvm bool
 	// counted makes the guest's clocks count its instructions.
 	counted bool
+	// multi emulates each processor in a thread of its own.
+	multi bool
 	// pairs lets the processor exchange 16 bytes at once (cx16), without which newer kernels have
 	// no memory for what BPF programs store with inodes.
 	pairs bool
@@ -37,6 +39,11 @@ type machine struct {
 // kernelArguments: a crash ends the machine at once, and only warnings and
 // worse are printed while it boots.
 const kernelArguments = "console=ttyS0 loglevel=5 panic=-1 oops=panic watchdog_thresh=60 lsm=lockdown,capability,landlock,bpf"
+
+// emulatedArguments leave out what makes each system call several times as long where it is
+// emulated and changes nothing that a test is about: what kernels do against leaks of processors,
+// and how they harden memory and stacks. What a system call costs is not measured without.
+const emulatedArguments = " mitigations=off init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off"
 
 // outcome is what a boot left behind besides its results.
 type outcome struct {
@@ -166,7 +173,10 @@ func (m machine) arguments() []string {
 	// Without cx16=off, 6.12 crashes now and then under emulation. With a host thread for each
 	// processor, kernels that patch their own code (each tracepoint that is switched on or off
 	// does) crash or hang now and then: another processor may run code that is half patched.
-	args := []string{"-accel", "tcg,thread=single", "-cpu", "max,cx16=off"}
+	args, command := []string{"-accel", "tcg,thread=single", "-cpu", "max,cx16=off"}, kernelArguments
+	if m.multi {
+		args[1] = "tcg,thread=multi"
+	}
 	if m.pairs {
 		args[3] = "max"
 	}
@@ -178,6 +188,9 @@ func (m machine) arguments() []string {
 		processors = "1"
 		args = append(args, "-icount", "shift=0,sleep=off")
 	}
+	if !m.kvm && !m.counted {
+		command += emulatedArguments
+	}
 	console := "file,id=console,path=/proc/self/fd/4"
 	if m.shell {
 		console = "stdio,id=console,mux=on,signal=off,logfile=/proc/self/fd/4"
@@ -185,7 +198,7 @@ func (m machine) arguments() []string {
 	return append(args,
 		"-smp", processors, "-m", strconv.Itoa(m.memoryMiB),
 		"-nodefaults", "-display", "none", "-no-reboot",
-		"-kernel", m.vmlinuz, "-initrd", m.initramfs, "-append", kernelArguments,
+		"-kernel", m.vmlinuz, "-initrd", m.initramfs, "-append", command,
 		"-chardev", console, "-serial", "chardev:console",
 		"-chardev", "file,id=results,path=/proc/self/fd/3", "-serial", "chardev:results",
 	)

@@ -42,6 +42,7 @@ type options struct {
 	total    time.Duration
 	kvm      bool
 	counted  bool
+	multi    bool
 	shell    bool
 	verbose  bool
 	keep     bool
@@ -91,6 +92,7 @@ func parseOptions(args []string) (options, error) {
 	// still never run the guest, as seen inside other virtual machines.
 	flags.BoolVar(&o.kvm, "kvm", false, "use KVM instead of emulation")
 	flags.BoolVar(&o.counted, "counted", false, "have the guests' clocks count instructions, an ns each: times then depend on nothing else that this machine does")
+	flags.BoolVar(&o.multi, "multi", false, "emulate each processor of a guest in a thread of its own: twice as fast, and a kernel that patches its own code crashes or hangs now and then")
 	flags.BoolVar(&o.verbose, "v", false, "print all that comes from the guests")
 	flags.BoolVar(&o.keep, "keep", false, "keep the initramfs files and test binaries, and say where")
 	flags.BoolVar(&o.update, "update", false, "download the newest kernels even if older ones are cached")
@@ -110,6 +112,9 @@ func parseOptions(args []string) (options, error) {
 	o.args = splitList(arguments)
 	if o.counted && o.kvm {
 		return o, errors.New("-counted: found -kvm too, expected emulation, which alone can count instructions")
+	}
+	if o.multi && (o.kvm || o.counted) {
+		return o, errors.New("-multi: found -kvm or -counted too, expected emulation whose clocks go with the host's")
 	}
 	if len(o.kernels) == 0 {
 		return o, fmt.Errorf("-kernels: found an empty list, expected some of %s", allLines)

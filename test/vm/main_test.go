@@ -37,12 +37,13 @@ func TestParseOptions(t *testing.T) {
 	}
 
 	for want, args := range map[string][]string{
-		`-brief: found "4.19", expected one of 5.10,6.1,6.12,newest`:                       {"-brief", "4.19"},
-		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:                    {"-kernels", "6.1,4.19"},
-		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest":             {"-kernels", ","},
-		`found argument "./internal/ring", expected flags only`:                            {"./internal/ring"},
-		"-counted: found -kvm too, expected emulation, which alone can count instructions": {"-kvm", "-counted"},
-		`invalid value "soon" for flag -timeout: parse error`:                              {"-timeout", "soon"},
+		`-brief: found "4.19", expected one of 5.10,6.1,6.12,newest`:                             {"-brief", "4.19"},
+		`-kernels: found "4.19", expected some of 5.10,6.1,6.12,newest`:                          {"-kernels", "6.1,4.19"},
+		"-kernels: found an empty list, expected some of 5.10,6.1,6.12,newest":                   {"-kernels", ","},
+		`found argument "./internal/ring", expected flags only`:                                  {"./internal/ring"},
+		"-counted: found -kvm too, expected emulation, which alone can count instructions":       {"-kvm", "-counted"},
+		"-multi: found -kvm or -counted too, expected emulation whose clocks go with the host's": {"-multi", "-counted"},
+		`invalid value "soon" for flag -timeout: parse error`:                                    {"-timeout", "soon"},
 	} {
 		_, err := parseOptions(args)
 		assert.EqualError(t, err, want)

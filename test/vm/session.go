@@ -101,7 +101,7 @@ func (s *session) boot(ctx context.Context, k kernel) (*guestReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := machine{vmlinuz: k.vmlinuz(), initramfs: initramfs, memoryMiB: guestMemoryMiB(size), kvm: s.kvm, counted: s.counted, shell: s.shell, pairs: k.Line == newest}
+	m := machine{vmlinuz: k.vmlinuz(), initramfs: initramfs, memoryMiB: guestMemoryMiB(size), kvm: s.kvm, counted: s.counted, multi: s.multi, shell: s.shell, pairs: k.Line == newest}
 	if s.verbose && !s.shell {
 		m.raw = &prefixWriter{w: s.out, prefix: k.Line + " | "}
 	}
