@@ -59,7 +59,8 @@ func (c *checker) withoutExecutable(s Subject, confined bool) {
 }
 
 func (c *checker) program(s Subject) {
-	name := path.Base(orElse(s.Executable.Base, s.Executable.Pattern))
+	program := orElse(s.Executable.Base, s.Executable.Pattern)
+	name := path.Base(program)
 	restricted := s.User != "" || s.Unit != "" || s.Container != ""
 	switch {
 	case s.Lineage && !restricted && s.Executable.Matches(c.host.Init()):
@@ -68,7 +69,7 @@ func (c *checker) program(s Subject) {
 	case s.Lineage && !restricted && isOneOf(name, entrances):
 		c.warn(s.Position, "entrance", "what %s starts is allowed too, such as the shells of all who log in: expected lineage: false, or a user or a unit",
 			s.Executable.Text)
-	case !restricted && isOneOf(name, interpreters):
+	case !restricted && c.host.Obeys(program):
 		c.warn(s.Position, "interpreter", "%s does what whoever starts it tells it: expected the program that starts it, or a user or a unit",
 			s.Executable.Text)
 	case s.Lineage && !restricted && isOneOf(name, launchers):

@@ -136,6 +136,21 @@ func (h Host) Init() string {
 	return ""
 }
 
+// InitPrograms are the real paths of the programs that init is, and is before it starts what it was told to. An init that is one of
+// many programs in a file, as busybox is, is none of them: everybody runs that.
+func (h Host) InitPrograms() []string {
+	all := []string{"/usr/lib/systemd/systemd-executor"}
+	if name := h.Init(); name != "" && !h.Obeys(name) {
+		all = append(all, name)
+	}
+	return all
+}
+
+// Obeys reports whether a program does what whoever starts it tells it, as shells do and files that are many programs.
+func (h Host) Obeys(executable string) bool {
+	return isOneOf(path.Base(executable), interpreters) || isOneOf(path.Base(h.Real(executable)), interpreters)
+}
+
 // interpreter gives the program that a script is run by; "" for what is no script.
 func (h Host) interpreter(name string) string {
 	file, err := os.Open(h.root + h.Real(name))

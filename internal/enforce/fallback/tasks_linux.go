@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -272,6 +273,16 @@ func placeOf(path string, programs *registry) bpf.FallbackCgroupPlace {
 	return place
 }
 
+// initPrograms are what policy.Host.InitPrograms says, with init as process 1 has it.
+func initPrograms() []string {
+	host := policy.NewHost("/")
+	all := host.InitPrograms()
+	if at := slices.Index(all, host.Init()); at >= 0 {
+		all[at] = "/proc/1/exe"
+	}
+	return all
+}
+
 // tellPrograms gives the kernel side the numbers of programs.
 func (k *kernelSide) tellPrograms(programs *registry) error {
 	out := k.maps.Maps[bpf.FallbackMapPrograms]
@@ -279,7 +290,7 @@ func (k *kernelSide) tellPrograms(programs *registry) error {
 	for key, p := range programs.byKey {
 		values[key] = bpf.FallbackProgramValue{Flags: uint32(p.number + 1), Generation: p.generation}
 	}
-	for _, name := range []string{"/proc/1/exe", "/usr/lib/systemd/systemd-executor"} {
+	for _, name := range initPrograms() {
 		if key, err := keyOf(name); err == nil {
 			value := values[key]
 			value.Flags |= uint32(bpf.FallbackProgramFlagsPROGRAM_OF_INIT)

@@ -35,17 +35,19 @@ var managers = []string{
 	"/usr/bin/dpkg", "/usr/bin/apt", "/usr/bin/apt-get", "/usr/bin/unattended-upgrade", "/usr/bin/rpm", "/usr/bin/dnf", "/usr/bin/yum",
 }
 
+// apart are the programs that are not shells at the same time, as all are that are busybox.
+func apart(host policy.Host, programs ...string) []string {
+	return slices.DeleteFunc(slices.Clone(programs), func(name string) bool { return name == "" || host.Obeys(name) })
+}
+
 // ftraceSwitch turns off all that is attached to the kernel's functions.
 const ftraceSwitch = "/proc/sys/kernel/ftrace_enabled"
 
 // policy gives the policy that protects the agent. Package managers install a program beside it first, under a name that begins
 // with its own.
 func (p Protection) policy(host policy.Host) (*policy.Policy, error) {
-	inits := []string{"/usr/lib/systemd/systemd-shutdown"}
-	if name := host.Init(); name != "" {
-		inits = append(inits, name)
-	}
-	agent := []string{p.Executable}
+	agent, managers := []string{p.Executable}, apart(host, managers...)
+	inits := apart(host, "/usr/lib/systemd/systemd-shutdown", host.Init())
 	text := fmt.Sprintf(`policy: agent
 description: Nobody but the agent changes or ends what is the agent's.
 mode: enforce

@@ -48,6 +48,31 @@ func TestProtectionIsAPolicy(t *testing.T) {
 	}
 }
 
+// Where init and a package manager are busybox, so is every shell.
+func TestProtectionTrustsNoShell(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"bin", "sbin", "usr/bin"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "bin/busybox"), nil, 0o755))
+	for _, link := range []string{"sbin/init", "usr/bin/dpkg"} {
+		require.NoError(t, os.Symlink("/bin/busybox", filepath.Join(root, link)))
+	}
+	host := policy.NewHost(root)
+	own, err := Protection{Executable: "/usr/bin/vedette", Settings: []string{"/etc/vedette"}, State: []string{"/var/lib/vedette"}}.policy(host)
+	require.NoError(t, err)
+	set := (&policy.Set{Policies: []*policy.Policy{own}}).Resolve(host)
+	busybox := policy.Actor{User: "root", Init: true, Lineage: []policy.Program{{Executable: "/bin/busybox", Trusted: true}}}
+	for _, r := range []policy.Request{
+		{Operation: policy.Write, File: &policy.File{Paths: []string{"/usr/bin/vedette"}}},
+		{Operation: policy.Write, File: &policy.File{Paths: []string{"/etc/vedette/vedette.yaml"}}},
+		{Operation: policy.Signal, Target: &policy.Target{Executable: "/usr/bin/vedette"}},
+	} {
+		r.Subject = busybox
+		assert.Equal(t, policy.Denied, set.Evaluate(r).Verdict, r.Operation)
+	}
+}
+
 func TestLockWantsItsToken(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policies.json")
 	k := New(Config{StateFile: file, Logger: zap.NewNop()})

@@ -73,7 +73,7 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 			automata: make([]bpf.EnforceAutomaton, 1), links: map[inode]ruleSet{},
 			places: map[bpf.EnforcePlaceKey]uint64{}, containers: map[string]uint8{}, hashes: map[inode]bpf.EnforceHashed{}, programs: n.bits, mounts: m,
 		},
-		host: host, layers: m.layers(), numbers: n, inits: initPrograms(host),
+		host: host, layers: m.layers(), numbers: n, inits: host.InitPrograms(),
 		executables: map[string]programSet{}, leaves: map[bpf.EnforceNode]uint32{}, sums: map[inode]string{},
 	}
 	c.fillSettings()
@@ -87,14 +87,6 @@ func compile(set *policy.Set, host policy.Host, m mounts, n *numbers) (*compiled
 		return nil, err
 	}
 	return c.compiled, c.readHashes()
-}
-
-func initPrograms(host policy.Host) []string {
-	all := []string{"/usr/lib/systemd/systemd-executor"}
-	if name := host.Init(); name != "" {
-		all = append(all, name)
-	}
-	return all
 }
 
 // origins are the origins by their place in the settings.
