@@ -97,10 +97,35 @@ func TestHost(t *testing.T) {
 	assert.Equal(t, []string{"/"}, h.Names("/"))
 	assert.Equal(t, "/usr/lib/systemd/systemd", h.Init())
 	assert.Empty(t, NewHost(t.TempDir()).Init())
+	assert.Contains(t, h.InitPrograms(), "/usr/lib/systemd/systemd")
+	for name, want := range map[string]bool{"/bin/bash": true, "/bin/editor": true, "/sbin/init": false, "/usr/bin/none": false} {
+		assert.Equal(t, want, h.Obeys(name), name)
+	}
 	assert.Equal(t, []string{"/usr/lib/postgresql/15/bin/postgres", "/usr/lib/postgresql/16/bin/postgres"},
 		h.Glob(Path{Kind: GlobPaths, Pattern: "/lib/postgresql/*/bin/postgres"}))
 	assert.Equal(t, []Program{{Executable: "/usr/bin/python3.11", Trusted: true}, {Executable: "/usr/bin/dnf-3", Trusted: true}}, h.Programs("/bin/dnf"))
 	assert.Equal(t, "/", NewHost("/").Real("/"))
+}
+
+// An init that is one of many programs in a file is none that only init runs, and a subject by one of its names is a shell.
+func TestHostOfManyProgramsInOneFile(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"bin", "sbin"} {
+		require.NoError(t, os.Mkdir(filepath.Join(root, dir), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "bin/busybox"), nil, 0o755))
+	require.NoError(t, os.Symlink("/bin/busybox", filepath.Join(root, "sbin/init")))
+	require.NoError(t, os.Symlink("busybox", filepath.Join(root, "bin/dpkg")))
+	h := NewHost(root)
+	assert.NotContains(t, h.InitPrograms(), "/bin/busybox")
+	set := setOfText(t, `policy: p
+rules: [{name: r, files: {paths: [/bin/**], operations: tamper}, allow: [{executable: /bin/dpkg, lineage: false}]}]
+`)
+	var kinds []string
+	for _, f := range Check(set, h) {
+		kinds = append(kinds, f.Kind)
+	}
+	assert.Contains(t, kinds, "interpreter")
 }
 
 func TestResolve(t *testing.T) {
