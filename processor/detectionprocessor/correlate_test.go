@@ -242,23 +242,20 @@ func TestCorrelationsAreMeasured(t *testing.T) {
 	nobody := scan(3*time.Second, "")
 	delete(nobody.attrs, event.AttrProcessUserName)
 	require.NoError(t, p.ConsumeLogs(context.Background(), batch(t, scan(0, "ann"), scan(time.Second, "bob"), scan(2*time.Second, "eve"), nobody)))
-	sums := func() map[string]int64 {
-		found := map[string]int64{}
-		got, err := tel.GetMetric("otelcol_processor_detection_correlation_incomplete")
-		if err != nil {
-			return found
-		}
-		for _, point := range got.Data.(metricdata.Sum[int64]).DataPoints {
+	// They are counted one after the other, so that a look may find a part of them.
+	require.EventuallyWithT(t, func(t *assert.CollectT) {
+		incomplete, err := tel.GetMetric("otelcol_processor_detection_correlation_incomplete")
+		require.NoError(t, err)
+		sums := map[string]int64{}
+		for _, point := range incomplete.Data.(metricdata.Sum[int64]).DataPoints {
 			cause, _ := point.Attributes.Value("cause")
-			found[cause.AsString()] = point.Value
+			sums[cause.AsString()] = point.Value
 		}
-		return found
-	}
-	require.Eventually(t, func() bool { return len(sums()) > 0 }, 30*time.Second, 20*time.Millisecond)
-	assert.Equal(t, map[string]int64{"max_groups": 1, "ungrouped": 1}, sums())
-	got, err := tel.GetMetric("otelcol_processor_detection_correlation_groups")
-	require.NoError(t, err)
-	assert.Equal(t, int64(2), got.Data.(metricdata.Gauge[int64]).DataPoints[0].Value)
+		assert.Equal(t, map[string]int64{"max_groups": 1, "ungrouped": 1}, sums)
+		groups, err := tel.GetMetric("otelcol_processor_detection_correlation_groups")
+		require.NoError(t, err)
+		assert.Equal(t, int64(2), groups.Data.(metricdata.Gauge[int64]).DataPoints[0].Value)
+	}, 30*time.Second, 20*time.Millisecond)
 	status := p.current.correlationStatus()
 	require.Len(t, status, 1)
 	assert.Equal(t, 2, status[0].Groups)

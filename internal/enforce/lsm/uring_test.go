@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/ring"
@@ -65,17 +66,28 @@ func newUring(flags uint32) (*uring, error) {
 
 func word(memory []byte, at uint32) *uint32 { return (*uint32)(unsafe.Pointer(&memory[at])) }
 
+// close lets go of the ring, which lives for as long as its memory is mapped.
+func (u *uring) close() error {
+	return errors.Join(unix.Munmap(u.submissions), unix.Munmap(u.completions), unix.Munmap(u.entries), unix.Close(u.fd))
+}
+
 // does submits one entry and gives its result.
 func (u *uring) does(entry [uringEntrySize]byte, flags uintptr) error {
 	copy(u.entries, entry[:])
 	tail, array := word(u.submissions, u.at(44)), u.at(64)
 	atomic.StoreUint32(word(u.submissions, array), 0)
 	atomic.AddUint32(tail, 1)
-	_, _, number := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), 1, 1, uringGetEvents|flags, 0, 0)
-	if number != 0 {
-		return fmt.Errorf("submit: %s", number)
+	head, completed := word(u.completions, u.at(80)), word(u.completions, u.at(84))
+	// A signal ends the wait for a completion, and a call that submitted says nothing of it.
+	for submit := uintptr(1); atomic.LoadUint32(completed) == atomic.LoadUint32(head); {
+		n, _, number := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), submit, 1, uringGetEvents|flags, 0, 0)
+		if number != 0 && number != unix.EINTR {
+			return fmt.Errorf("submit: %s", number)
+		}
+		if number == 0 {
+			submit -= n
+		}
 	}
-	head := word(u.completions, u.at(80))
 	completions := u.at(100)
 	result := int32(*word(u.completions, completions+8+(atomic.LoadUint32(head)&3)*16))
 	atomic.AddUint32(head, 1)
@@ -101,28 +113,38 @@ func ringDoes(setup uint32, e [uringEntrySize]byte) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(u.fd)
+	flags := uintptr(0)
 	if setup&sqPoll != 0 {
-		return u.does(e, uringWakeUp)
+		flags = uringWakeUp
 	}
-	return u.does(e, 0)
+	err = u.does(e, flags)
+	return errors.Join(err, u.close())
+}
+
+// pinned keeps memory, whose address an entry holds as a number, where it is.
+func pinned(memory ...[]byte) *runtime.Pinner {
+	var pinner runtime.Pinner
+	for _, one := range memory {
+		pinner.Pin(&one[0])
+	}
+	return &pinner
 }
 
 func (s *scene) ringOpens(setup uint32, flags byte) error {
 	name := append([]byte(s.file), 0)
-	defer runtime.KeepAlive(name)
+	defer pinned(name).Unpin()
 	return ringDoes(setup, entry(uringOpenAt, flags, unix.AT_FDCWD, 0, pointer(name), 0, unix.O_WRONLY))
 }
 
 func (s *scene) ringWrites(setup uint32, flags byte) error {
 	data := []byte("x")
-	defer runtime.KeepAlive(data)
+	defer pinned(data).Unpin()
 	return ringDoes(setup, entry(uringWrite, flags, int32(s.before.Fd()), 0, pointer(data), 1, 0))
 }
 
 func (s *scene) ringUnlinks() error {
 	name := append([]byte(s.file), 0)
-	defer runtime.KeepAlive(name)
+	defer pinned(name).Unpin()
 	err := ringDoes(0, entry(uringUnlinkAt, 0, unix.AT_FDCWD, 0, pointer(name), 0, 0))
 	if errors.Is(err, unix.EINVAL) { // 5.10 does not have it
 		return opens(s.file)
@@ -133,8 +155,7 @@ func (s *scene) ringUnlinks() error {
 // ringNames renames the file, or links it, to a place outside.
 func (s *scene) ringNames(operation byte) error {
 	old, name := append([]byte(s.file), 0), append([]byte(s.outside+"/by-ring"), 0)
-	defer runtime.KeepAlive(old)
-	defer runtime.KeepAlive(name)
+	defer pinned(old, name).Unpin()
 	at := unix.AT_FDCWD
 	err := ringDoes(0, entry(operation, 0, unix.AT_FDCWD, uint64(uintptr(pointer(name))), pointer(old), uint32(at), 0))
 	if errors.Is(err, unix.EINVAL) { // 5.10 has neither
@@ -148,5 +169,5 @@ func skipWithoutRing(t *testing.T) {
 	if err != nil {
 		ring.Cannot(t, "this kernel has no io_uring")
 	}
-	unix.Close(u.fd)
+	require.NoError(t, u.close())
 }
