@@ -69,7 +69,7 @@ func (h *Host) isActive(name string) (active, known bool) {
 func (h *Host) askActive(name string) (active, known bool, at stamp) {
 	units, err := cached(h.unnoticed(), "units of systemd", func(h *Host) (map[string]bool, error) {
 		h.cannotCompare("systemd")
-		return h.activeUnits()
+		return h.ActiveUnits()
 	})
 	if units == nil || err != nil {
 		return false, false, failed(errNoSystemd)

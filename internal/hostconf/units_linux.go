@@ -9,11 +9,11 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 )
 
-// longestAnswer bounds how long a scan waits for systemd.
-const longestAnswer = 2 * time.Second
+// longestAnswer bounds how long is waited for systemd, which answers a busy host late.
+const longestAnswer = 30 * time.Second
 
-// activeUnits gives the units that are active by what systemd says, nil where there is no systemd to ask. Others are not.
-func (h *Host) activeUnits() (map[string]bool, error) {
+// ActiveUnits gives the units that are active by what systemd says, nil where there is no systemd to ask. Others are not.
+func (h *Host) ActiveUnits() (map[string]bool, error) {
 	if h.root != "/" || !h.Exists("/run/systemd/system") {
 		return nil, nil
 	}

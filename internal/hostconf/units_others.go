@@ -4,5 +4,5 @@
 
 package hostconf
 
-// activeUnits needs systemd.
-func (h *Host) activeUnits() (map[string]bool, error) { return nil, nil }
+// ActiveUnits needs systemd.
+func (h *Host) ActiveUnits() (map[string]bool, error) { return nil, nil }

@@ -163,41 +163,71 @@ func (r *Repairer) undoOverdue(now time.Time) ([]string, error) {
 }
 
 // Await waits until a transaction was confirmed or taken back, or takes it back itself when its time is over. Other commands can run
-// meanwhile.
+// meanwhile. What keeps it from looking or from taking back may pass, as a full disk does, so that it gives up only after longestTrouble.
 func Await(ctx context.Context, rootDir, id string) ([]string, error) {
-	tick := time.NewTicker(awaitPause)
-	defer tick.Stop()
+	pauses := awaitPauses{look: time.Second, trouble: time.Minute, longestTrouble: time.Hour}
+	return pauses.await(ctx, rootDir, id)
+}
+
+// awaitPauses are how often it is looked whether a transaction was confirmed, how often where something is wrong, and for how long then.
+type awaitPauses struct{ look, trouble, longestTrouble time.Duration }
+
+func (p awaitPauses) await(ctx context.Context, rootDir, id string) ([]string, error) {
+	var since time.Time // there is trouble
 	for {
-		over, notes, err := looked(rootDir, id)
-		if over || err != nil {
-			return notes, err
+		look, notes, err := lookAt(rootDir, id)
+		pause := p.look
+		switch look {
+		case endsWait:
+			return notes, nil
+		case goesOn:
+			since = time.Time{}
+		case hasTrouble:
+			pause = p.trouble
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) > p.longestTrouble {
+				return notes, err
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }
 
-// awaitPause is how often it is looked whether a transaction was confirmed.
-const awaitPause = time.Second
+// awaited is what somebody who waits for a transaction finds.
+type awaited int
 
-// looked reports whether there is nothing more to wait for. Where another command is at work there is.
-func looked(rootDir, id string) (over bool, notes []string, err error) {
+const (
+	endsWait awaited = iota
+	goesOn
+	hasTrouble // it cannot be read, or it is overdue and could not be taken back
+)
+
+// lookAt looks whether there is more to wait for. Where another command is at work there is.
+func lookAt(rootDir, id string) (awaited, []string, error) {
 	r, notes, err := Open(rootDir)
 	if errors.Is(err, errBusy) {
-		return false, nil, nil
+		return goesOn, nil, nil
 	}
 	if err != nil {
-		return false, notes, err
+		return hasTrouble, notes, err
 	}
 	t, err := r.journal.find(id)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return false, notes, err
+	err = errors.Join(err, r.Close())
+	switch {
+	case err != nil:
+		return hasTrouble, notes, err
+	case t.State != Waiting:
+		return endsWait, notes, nil
+	case time.Now().After(t.Until):
+		return hasTrouble, notes, nil
 	}
-	// What is overdue still was changed by others; that is told, and is all that can be done.
-	return t.State != Waiting || time.Now().After(t.Until), notes, nil
+	return goesOn, notes, nil
 }
 
 // find gives a transaction with what others took back.

@@ -186,8 +186,11 @@ func (f *fixing) rule(ctx context.Context, rule *baseline.Rule) (Outcome, error)
 func (f *fixing) begin(guarded bool) error {
 	now := time.Now()
 	if f.id == "" {
-		f.id = newID(now)
-		f.report.Transaction = f.id
+		id, err := f.journal.newID(now)
+		if err != nil {
+			return err
+		}
+		f.id, f.report.Transaction = id, id
 		if err := f.journal.append(f.id, record{Event: eventBegin, Time: now, Kind: KindFix, Template: f.baseline.ID}); err != nil {
 			return err
 		}

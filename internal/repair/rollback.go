@@ -123,7 +123,11 @@ func (r *Repairer) rollback(t *Transaction, rules []*Done, b Back) (*Rollback, e
 	if b.DryRun {
 		return result, nil
 	}
-	result.Transaction = newID(time.Now())
+	id, err := r.journal.newID(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	result.Transaction = id
 	return result, r.runBack(t, result.Transaction, parts)
 }
 

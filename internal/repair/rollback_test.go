@@ -169,6 +169,50 @@ func TestWhatIsNotConfirmedIsTakenBack(t *testing.T) {
 	assert.FileExists(t, filepath.Join(root, "etc/modprobe.d/vedette-kmod.conf"), "what locks nobody out stays")
 }
 
+// TestWaitingOutlivesTrouble has a journal that cannot be read for a while when the time is over.
+func TestWaitingOutlivesTrouble(t *testing.T) {
+	root, b := newHost(t), primitives(t)
+	before := snapshot(t, root)
+	r := openAt(t, root)
+	report, err := r.Fix(t.Context(), b, Options{Rules: []string{"account.days"}, Confirm: time.Nanosecond})
+	require.NoError(t, err)
+	broken := r.journal.path("broken")
+	require.NoError(t, r.Close())
+	require.NoError(t, os.WriteFile(broken, []byte("broken\n"), 0o600))
+	_, err = awaitPauses{look: time.Millisecond, trouble: time.Millisecond}.await(t.Context(), root, report.Transaction)
+	require.ErrorContains(t, err, "broken", "trouble that does not pass is told")
+	notes := make(chan []string)
+	go func() {
+		all, err := awaitPauses{time.Millisecond, time.Millisecond, time.Hour}.await(t.Context(), root, report.Transaction)
+		assert.NoError(t, err)
+		notes <- all
+	}()
+	time.Sleep(20 * time.Millisecond) // It has probably looked by then.
+	require.NoError(t, os.Remove(broken))
+	assert.Contains(t, strings.Join(<-notes, "\n"), report.Transaction+" was not confirmed")
+	assert.Equal(t, before["etc/shadow"].Hash, snapshot(t, root)["etc/shadow"].Hash)
+}
+
+// TestTransactionsStayInOrderWhenTheClockIsSetBack takes back a repair that was made when the clock was an hour ahead.
+func TestTransactionsStayInOrderWhenTheClockIsSetBack(t *testing.T) {
+	root, b := newHost(t), primitives(t)
+	report := fix(t, root, b, "kmod")
+	r := openAt(t, root)
+	later, err := r.journal.newID(time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(r.journal.path(report.Transaction), r.journal.path(later)))
+	require.NoError(t, r.Close())
+	_, err = rollback(t, root, Back{Transaction: later})
+	require.NoError(t, err)
+	r = openAt(t, root)
+	all, err := r.Transactions()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Len(t, all, 2)
+	assert.Equal(t, KindRollback, all[1].Kind)
+	assert.Equal(t, OutcomeRolledBack, all[0].Rules[0].Outcome)
+}
+
 func TestWhatIsConfirmedStays(t *testing.T) {
 	root, b := newHost(t), primitives(t)
 	r := openAt(t, root)

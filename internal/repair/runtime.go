@@ -71,12 +71,22 @@ const (
 	unitStops = "inactive"
 )
 
+// unitState gives what a unit does. Where there is a systemd only its answer counts, as what the control groups show is not all of it.
 func (r *Repairer) unitState(name string) (string, error) {
-	u, err := hostconf.New(string(r.root)).Unit(name)
+	h := hostconf.New(string(r.root))
+	active, err := h.ActiveUnits()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("asking systemd whether %s is active: %w", name, err)
 	}
-	if u.Active {
+	runs := active[name]
+	if active == nil {
+		u, err := h.Unit(name)
+		if err != nil {
+			return "", err
+		}
+		runs = u.Active
+	}
+	if runs {
 		return unitRuns, nil
 	}
 	return unitStops, nil
@@ -121,8 +131,8 @@ func (r *Repairer) hasSystemd() bool {
 	return r.root == "/" && err == nil
 }
 
-// longestProgram is how long a program may take that checks or reloads.
-const longestProgram = 30 * time.Second
+// longestProgram is how long a program may take that checks or reloads: systemd gives a service 90 seconds to start.
+const longestProgram = 2 * time.Minute
 
 // programDirs are where the programs of a host are.
 var programDirs = []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"}

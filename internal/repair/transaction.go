@@ -53,11 +53,23 @@ type Done struct {
 	Changes []Change `json:"changes"`
 }
 
-// newID gives a name that sorts by time.
-func newID(now time.Time) string {
+// idTime is how the time is written in names of transactions.
+const idTime = "20060102-150405.000000"
+
+// newID gives a name that sorts by time, and after those that there are, also where the clock was set back.
+func (j *journal) newID(now time.Time) (string, error) {
+	ids, err := j.ids()
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		if last, err := time.Parse(idTime, id[:min(len(idTime), len(id))]); err == nil && !now.Truncate(time.Microsecond).After(last) {
+			now = last.Add(time.Microsecond)
+		}
+	}
 	var salt [3]byte
 	_, _ = rand.Read(salt[:]) // It never fails.
-	return now.UTC().Format("20060102-150405.000000") + "-" + hex.EncodeToString(salt[:])
+	return now.UTC().Format(idTime) + "-" + hex.EncodeToString(salt[:]), nil
 }
 
 // rule gives what was last done for a rule.
