@@ -134,7 +134,7 @@ func mountSmall(t *testing.T) string {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("this machine does not let us mount a tmpfs: %v", err)
 	}
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, 0)) })
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	return dir
 }
 

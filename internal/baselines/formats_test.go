@@ -4,6 +4,7 @@ package baselines
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"flag"
@@ -196,7 +197,9 @@ func visited(t *testing.T, page []byte, script string) string {
 	page = bytes.Replace(page, []byte("</body>"), []byte("<script>"+script+"</script></body>"), 1)
 	file := filepath.Join(t.TempDir(), "report.html")
 	require.NoError(t, os.WriteFile(file, page, 0o600))
-	out, err := exec.Command(browser, "--no-sandbox", "--disable-gpu", "--window-size=390,844", "--virtual-time-budget=2000", "--dump-dom", "file://"+file).Output()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, browser, "--no-sandbox", "--disable-gpu", "--window-size=390,844", "--virtual-time-budget=2000", "--dump-dom", "file://"+file).Output()
 	require.NoError(t, err)
 	return string(out)
 }

@@ -36,6 +36,8 @@ func TestPolicyLearn(t *testing.T) {
 	go func() { done <- command.ExecuteContext(ctx) }()
 	_, err := bufio.NewReader(told).ReadString('\n')
 	require.NoError(t, err)
+	go func() { _, _ = io.Copy(io.Discard, told) }() // It ends with the pipe.
+	defer told.Close()
 	require.NoError(t, exec.Command("touch", filepath.Join(dir, "new")).Run())
 	cancel()
 	require.NoError(t, <-done)

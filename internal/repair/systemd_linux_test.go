@@ -61,7 +61,7 @@ func startsWithHost(t *testing.T, root, file string) {
 	require.NoError(t, os.Symlink(file, filepath.Join(root, "etc/systemd/system/multi-user.target.wants", filepath.Base(file))))
 }
 
-const longestContainer = 5 * time.Minute
+const longestContainer = 15 * time.Minute
 
 // TestUnderSystemd boots Debian with systemd in a container and repairs that.
 func TestUnderSystemd(t *testing.T) {

@@ -85,13 +85,13 @@ func TestVerdict(t *testing.T) {
 func TestParseOptions(t *testing.T) {
 	o, err := parseOptions([]string{"-race", "-count", "2", "-run", "TestX", "./internal/..."}, "plain,vm")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"test", "-json", "-timeout=20m", "-run", "TestX", "-count=2", "-race", "./internal/..."}, o.goTestArgs())
+	assert.Equal(t, []string{"test", "-json", "-timeout=1h", "-run", "TestX", "-count=2", "-race", "./internal/..."}, o.goTestArgs())
 	assert.Equal(t, "plain", o.hostRings())
 	assert.True(t, o.wantsVM(), "it is required")
 
 	o, err = parseOptions(nil, "")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"test", "-json", "-timeout=20m", "./..."}, o.goTestArgs())
+	assert.Equal(t, []string{"test", "-json", "-timeout=1h", "./..."}, o.goTestArgs())
 	assert.True(t, o.wantsVM())
 
 	for _, args := range [][]string{{"-run", "TestX"}, {"./internal/..."}, {"-vm", "never"}} {
