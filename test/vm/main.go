@@ -85,7 +85,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&programs, "with", "", "put these static `programs` into the guests' /usr/bin, separated by commas")
 	flags.StringVar(&o.run, "run", "", "run the tests that match this `regexp`; default: those of the native and vm rings")
 	flags.StringVar(&arguments, "args", "", "give the test binaries these `arguments`, separated by commas, such as -seed=1")
-	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "time for each test binary")
+	flags.DurationVar(&o.timeout, "timeout", 40*time.Minute, "time for each test binary")
 	flags.DurationVar(&o.total, "total", time.Hour, "time for all kernels together")
 	flags.BoolVar(&o.shell, "shell", false, "open a shell in the guest of the last kernel named; tests run before it only if -run or -pkg is given")
 	// Not chosen by itself: a /dev/kvm that opens, and even makes a machine, may
