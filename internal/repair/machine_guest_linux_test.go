@@ -44,7 +44,17 @@ const weakCipher = "3des-cbc"
 // keptJournal is where the journal is when it stays after a restart.
 const keptJournal = "/var/log/journal"
 
-// In the middle of the repair by cutRule the power is cut; keptStates are the files as they were before.
+// nextStartRules are in force when the machine has started again: an audit rule while the kernel takes none, and a parameter of the kernel.
+var nextStartRules = []string{"cis-6.2.3.5", "cis-1.3.1.2"}
+
+// kept is what the machine's second start has to know.
+type kept struct {
+	Before       map[string]State // the files before the repairs by nextStartRules
+	Cut          map[string]State // and before the one in whose middle the power is cut
+	Transactions []string         // of nextStartRules
+}
+
+// In the middle of the repair by cutRule the power is cut; keptStates is where kept is.
 const (
 	cutRule    = "cis-3.3.2"
 	cutFile    = "/etc/sysctl.d/zz-vedette-cis-3_3_2.conf"
@@ -65,14 +75,36 @@ func inMachine(t *testing.T) {
 		t.Run(r.ID, func(t *testing.T) { c.cycle(t, b, r) })
 	}
 	require.False(t, t.Failed())
-	cutPower(t, b)
+	k := kept{Before: diskStates(t), Transactions: untilNextStart(t, b)}
+	k.Cut = diskStates(t)
+	cutPower(t, b, k)
+}
+
+// untilNextStart repairs by nextStartRules.
+func untilNextStart(t *testing.T, b *baseline.Baseline) (transactions []string) {
+	mustRun(t, "auditctl", "-e", "2")
+	loaded := mustRun(t, "auditctl", "-l")
+	for i, wanted := range []string{Restart, Fixed} {
+		report := fix(t, "/", b, nextStartRules[i])
+		require.Len(t, report.Rules, 1)
+		require.Equal(t, wanted, report.Rules[0].Result, report.Rules[0].Reason)
+		assert.Empty(t, fix(t, "/", b, nextStartRules[i]).Transaction, "once is enough")
+		transactions = append(transactions, report.Transaction)
+	}
+	require.Equal(t, baseline.Fail, verdict(t, "/", b, nextStartRules[0]), "nothing is recorded yet")
+	require.Equal(t, loaded, mustRun(t, "auditctl", "-l"))
+	return transactions
 }
 
 // cutPower repairs until a file is new and the kernel does not have the settings in it, and waits there for the machine's end.
-func cutPower(t *testing.T, b *baseline.Baseline) {
-	states, err := json.Marshal(diskStates(t))
+func cutPower(t *testing.T, b *baseline.Baseline, k kept) {
+	states, err := json.Marshal(k)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(keptStates, states, 0o600))
+	_, menu, _ := strings.Cut(readText(t, "/boot/grub/grub.cfg", ""), menuKernel)
+	parameters, _, found := strings.Cut(menu, "\n")
+	require.True(t, found)
+	fmt.Printf("\n%s%s\n", menuSaid, parameters)
 	unix.Sync()
 	r, _, err := open("/", func(what string) {
 		if what == "made "+cutFile {
@@ -86,8 +118,17 @@ func cutPower(t *testing.T, b *baseline.Baseline) {
 	require.Fail(t, "the power was not cut", "%+v", report.Rules)
 }
 
-// startedAgain recovers what was being done when the power was cut: the start has put in force what was only a file.
+// startedAgain finds in force what waited for the next start, and recovers what was being done when the power was cut: the start has put in
+// force what was only a file. Then it takes back the rest.
 func startedAgain(t *testing.T, b *baseline.Baseline) {
+	var k kept
+	require.NoError(t, json.Unmarshal([]byte(readText(t, keptStates, "")), &k))
+	mustRun(t, "systemctl", "start", "auditd.service") // It may be starting still.
+	for _, id := range nextStartRules {
+		require.Equal(t, baseline.Pass, verdict(t, "/", b, id), id)
+	}
+	assert.Contains(t, mustRun(t, "auditctl", "-l"), "-w /etc/hosts -p wa\n")
+	assert.Subset(t, strings.Fields(readText(t, "/proc/cmdline", "")), []string{"apparmor=1", "security=apparmor"})
 	require.FileExists(t, cutFile, "it had come to the disk")
 	require.Equal(t, baseline.Pass, verdict(t, "/", b, cutRule))
 	r, notes, err := Open("/")
@@ -101,9 +142,18 @@ func startedAgain(t *testing.T, b *baseline.Baseline) {
 	require.NoError(t, r.Close())
 	assert.NoFileExists(t, cutFile)
 	assert.Equal(t, baseline.Fail, verdict(t, "/", b, cutRule), "the kernel has its own settings again")
-	var before map[string]State
-	require.NoError(t, json.Unmarshal([]byte(readText(t, keptStates, "")), &before))
-	assertSame(t, before, diskStates(t), "recovered")
+	now := diskStates(t)
+	for _, states := range []map[string]State{k.Cut, now} {
+		delete(states, "etc/audit/audit.rules") // The start has made it of all rules.
+	}
+	assertSame(t, k.Cut, now, "recovered")
+	for i, id := range nextStartRules {
+		_, err := rollback(t, "/", Back{Transaction: k.Transactions[i]})
+		require.NoError(t, err)
+		require.Equal(t, baseline.Fail, verdict(t, "/", b, id), id)
+	}
+	assert.NotContains(t, mustRun(t, "auditctl", "-l"), "/etc/hosts")
+	assertSame(t, k.Before, diskStates(t), "rolled back")
 }
 
 // kernelCycles knows how the machine was before each repair.
@@ -116,7 +166,8 @@ type kernelCycles struct {
 
 // weaken makes bad what a file cannot say for the start, and finds what is to be looked at.
 func (c *kernelCycles) weaken(t *testing.T, rules []*baseline.Rule) {
-	mustRun(t, "nft", "list", "ruleset") // What it loads stays.
+	mustRun(t, "udevadm", "settle", "--timeout=300") // Devices that are found load modules.
+	mustRun(t, "nft", "list", "ruleset")             // What it loads stays.
 	for _, r := range rules {
 		for _, s := range r.Fix {
 			switch s.Kind {

@@ -24,13 +24,19 @@ import (
 // insideMachine is set where the test runs as a service of the virtual machine that it has booted.
 const insideMachine = "VEDETTE_TEST_INSIDE_MACHINE"
 
-// machineParameters are those of the machine's kernel, and what is in its menu. Its first process is named, as a root of debootstrap has no init.
+// machineParameters are those of the machine's kernel at its first start, and what is in its menu then. Its first process is named, as a root of debootstrap has no init.
 const machineParameters = "root=/dev/vda rw init=/usr/lib/systemd/systemd console=ttyS0 panic=-1 quiet"
+
+// menuKernel is before the parameters in the menu.
+const menuKernel = "\tlinux\t/vmlinuz "
 
 const longestMachine = 12 * time.Minute
 
 // cutSaid is what the test in the machine says where its power is to be cut.
 const cutSaid = "vedette: cut the power"
+
+// menuSaid is before the parameters that the test in the machine found in the menu for the next start.
+const menuSaid = "vedette: start with "
 
 // TestInMachine boots Debian with its own kernel and systemd in a virtual machine and repairs that: what a container shares with its host, and
 // what needs the services of a whole one. In the middle of the last repair the power is cut, and the machine starts again.
@@ -41,10 +47,13 @@ func TestInMachine(t *testing.T) {
 	}
 	ring.Require(t, ring.Debian)
 	m := newMachine(t)
-	output, cut := m.boot()
+	output, cut := m.boot(machineParameters)
 	require.True(t, cut, "all before the last repair is as it should be")
 	assert.Contains(t, output, "\n=== RUN   TestInMachine/"+cycledRules[len(cycledRules)-1]+"\n")
-	output, cut = m.boot()
+	_, menu, found := strings.Cut(output, "\n"+menuSaid)
+	require.True(t, found)
+	parameters, _, _ := strings.Cut(menu, "\n")
+	output, cut = m.boot(parameters)
 	assert.False(t, cut)
 	assert.Contains(t, output, "\n--- PASS: TestInMachine (")
 }
@@ -73,13 +82,13 @@ func (m *machine) bootFile(name string) string {
 }
 
 // boot runs the machine until it ends itself or asks for its power to be cut, and gives what the test in it writes.
-func (m *machine) boot() (output string, cut bool) {
+func (m *machine) boot(parameters string) (output string, cut bool) {
 	ctx, cancel := context.WithTimeout(m.Context(), longestMachine)
 	defer cancel()
 	console := filepath.Join(m.dir, "console")
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max,cx16=off", "-m", "512",
 		"-nodefaults", "-display", "none", "-no-reboot", "-kernel", m.bootFile("vmlinuz"), "-initrd", m.bootFile("initrd.img"),
-		"-drive", "file="+m.disk+",if=virtio,format=raw,cache=unsafe", "-append", machineParameters,
+		"-drive", "file="+m.disk+",if=virtio,format=raw,cache=unsafe", "-append", parameters,
 		"-serial", "file:"+console, "-chardev", "stdio,id=test,signal=off", "-serial", "chardev:test")
 	qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var complaints strings.Builder
@@ -105,7 +114,7 @@ func (m *machine) boot() (output string, cut bool) {
 
 // weakMachine has a host start badly configured.
 func weakMachine(t *testing.T, root string) {
-	putText(t, root, "boot/grub/grub.cfg", "menuentry 'Debian' {\n\tlinux\t/vmlinuz "+machineParameters+"\n}\n")
+	putText(t, root, "boot/grub/grub.cfg", "menuentry 'Debian' {\n"+menuKernel+machineParameters+"\n}\n")
 	putText(t, root, "etc/hostname", "machine\n")
 	putText(t, root, "etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\nCiphers +"+weakCipher+"\n")
 	// /var is on the disk still, and mounted like a file system of its own.
