@@ -29,9 +29,6 @@ import (
 	"github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 )
 
-// patience is for guests under emulation.
-const patience = 2 * time.Minute
-
 // agent is a run of both receivers on one hub.
 type agent struct {
 	t      *testing.T
