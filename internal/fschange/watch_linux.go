@@ -71,7 +71,6 @@ func (w *Watch) Add(mountpoint string) (begun bool, err error) {
 		if err := w.mark(unix.FAN_MARK_ADD, asked, fd); err != nil {
 			return false, fmt.Errorf("watching changes of files: %s: %w", mountpoint, err)
 		}
-		w.forgetGone()
 		begun = true
 	}
 	if known, ok := w.roots[id]; !ok || !holds(known, id) {
@@ -103,15 +102,6 @@ func holds(path string, id [8]byte) bool {
 	}
 	unix.Close(fd)
 	return found == id
-}
-
-// forgetGone forgets where file systems were that are not there any more.
-func (w *Watch) forgetGone() {
-	for id, path := range w.roots {
-		if !holds(path, id) {
-			delete(w.roots, id)
-		}
-	}
 }
 
 func (w *Watch) mark(flags uint, mask uint64, dir int) error {
@@ -207,9 +197,11 @@ func (w *Watch) Take() (changed []Change, complete bool) {
 	for r := range w.records {
 		of[r.fsid] = append(of[r.fsid], r)
 	}
-	for id, records := range of {
-		if root, ok := w.roots[id]; ok {
-			changed = append(changed, resolve(records, root, id)...)
+	for id, root := range w.roots {
+		if !holds(root, id) {
+			delete(w.roots, id)
+		} else if len(of[id]) > 0 {
+			changed = append(changed, resolve(of[id], root, id)...)
 		}
 	}
 	clear(w.records)
