@@ -20,7 +20,10 @@ import (
 const mostRecords = 1 << 15
 
 // asked are the changes that matter: what goes away is found to be gone.
-const asked = unix.FAN_CREATE | unix.FAN_MOVED_TO | unix.FAN_ATTRIB | unix.FAN_ONDIR
+const (
+	asked      = unix.FAN_CREATE | unix.FAN_MOVED_TO | unix.FAN_ATTRIB | unix.FAN_ONDIR
+	neverAsked = unix.FAN_DELETE
+)
 
 // Watch remembers changes on the file systems that were added.
 type Watch struct {
@@ -30,16 +33,10 @@ type Watch struct {
 
 	guard   sync.Mutex
 	buffer  []byte
-	roots   map[[8]byte]root // by file system
+	roots   map[[8]byte]string // the directory by which a file system is reached, by its id
 	records map[record]bool
 	lost    bool
 	deaf    bool // nothing is told any more
-}
-
-// root is a directory by which a file system is reached.
-type root struct {
-	path string
-	dir  *os.File
 }
 
 // New begins to remember. It needs CAP_SYS_ADMIN and a kernel from 5.9 on. Close ends it.
@@ -53,42 +50,64 @@ func New() (*Watch, error) {
 	if err != nil {
 		return nil, errors.Join(err, events.Close())
 	}
-	w := &Watch{events: events, raw: raw, ended: make(chan struct{}), buffer: make([]byte, 64<<10), roots: map[[8]byte]root{}, records: map[record]bool{}}
+	w := &Watch{events: events, raw: raw, ended: make(chan struct{}), buffer: make([]byte, 64<<10), roots: map[[8]byte]string{}, records: map[record]bool{}}
 	go w.read()
 	return w, nil
 }
 
-// Add watches the whole file system that is mounted at a directory. It fails where the file system has no lasting handles, as
-// overlays have not.
-func (w *Watch) Add(mountpoint string) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(mountpoint, &fs); err != nil {
-		return fmt.Errorf("watching changes of files: %s: %w", mountpoint, err)
+// Add watches the whole file system that is mounted at a directory, and reports whether it begins to: what changed on it before is not
+// told. It can be called again and again, as a file system that was unmounted is no longer watched, even if it is mounted again. Nothing
+// of it is kept open, so that it can be unmounted. Add fails where the file system has no lasting handles, as overlays have not.
+func (w *Watch) Add(mountpoint string) (begun bool, err error) {
+	fd, id, err := look(mountpoint)
+	if err != nil {
+		return false, fmt.Errorf("watching changes of files: %s: %w", mountpoint, err)
 	}
-	var id [8]byte
-	binary.NativeEndian.PutUint32(id[:], uint32(fs.Fsid.Val[0]))
-	binary.NativeEndian.PutUint32(id[4:], uint32(fs.Fsid.Val[1]))
+	defer unix.Close(fd)
 	w.guard.Lock()
 	defer w.guard.Unlock()
-	if _, known := w.roots[id]; known {
-		return nil
+	// The kernel knows best whether it is the one that was watched: to take away what was not asked for fails where nothing was.
+	if w.mark(unix.FAN_MARK_REMOVE, neverAsked, fd) != nil {
+		if err := w.mark(unix.FAN_MARK_ADD, asked, fd); err != nil {
+			return false, fmt.Errorf("watching changes of files: %s: %w", mountpoint, err)
+		}
+		begun = true
 	}
-	dir, err := os.Open(mountpoint)
-	if err != nil {
-		return fmt.Errorf("watching changes of files: %w", err)
+	if known, ok := w.roots[id]; !ok || !holds(known, id) {
+		w.roots[id] = mountpoint
 	}
-	if err := w.mark(mountpoint); err != nil {
-		dir.Close()
-		return fmt.Errorf("watching changes of files: %s: %w", mountpoint, err)
-	}
-	w.roots[id] = root{mountpoint, dir}
-	return nil
+	return begun, nil
 }
 
-func (w *Watch) mark(mountpoint string) error {
+// look gives what a path leads to, and the id of its file system, without mounting what is only mounted when somebody enters it.
+func look(path string) (fd int, id [8]byte, err error) {
+	if fd, err = unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+		return -1, id, err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		unix.Close(fd)
+		return -1, id, err
+	}
+	binary.NativeEndian.PutUint32(id[:], uint32(fs.Fsid.Val[0]))
+	binary.NativeEndian.PutUint32(id[4:], uint32(fs.Fsid.Val[1]))
+	return fd, id, nil
+}
+
+// holds reports whether a path leads into a file system.
+func holds(path string, id [8]byte) bool {
+	fd, found, err := look(path)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return found == id
+}
+
+func (w *Watch) mark(flags uint, mask uint64, dir int) error {
 	var failed error
 	err := w.raw.Control(func(fd uintptr) {
-		failed = unix.FanotifyMark(int(fd), unix.FAN_MARK_ADD|unix.FAN_MARK_FILESYSTEM, asked, unix.AT_FDCWD, mountpoint)
+		failed = unix.FanotifyMark(int(fd), flags|unix.FAN_MARK_FILESYSTEM, mask, dir, ".")
 	})
 	return errors.Join(err, failed)
 }
@@ -174,9 +193,15 @@ func (w *Watch) Take() (changed []Change, complete bool) {
 	defer w.guard.Unlock()
 	w.catchUp()
 	complete = !w.lost && !w.deaf
+	of := map[[8]byte][]record{}
 	for r := range w.records {
-		if full, ok := w.pathOf(r); ok {
-			changed = append(changed, Change{full, r.directory, r.made})
+		of[r.fsid] = append(of[r.fsid], r)
+	}
+	for id, root := range w.roots {
+		if !holds(root, id) {
+			delete(w.roots, id)
+		} else if len(of[id]) > 0 {
+			changed = append(changed, resolve(of[id], root, id)...)
 		}
 	}
 	clear(w.records)
@@ -184,31 +209,45 @@ func (w *Watch) Take() (changed []Change, complete bool) {
 	return changed, complete
 }
 
-func (w *Watch) pathOf(r record) (string, bool) {
-	from, ok := w.roots[r.fsid]
-	if !ok {
-		return "", false
+// resolve finds the paths of records of one file system. Its root is open for no longer than that takes.
+func resolve(records []record, root string, id [8]byte) (changed []Change) {
+	place, found, err := look(root)
+	if err != nil {
+		return nil
 	}
-	fd, err := unix.OpenByHandleAt(int(from.dir.Fd()), unix.NewFileHandle(r.kind, []byte(r.handle)), unix.O_PATH|unix.O_CLOEXEC)
+	defer unix.Close(place)
+	if found != id { // it is gone, and what is at its place now was not asked about
+		return nil
+	}
+	dir, err := unix.Openat(place, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(dir)
+	for _, r := range records {
+		if full, ok := pathOf(r, root, dir); ok {
+			changed = append(changed, Change{full, r.directory, r.made})
+		}
+	}
+	return changed
+}
+
+func pathOf(r record, root string, dir int) (string, bool) {
+	fd, err := unix.OpenByHandleAt(dir, unix.NewFileHandle(r.kind, []byte(r.handle)), unix.O_PATH|unix.O_CLOEXEC)
 	if err != nil {
 		return "", false
 	}
 	defer unix.Close(fd)
-	dir, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
-	if err != nil || dir != from.path && !strings.HasPrefix(dir, strings.TrimSuffix(from.path, "/")+"/") {
+	parent, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || parent != root && !strings.HasPrefix(parent, strings.TrimSuffix(root, "/")+"/") {
 		return "", false
 	}
-	return path.Join(dir, r.name), true
+	return path.Join(parent, r.name), true
 }
 
 // Close ends the watch. It can be called once.
 func (w *Watch) Close() error {
 	err := w.events.Close()
 	<-w.ended
-	w.guard.Lock()
-	defer w.guard.Unlock()
-	for _, r := range w.roots {
-		err = errors.Join(err, r.dir.Close())
-	}
 	return err
 }

@@ -5,7 +5,10 @@ package fschange
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -34,12 +37,20 @@ func watch(t *testing.T, dir string) *Watch {
 	w, err := New()
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, w.Close()) })
-	if err := w.Add(dir); errors.Is(err, unix.ENODEV) {
+	begun, err := w.Add(dir)
+	if errors.Is(err, unix.ENODEV) {
 		ring.Cannot(t, "this kernel cannot watch file systems in memory")
 	}
-	require.NoError(t, w.Add(dir), "a second time changes nothing")
+	require.NoError(t, err)
+	require.True(t, begun)
+	begun, err = w.Add(dir)
+	require.NoError(t, err)
+	require.False(t, begun, "a second time changes nothing")
 	return w
 }
+
+// patience is for a machine that has other work, and for guests under emulation.
+const patience = 2 * time.Minute
 
 // taken waits until so many changes are told.
 func taken(t *testing.T, w *Watch, count int) []Change {
@@ -53,7 +64,7 @@ func taken(t *testing.T, w *Watch, count int) []Change {
 			}
 		}
 		return len(all) >= count
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	return all
 }
 
@@ -109,8 +120,82 @@ func TestAddRefusesWhatHasNoHandles(t *testing.T) {
 	w, err := New()
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, w.Close()) }()
-	assert.ErrorContains(t, w.Add("/proc"), "watching changes of files: /proc")
-	assert.ErrorIs(t, w.Add("/not/there"), os.ErrNotExist)
+	_, err = w.Add("/proc")
+	assert.ErrorContains(t, err, "watching changes of files: /proc")
+	_, err = w.Add("/not/there")
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestWatchLetsGoOfFileSystems unmounts, which fails where something of the file system is open, and mounts what was there, which has the
+// same id, or something else.
+func TestWatchLetsGoOfFileSystems(t *testing.T) {
+	ring.Require(t, ring.Native)
+	disk := newDisk(t)
+	inMemory := func(dir string) error { return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m") }
+	for name, mount := range map[string]func(dir string) error{"in memory": inMemory, "of a disk": disk} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := mount(dir); err != nil {
+				ring.Cannot(t, "a file system "+name+" cannot be mounted: "+err.Error())
+			}
+			t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+			w := watch(t, dir)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "before"), nil, 0o600))
+			assert.Equal(t, []Change{{filepath.Join(dir, "before"), false, true}}, taken(t, w, 1))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "never asked"), nil, 0o600))
+			require.True(t, w.Pending())
+			unmount(t, dir)
+			changed, complete := w.Take()
+			assert.Empty(t, changed)
+			assert.True(t, complete)
+
+			require.NoError(t, mount(dir))
+			begun, err := w.Add(dir)
+			require.NoError(t, err)
+			assert.True(t, begun, "it was not watched while it was away")
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "after"), nil, 0o600))
+			assert.Equal(t, []Change{{filepath.Join(dir, "after"), false, true}}, taken(t, w, 1))
+
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "moved"), nil, 0o600))
+			moved := t.TempDir()
+			require.NoError(t, unix.Mount(dir, moved, "", unix.MS_BIND, ""))
+			defer func() { _ = unix.Unmount(moved, unix.MNT_DETACH) }()
+			unmount(t, dir)
+			begun, err = w.Add(moved)
+			require.NoError(t, err)
+			assert.False(t, begun, "it was there all the time")
+			assert.Equal(t, []Change{{filepath.Join(moved, "moved"), false, true}}, taken(t, w, 1))
+
+			unmount(t, moved)
+			require.NoError(t, mount(dir))
+			_, err = w.Add(dir)
+			require.NoError(t, err)
+			_, _ = w.Take()
+			assert.Equal(t, []string{dir}, slices.Collect(maps.Values(w.roots)), "what is gone is forgotten")
+		})
+	}
+}
+
+// unmount needs that nothing is open there. Others who look at this host have something open for moments.
+func unmount(t *testing.T, dir string) {
+	require.Eventually(t, func() bool { return unix.Unmount(dir, 0) == nil }, patience, time.Millisecond)
+}
+
+// newDisk gives what mounts a file system that is in a file, always the same one.
+func newDisk(t *testing.T) func(dir string) error {
+	image := filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(image, nil, 0o600))
+	require.NoError(t, os.Truncate(image, 4<<20))
+	made := exec.Command("mkfs.ext4", "-q", image).Run()
+	return func(dir string) error {
+		if made != nil {
+			return made
+		}
+		if said, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, said)
+		}
+		return nil
+	}
 }
 
 // event is a record as the kernel writes it.

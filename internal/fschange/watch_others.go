@@ -13,7 +13,7 @@ type Watch struct{}
 func New() (*Watch, error) { return nil, errors.New("changes of files can only be watched on Linux") }
 
 // Add watches nothing.
-func (*Watch) Add(string) error { return nil }
+func (*Watch) Add(string) (bool, error) { return false, nil }
 
 // Pending reports no change.
 func (*Watch) Pending() bool { return false }

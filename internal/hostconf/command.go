@@ -48,7 +48,7 @@ func (h *Host) Run(argv []string) ([]Line, error) {
 		if !slices.Contains(h.memory.programs, AnyProgram) && !slices.Contains(h.memory.programs, program) {
 			return nil, fmt.Errorf("running %s is not allowed", program)
 		}
-		return run(program, argv[1:])
+		return run(program, argv[1:], longestRun)
 	})
 }
 
@@ -64,13 +64,13 @@ func findProgram(name string) (string, error) {
 	return "", fmt.Errorf("found no such program in %s", strings.Join(programPath, ":"))
 }
 
-func run(program string, args []string) ([]Line, error) {
+func run(program string, args []string, longest time.Duration) ([]Line, error) {
 	if answers, err := answersForPrograms(); err != nil {
 		return nil, fmt.Errorf("running %s: %w", program, err)
 	} else if answers {
 		return nil, fmt.Errorf("running %s: %w", program, errAnswering)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), longestRun)
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"PATH=" + strings.Join(programPath, ":"), "LC_ALL=C"}
@@ -82,7 +82,7 @@ func run(program string, args []string) ([]Line, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("running %s: it did not end within %s", program, longestRun)
+		return nil, fmt.Errorf("running %s: it did not end within %s", program, longest)
 	case err != nil && !errors.As(err, &exit):
 		return nil, fmt.Errorf("running %s: %w", program, err)
 	}

@@ -27,14 +27,14 @@ func TestNoProgramIsRunByWhoAnswers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			fd, err := unix.FanotifyInit(c.class|unix.FAN_CLOEXEC, unix.O_RDONLY)
 			require.NoError(t, err)
-			_, err = run("/bin/true", nil)
+			_, err = run("/bin/true", nil, patience)
 			if c.runs {
 				assert.NoError(t, err)
 			} else {
 				assert.ErrorIs(t, err, errAnswering)
 			}
 			require.NoError(t, unix.Close(fd))
-			_, err = run("/bin/true", nil)
+			_, err = run("/bin/true", nil, patience)
 			assert.NoError(t, err)
 		})
 	}

@@ -132,7 +132,9 @@ func walkedByNews(t *testing.T, root string, read *atomic.Int64) (*Host, *News, 
 	hub, news := &fileevent.Hub{}, NewNews()
 	t.Cleanup(hub.Subscribe(news))
 	h := kept(t, root, counted(read))
-	h.memory.walker.why = errors.New("an overlay")
+	w := h.memory.walker
+	require.NoError(t, w.watch.Close())
+	w.watch, w.why = nil, errors.New("an old kernel")
 	h.Hear(news)
 	source := hub.Open()
 	_, err := h.Walk()

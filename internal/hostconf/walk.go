@@ -5,7 +5,6 @@ package hostconf
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -104,23 +103,31 @@ func (w *walk) directory(dir string, buffer []byte) {
 		w.fail(dir, err)
 		return
 	}
+	for _, inside := range w.list(dir, buffer) {
+		w.enter(inside, buffer)
+	}
+}
+
+// list judges what is in a directory and gives the directories among it. Nothing is open when it returns, as a file system of which something
+// is open cannot be unmounted, and what is below can be much.
+func (w *walk) list(dir string, buffer []byte) (inside []string) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		w.fail(dir, err)
-		return
+		return nil
 	}
 	defer unix.Close(fd)
 	var self unix.Stat_t
 	if err := unix.Fstat(fd, &self); err != nil {
 		w.fail(dir, err)
-		return
+		return nil
 	}
 	var names []string
 	for {
 		n, err := unix.ReadDirent(fd, buffer)
 		if err != nil {
 			w.fail(dir, err)
-			return
+			return nil
 		}
 		if n == 0 {
 			break
@@ -128,31 +135,27 @@ func (w *walk) directory(dir string, buffer []byte) {
 		_, _, names = unix.ParseDirent(buffer[:n], -1, names)
 	}
 	for _, name := range names {
-		w.entry(dir, fd, name, &self, buffer)
+		full := strings.TrimSuffix(dir, "/") + "/" + name
+		if w.entry(full, fd, name, &self) {
+			inside = append(inside, full)
+		}
 	}
+	return inside
 }
 
-func (w *walk) entry(dir string, fd int, name string, parent *unix.Stat_t, buffer []byte) {
+// entry judges what a directory has and reports whether it is a directory to enter.
+func (w *walk) entry(full string, dir int, name string, parent *unix.Stat_t) bool {
 	var st unix.Stat_t
-	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		w.fail(path.Join(dir, name), err)
-		return
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		w.fail(full, err)
+		return false
 	}
 	kind := uint32(st.Mode) & unix.S_IFMT
-	if kind == unix.S_IFLNK {
-		return
-	}
-	full := dir + "/" + name
-	if dir == "/" {
-		full = "/" + name
-	}
-	if kind == unix.S_IFDIR && st.Dev != parent.Dev && !isLocal(full) {
-		return
+	if kind == unix.S_IFLNK || kind == unix.S_IFDIR && st.Dev != parent.Dev && !isLocal(full) {
+		return false
 	}
 	w.judge(full, kind, &st)
-	if kind == unix.S_IFDIR {
-		w.enter(full, buffer)
-	}
+	return kind == unix.S_IFDIR
 }
 
 func (w *walk) enter(dir string, buffer []byte) {

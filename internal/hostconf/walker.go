@@ -26,8 +26,9 @@ type Walker struct {
 	news    *News // of a sensor, which stands in where the kernel does not tell; nil where there is none
 	why     error // why changes are not told, of one file system at least
 	answer  uint64
-	walked  time.Time // the last walk through everything; zero before there was one
-	mounted []string  // file systems that were walked
+	walked  time.Time // the last walk through everything; zero before there was one, and where changes were missed since
+	mounted []tree    // file systems that were walked
+	begun   []string  // those of which changes are told since the last walk: what changed before nobody knows
 	untold  []string  // those in memory of which changes are not told: they are small and walked each time
 	found   map[string]Found
 	by      *walk // by whose owners it was judged
@@ -73,17 +74,24 @@ func (w *Walker) Close() error {
 func (w *Walker) stamp(h *Host) stamp {
 	w.guard.Lock()
 	defer w.guard.Unlock()
-	if w.due() || w.pending(h) {
+	if w.pending(h) || w.due() {
 		w.answer++
 	}
 	return stamp{bytes: w.answer}
 }
 
 func (w *Walker) pending(h *Host) bool {
-	if w.why == nil {
-		return len(w.untold) > 0 || w.watch.Pending() || w.gone(h.root) || !slices.Equal(w.mounted, h.localMounts())
+	mounted := h.localMounts()
+	w.cover(mounted)
+	switch {
+	case w.why != nil && (w.news == nil || !w.news.serves()):
+		return false
+	case !slices.Equal(w.mounted, mounted) || w.gone(h.root):
+		return true
+	case w.why != nil:
+		return w.news.walkPending()
 	}
-	return w.news != nil && w.news.serves() && (w.news.walkPending() || w.gone(h.root) || !slices.Equal(w.mounted, h.localMounts()))
+	return len(w.begun) > 0 || len(w.untold) > 0 || w.watch.Pending()
 }
 
 // gone reports whether something that was found is not there any more, which nobody tells.
@@ -105,11 +113,13 @@ func (w *Walker) walk(h *Host, by *walk) ([]Found, error) {
 	defer w.guard.Unlock()
 	h.note(Look{changesAnywhere, ""}, stamp{bytes: w.answer})
 	mounted := h.localMounts()
-	added := slices.DeleteFunc(slices.Clone(mounted), func(m string) bool { return slices.Contains(w.mounted, m) })
-	if w.why == nil {
-		w.why = w.cover(added)
+	w.cover(mounted)
+	added := slices.Clone(w.begun)
+	for _, m := range mounted {
+		if !slices.Contains(w.mounted, m) {
+			added = append(added, m.path)
+		}
 	}
-	w.untold = slices.DeleteFunc(w.untold, func(m string) bool { return !slices.Contains(mounted, m) })
 	changed, complete := w.changes(h.root, mounted)
 	if w.due() || !complete || w.by != nil && !w.by.sameOwners(by) {
 		return w.everything(h, by, mounted)
@@ -117,21 +127,31 @@ func (w *Walker) walk(h *Host, by *walk) ([]Found, error) {
 	return w.part(h, by, changed, added, mounted)
 }
 
-// cover watches file systems. Those in memory cannot be watched before Linux 5.14.
-func (w *Walker) cover(mounts []string) error {
-	for _, m := range mounts {
-		switch err := w.watch.Add(m); {
-		case err == nil:
-		case isInMemory(m):
-			w.untold = append(w.untold, m)
-		default:
-			return err
+// cover watches what is mounted now. It is asked to at each look: of what was unmounted and mounted again between two of them the paths
+// say nothing, and what could not be watched may be gone. Those in memory cannot be watched before Linux 5.14.
+func (w *Walker) cover(mounted []tree) {
+	if w.watch == nil {
+		return
+	}
+	before := w.why
+	w.why, w.untold = nil, nil
+	for _, m := range mounted {
+		switch begun, err := w.watch.Add(m.path); {
+		case err == nil && begun:
+			w.begun = append(w.begun, m.path)
+		case err == nil || LeadsNowhere(err): // it may have gone meanwhile
+		case isInMemory(m.path):
+			w.untold = append(w.untold, m.path)
+		case w.why == nil:
+			w.why = err
 		}
 	}
-	return nil
+	if before != nil && w.why == nil {
+		w.walked = time.Time{} // what changed until now was not told
+	}
 }
 
-func (w *Walker) changes(root string, mounted []string) ([]fschange.Change, bool) {
+func (w *Walker) changes(root string, mounted []tree) ([]fschange.Change, bool) {
 	switch {
 	case w.why == nil:
 		return w.watch.Take()
@@ -144,12 +164,10 @@ func (w *Walker) changes(root string, mounted []string) ([]fschange.Change, bool
 
 // changesOf makes changes of the names that a sensor tells. They are those of processes whose root directory may be the host's, some
 // are told as the process wrote them, with links on the way, and some are of file systems that are not walked.
-func changesOf(root string, names map[string]bool, mounted []string) []fschange.Change {
+func changesOf(root string, names map[string]bool, mounted []tree) []fschange.Change {
 	devices := map[uint64]bool{}
 	for _, m := range mounted {
-		if st := (unix.Stat_t{}); unix.Stat(m, &st) == nil {
-			devices[uint64(st.Dev)] = true
-		}
+		devices[m.device] = true
 	}
 	var all []fschange.Change
 	for name := range names {
@@ -171,7 +189,7 @@ func changesOf(root string, names map[string]bool, mounted []string) []fschange.
 	return all
 }
 
-func (w *Walker) everything(h *Host, by *walk, mounted []string) ([]Found, error) {
+func (w *Walker) everything(h *Host, by *walk, mounted []tree) ([]Found, error) {
 	w.walked = time.Time{}
 	started := time.Now()
 	found, err := by.run(h.root)
@@ -182,12 +200,12 @@ func (w *Walker) everything(h *Host, by *walk, mounted []string) ([]Found, error
 	for _, f := range found {
 		w.found[f.Path] = f
 	}
-	w.walked, w.mounted, w.by = started, mounted, by
+	w.walked, w.mounted, w.begun, w.by = started, mounted, nil, by
 	return found, nil
 }
 
 // part looks at what changed, at file systems that were added, and at what was found before, as that may be gone.
-func (w *Walker) part(h *Host, by *walk, changed []fschange.Change, added, mounted []string) ([]Found, error) {
+func (w *Walker) part(h *Host, by *walk, changed []fschange.Change, added []string, mounted []tree) ([]Found, error) {
 	look := map[string]bool{}
 	trees := slices.Concat(added, w.untold)
 	for _, c := range changed {
@@ -213,7 +231,7 @@ func (w *Walker) part(h *Host, by *walk, changed []fschange.Change, added, mount
 	for _, f := range by.found {
 		w.found[f.Path] = f
 	}
-	w.mounted, w.by = mounted, by
+	w.mounted, w.begun, w.by = mounted, nil, by
 	found := slices.Collect(maps.Values(w.found))
 	slices.SortFunc(found, func(a, b Found) int { return strings.Compare(a.Path, b.Path) })
 	return found, nil
@@ -254,23 +272,45 @@ func (w *walk) one(full string) {
 // localTypes are the types of file systems that the walk enters, as the kernel's list of mounts has them.
 var localTypes = []string{"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "devtmpfs", "reiserfs", "vfat", "msdos", "zfs"}
 
-// localMounts are the file systems that are walked: that of the root whatever it is, and the local ones below it.
-func (h *Host) localMounts() []string {
-	if h.root != "/" {
-		return []string{h.root}
+// tree is a file system at a place, or a part of one. As long as the kernel goes on telling of a file system, those that are equal are
+// the same.
+type tree struct {
+	path          string
+	device, inode uint64
+}
+
+// localMounts are the file systems that are walked: that of the root whatever it is, and the local ones below it. What is unmounted
+// meanwhile or has another file system mounted over it is none of them.
+func (h *Host) localMounts() []tree {
+	paths := []string{h.root}
+	if h.root == "/" {
+		paths = append(paths, h.localPaths()...)
 	}
-	mounts := []string{"/"}
+	var trees []tree
+	for _, path := range paths {
+		var st unix.Stat_t
+		if path != h.root && !isLocal(path) || unix.Stat(path, &st) != nil || uint32(st.Mode)&unix.S_IFMT != unix.S_IFDIR {
+			continue
+		}
+		trees = append(trees, tree{path, uint64(st.Dev), uint64(st.Ino)})
+	}
+	return trees
+}
+
+// localPaths are where the kernel's list of mounts has local file systems beside that of the root, in order.
+func (h *Host) localPaths() []string {
 	lines, err := h.unnoticed().readLines("/proc/self/mounts")
 	if err != nil {
-		return mounts
+		return nil
 	}
+	var paths []string
 	for _, line := range lines {
 		if f := strings.Fields(line.Text); len(f) >= 4 && slices.Contains(localTypes, f[2]) && f[1] != "/" {
-			mounts = append(mounts, unescape(f[1]))
+			paths = append(paths, unescape(f[1]))
 		}
 	}
-	slices.Sort(mounts)
-	return slices.Compact(mounts)
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // readLines reads a file whatever is known of it.

@@ -39,12 +39,13 @@ type baselineReceiver struct {
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
-	host     hostid.Host
-	pressure *pressure
-	judge    *judge
-	news     *hostconf.News // what sensors of this agent tell of files
-	source   string         // of changes of files, as was told last
-	reread   chan struct{}  // somebody wants the templates read anew
+	host      hostid.Host
+	pressure  *pressure
+	judge     *judge
+	news      *hostconf.News // what sensors of this agent tell of files
+	source    string         // of changes of files, as was told last
+	unwatched bool           // the kernel does not tell of changes of files, as was told last
+	reread    chan struct{}  // somebody wants the templates read anew
 }
 
 func newReceiver(config *Config, set receiver.Settings, forget func()) (*baselineReceiver, error) {
@@ -107,9 +108,10 @@ func (r *baselineReceiver) Shutdown(context.Context) error {
 
 // readAgain judges by what the files say now. Where they are wrong, what was in force stays in force until they change again.
 func (r *baselineReceiver) readAgain(ctx context.Context) {
+	found := reload.Fingerprint(r.config.Directories) // what changes while it is read is read the next time
 	next, err := newJudge(r.config, r.effort(ctx), r.news)
 	if err != nil {
-		r.judge.fingerprint = reload.Fingerprint(r.config.Directories)
+		r.judge.fingerprint = found
 		r.logger.Error("The templates were not read anew; those that were read before stay in force", zap.Error(err))
 		return
 	}
@@ -143,19 +145,24 @@ func (r *baselineReceiver) scan(ctx context.Context, why trigger) {
 		return
 	}
 	r.count(ctx, "done")
+	r.tellWatch()
 	if r.judge.snapshot.IsZero() {
-		r.tellWatch()
 		r.noteSource()
 	}
 	commit()
 }
 
-// tellWatch says once whether changes of files are told.
+// tellWatch says that changes of files are not told, and when that has passed.
 func (r *baselineReceiver) tellWatch() {
-	if err := r.judge.scanner.Unwatched(); err != nil {
+	err := r.judge.scanner.Unwatched()
+	switch {
+	case err != nil && !r.unwatched:
 		r.logger.Warn("Changes of files are not told by the kernel; rules about files anywhere are judged anew each time all files are gone through",
 			zap.Duration("walk_interval", r.config.WalkInterval), zap.Error(err))
+	case err == nil && r.unwatched:
+		r.logger.Info("Changes of files are told by the kernel again")
 	}
+	r.unwatched = err != nil
 }
 
 // pass gives both pipelines what was found.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+// patience is for scans at low priority on a machine that has other work, and for guests under emulation.
+const patience = 15 * time.Minute
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -214,13 +218,15 @@ func TestOneScanServesBothPipelines(t *testing.T) {
 	require.NoError(t, l.Start(ctx, componenttest.NewNopHost()))
 	require.NoError(t, m.Start(ctx, componenttest.NewNopHost()))
 	wait := func(what string, holds func() bool) {
-		require.Eventually(t, holds, 30*time.Second, time.Millisecond, what)
+		require.Eventually(t, holds, patience, time.Millisecond, what)
 	}
-	wait("the first scan", func() bool { return logs.LogRecordCount() == 5 && len(metrics.AllMetrics()) == 1 })
+	wait("the first scan", func() bool { return len(logs.AllLogs()) >= 1 && len(metrics.AllMetrics()) >= 1 })
+	assert.Equal(t, 5, logs.AllLogs()[0].LogRecordCount())
 	// A template that is wrong leaves the old one in force, one that is right is taken.
 	writeFile(t, filepath.Join(cfg.Directories[0], "own.yaml"), "template: [")
+	before := len(logs.AllLogs())
 	hub.Reload(t.Context())
-	wait("a scan by what was there", func() bool { return len(logs.AllLogs()) >= 2 })
+	wait("a scan by what was there", func() bool { return len(logs.AllLogs()) > before+1 }) // one may have been under way
 	writeFile(t, filepath.Join(cfg.Directories[0], "own.yaml"), strings.Replace(ownTemplate, "max: 90", "max: 100", 1))
 	wait("the new template", func() bool {
 		last := logs.AllLogs()[len(logs.AllLogs())-1].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
@@ -229,6 +235,25 @@ func TestOneScanServesBothPipelines(t *testing.T) {
 	require.NoError(t, m.Shutdown(t.Context()))
 	require.NoError(t, l.Shutdown(t.Context()))
 	require.NoError(t, l.Shutdown(t.Context()))
+}
+
+// TestTemplatesAreReadAgainThatChangedWhileTheyWereRead has a pipe among the templates: who reads it waits until somebody has written it.
+func TestTemplatesAreReadAgainThatChangedWhileTheyWereRead(t *testing.T) {
+	cfg := newHost(t)
+	r, err := newReceiver(cfg, receivertest.NewNopSettings(metadata.Type), func() {})
+	require.NoError(t, err)
+	r.judge, r.news = testJudge(t, cfg), hostconf.NewNews()
+	template, last := filepath.Join(cfg.Directories[0], "own.yaml"), filepath.Join(cfg.Directories[0], "waits.yaml")
+	writeFile(t, template, ownTemplate[:len(ownTemplate)/2])
+	require.NoError(t, unix.Mkfifo(last, 0o600))
+	written := make(chan error, 1)
+	go func() {
+		pipe, err := os.OpenFile(last, os.O_WRONLY, 0)
+		written <- errors.Join(err, os.WriteFile(template, []byte(ownTemplate), 0o600), pipe.Close())
+	}()
+	r.readAgain(t.Context())
+	require.NoError(t, <-written)
+	assert.True(t, r.judge.stale(), "half of a template was read")
 }
 
 func verdictOf(records plog.LogRecordSlice, rule string) string {
@@ -264,7 +289,7 @@ func TestThisHost(t *testing.T) {
 	cfg.InitialDelay, cfg.Jitter, cfg.Interval, cfg.Pressure.Limit = 0, 0, time.Second, 0
 	l, _, logs, _ := pipelines(t, cfg)
 	require.NoError(t, l.Start(t.Context(), componenttest.NewNopHost()))
-	require.Eventually(t, func() bool { return len(logs.AllLogs()) >= 2 }, 5*time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(logs.AllLogs()) >= 2 }, patience, 10*time.Millisecond)
 	require.NoError(t, l.Shutdown(t.Context()))
 	first := logs.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	verdict := verdictOf(first, "accounts.one-root")
@@ -279,21 +304,21 @@ func priorities(t *testing.T) [2]int {
 	assert.NoError(t, err)
 	disks, _, failed := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, uintptr(unix.Gettid()), 0)
 	assert.Zero(t, failed)
-	return [2]int{20 - nice, int(disks) &^ (1<<13 - 1)} // the system call gives twenty less the niceness
+	return [2]int{mostRaw - nice, int(disks) &^ (1<<13 - 1)}
 }
 
 func TestYieldIsForTheGoroutineOnly(t *testing.T) {
 	ring.RequireOnHost(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	own := priorities(t)
 	inside := make(chan [2]int)
 	go func() {
 		yield()
 		inside <- priorities(t)
 	}()
-	assert.Equal(t, [2]int{lowest, ioprioIdle}, <-inside)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	own := priorities(t)
-	assert.Less(t, own[0], lowest)
+	assert.Equal(t, [2]int{min(own[0]+5, 19), ioprioIdle}, <-inside)
+	assert.Equal(t, own, priorities(t))
 	assert.NotEqual(t, ioprioIdle, own[1])
 }
 

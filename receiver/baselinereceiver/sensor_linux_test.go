@@ -29,9 +29,6 @@ import (
 	"github.com/vedette-sec/vedette/receiver/ebpfreceiver"
 )
 
-// patience is for guests under emulation.
-const patience = 2 * time.Minute
-
 // agent is a run of both receivers on one hub.
 type agent struct {
 	t      *testing.T
@@ -122,7 +119,8 @@ func (a *agent) waitDrift(rule, state string) {
 	a.wait(rule+" "+state, event.KindBaselineDrift, rule, event.AttrVedetteBaselineDriftState, state)
 }
 
-// TestSensorTellsOfDrift changes what rules are about in the ways that editors, packages and intruders do.
+// TestSensorTellsOfDrift changes what rules are about in the ways that editors, packages and intruders do. What is written in place is opened
+// once more behind that: the sensor tells of opening, and the scan may come before the writing.
 func TestSensorTellsOfDrift(t *testing.T) {
 	ring.Require(t, ring.Native)
 	a := startAgent(t, nil)
@@ -130,12 +128,12 @@ func TestSensorTellsOfDrift(t *testing.T) {
 		return a.told.FilterMessageSnippet("A sensor of this agent tells of changes of files").Len() == 1
 	}, patience, time.Millisecond)
 	for _, step := range []struct{ name, script, rule, state string }{
-		{"written in place", "echo 'root:$6$a$b:1:0:90:7:::' > etc/shadow", "age", "begun"},
+		{"written in place", "echo 'root:$6$a$b:1:0:90:7:::' > etc/shadow; : >> etc/shadow", "age", "begun"},
 		{"another file takes its place", "echo 'root:$6$a$b:1:0:100:7:::' > new && mv new etc/shadow", "age", "ended"},
 		{"its directory is moved away", "mv etc away", "age", "begun"},
 		{"and back", "mv away etc", "age", "ended"},
 		{"a link takes its place", "echo 'root:$6$a$b:1:0:90:7:::' > other && ln -sf ../other etc/shadow", "age", "begun"},
-		{"where it leads is written", "echo 'root:$6$a$b:1:0:100:7:::' > other", "age", "ended"},
+		{"where it leads is written", "echo 'root:$6$a$b:1:0:100:7:::' > other; : >> other", "age", "ended"},
 		{"made for everybody", "mkdir -p srv/a && umask 0 && : > srv/a/file", "writable", "begun"},
 		{"given its usual mode", "chmod 644 srv/a/file", "writable", "ended"},
 		{"given another mode", "chmod o+w srv/a/file", "writable", "begun"},
@@ -156,7 +154,7 @@ func TestSensorThatStopsIsMissed(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(a.cfg.Root, "etc/shadow"), []byte("root:$6$a$b:1:0:90:7:::\n"), 0o600))
 	a.startSensor(nil)
 	a.waitDrift("age", "begun") // who begins to tell knows nothing of before, so that everything is looked at
-	a.run("echo 'root:$6$a$b:1:0:100:7:::' > etc/shadow")
+	a.run("echo 'root:$6$a$b:1:0:100:7:::' > etc/shadow; : >> etc/shadow")
 	a.waitDrift("age", "ended")
 }
 
@@ -164,7 +162,7 @@ func TestSensorThatStopsIsMissed(t *testing.T) {
 func TestSensorThatLosesEventsIsNotTrusted(t *testing.T) {
 	ring.RequireOnHost(t)
 	a := startAgent(t, func(c *ebpfreceiver.Config) { c.ActivityRingSize, c.PollInterval = 4096, time.Second })
-	a.run("i=0; while [ $i -lt 500 ]; do : > flood; i=$((i+1)); done; echo 'root:$6$a$b:1:0:90:7:::' > etc/shadow")
+	a.run("i=0; while [ $i -lt 500 ]; do : > flood; i=$((i+1)); done; echo 'root:$6$a$b:1:0:90:7:::' > etc/shadow; : >> etc/shadow")
 	require.Eventually(t, func() bool {
 		return a.has(event.KindBaselineDrift, "age", event.AttrVedetteBaselineDriftState, "begun") &&
 			a.has(event.KindBaselineSummary, "", event.AttrVedetteBaselineTrigger, "losses")
