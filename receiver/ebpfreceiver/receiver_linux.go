@@ -258,12 +258,13 @@ func (r *ebpfReceiver) nextPoll(interval time.Duration, idle bool) time.Duration
 // maxDrains bounds how often the rings are read at the end.
 const maxDrains = 32
 
-// drain hands on what has happened until now. A busy host goes on filling the rings meanwhile.
+// drain hands on what has happened until now. One call does not take all from a ring that holds much, and a busy host goes on
+// filling it meanwhile.
 func (r *ebpfReceiver) drain(batch *sensor.Batch) {
 	now := uint64(bootClock())
 	for range maxDrains {
 		r.cycle(batch, r.sensor.Drain)
-		if len(batch.Records) == 0 || batch.Records[0].Head().Time >= now {
+		if r.heard >= now {
 			break
 		}
 	}
