@@ -33,6 +33,7 @@ struct attribute_call {
 	u32 uid;
 	u32 gid;
 	u32 reserved;
+	u64 unread; /* where the name is, if it could not be read when the call began */
 	char name[XATTR_NAME];
 };
 
@@ -140,19 +141,40 @@ static __always_inline int chown_begins(s32 fd, u64 path, u32 uid, u32 gid)
 	return attribute_call_begins(&call);
 }
 
+static __always_inline bool is_security(const char *name)
+{
+	const char prefix[] = "security.";
+
+	for (u32 i = 0; i < sizeof(prefix) - 1; i++)
+		if (name[i] != prefix[i])
+			return false;
+	return true;
+}
+
+/* A page of the caller's that nobody has touched is not in memory before the kernel reads it, and this cannot make it be. */
 static __always_inline int xattr_begins(s32 fd, u64 path, u64 name)
 {
 	struct attribute_call call = {.path = path, .fd = fd, .change = ATTRIBUTE_XATTR};
-	const char prefix[] = "security.";
 
 	if (bpf_probe_read_user_str(call.name, sizeof(call.name), (void *)name) < 0)
+		call.unread = name;
+	else if (!is_security(call.name))
 		return 0;
-	for (u32 i = 0; i < sizeof(prefix) - 1; i++)
-		if (call.name[i] != prefix[i])
-			return 0;
 	call.uid = NO_ID;
 	call.gid = NO_ID;
 	return attribute_call_begins(&call);
+}
+
+/* Reads the name that was left to the end. */
+static __always_inline bool is_told(struct attribute_call *call)
+{
+	if (!call->unread)
+		return true;
+	if (bpf_probe_read_user_str(call->name, sizeof(call->name), (void *)call->unread) < 0) {
+		count_loss(EVENT_FILE_ATTRIBUTES, LOSS_UNREADABLE);
+		return false;
+	}
+	return is_security(call->name);
 }
 
 static __always_inline int attribute_call_ends(struct sys_exit_args *ctx)
@@ -166,7 +188,7 @@ static __always_inline int attribute_call_ends(struct sys_exit_args *ctx)
 
 	if (!call)
 		return 0;
-	if (ctx->ret < 0)
+	if (ctx->ret < 0 || !is_told(call))
 		goto out;
 	s = attribute_record(SLOT_ATTRIBUTES, call->change, call->mode, call->uid, call->gid,
 			     call->path ? FILE_USER_PATH : 0);

@@ -88,7 +88,7 @@ static __always_inline u64 bounded(u64 len)
 	return ((len - 1) & (DNS_CAP - 1)) + 1;
 }
 
-/* What the kernel itself sends is in no process's memory, and not copied. */
+/* What the kernel itself sends is in no process's memory, and not copied. What begins in a page that is not there yet is lost. */
 static __always_inline u32 gather(u8 *data, struct iov_iter *iter, u64 size)
 {
 	u64 skip = BPF_CORE_READ(iter, iov_offset);
@@ -99,8 +99,10 @@ static __always_inline u32 gather(u8 *data, struct iov_iter *iter, u64 size)
 	if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
 	    iter_type(iter) == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
 		len = bounded(size);
-		if (bpf_probe_read_user(data, len, BPF_CORE_READ(iter, ubuf) + skip))
+		if (bpf_probe_read_user(data, len, BPF_CORE_READ(iter, ubuf) + skip)) {
+			count_loss(EVENT_DNS_QUERY, LOSS_UNREADABLE);
 			return 0;
+		}
 		return len;
 	}
 	if (iter_type(iter) != bpf_core_enum_value(enum iter_type, ITER_IOVEC))
@@ -117,8 +119,11 @@ static __always_inline u32 gather(u8 *data, struct iov_iter *iter, u64 size)
 			continue;
 		}
 		len = bounded(segment.iov_len - skip);
-		if (bpf_probe_read_user(&data[end & (DNS_CAP - 1)], len, segment.iov_base + skip))
+		if (bpf_probe_read_user(&data[end & (DNS_CAP - 1)], len, segment.iov_base + skip)) {
+			if (end < DNS_HEADER)
+				count_loss(EVENT_DNS_QUERY, LOSS_UNREADABLE);
 			break;
+		}
 		end += len;
 		skip = 0;
 	}

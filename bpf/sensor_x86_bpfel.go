@@ -60,6 +60,7 @@ type SensorAttributeCall struct {
 	Uid      uint32
 	Gid      uint32
 	Reserved uint32
+	Unread   uint64
 	Name     [64]int8
 }
 
@@ -295,12 +296,13 @@ const (
 	SensorLossCauseLOSS_RING_FULL    SensorLossCause = 0
 	SensorLossCauseLOSS_SCRATCH      SensorLossCause = 1
 	SensorLossCauseLOSS_PENDING_FULL SensorLossCause = 2
-	SensorLossCauseLOSS_CAUSES       SensorLossCause = 3
+	SensorLossCauseLOSS_UNREADABLE   SensorLossCause = 3
+	SensorLossCauseLOSS_CAUSES       SensorLossCause = 4
 )
 
 type SensorLossCounters struct {
 	_    structs.HostLayout
-	Lost [66]uint64
+	Lost [88]uint64
 }
 
 type SensorModuleEvent struct {

@@ -40,7 +40,8 @@ enum loss_cause {
 	LOSS_RING_FULL = 0,
 	LOSS_SCRATCH = 1,
 	LOSS_PENDING_FULL = 2,
-	LOSS_CAUSES = 3,
+	LOSS_UNREADABLE = 3, /* what the process gave the kernel is not in its memory */
+	LOSS_CAUSES = 4,
 };
 
 /* Who acted. A process is {boot id, tgid, start time}; user space knows the boot id. */

@@ -112,9 +112,12 @@ static __always_inline void count_loss(u32 kind, u32 cause)
 {
 	u32 zero = 0;
 	struct loss_counters *counters = bpf_map_lookup_elem(&losses, &zero);
+	u64 slot = kind * LOSS_CAUSES + cause;
 
-	if (counters && kind < EVENT_KINDS)
-		__sync_fetch_and_add(&counters->lost[kind * LOSS_CAUSES + cause], 1);
+	/* The verifier has to see the limit of the slot itself, not that of what it comes from. */
+	barrier_var(slot);
+	if (counters && slot < EVENT_KINDS * LOSS_CAUSES)
+		__sync_fetch_and_add(&counters->lost[slot], 1);
 }
 
 /* The v2 cgroup, or on hosts that keep containers in v1 hierarchies the one that counts processes. */

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -131,7 +132,7 @@ func TestHolds(t *testing.T) {
 			require.NoError(t, accepted.(*net.TCPConn).SetLinger(0))
 			require.NoError(t, accepted.Close())
 			require.NoError(t, conn.Close())
-			assert.False(t, host.Holds(self, unix.IPPROTO_TCP, local, peer), "a closed connection")
+			assert.Eventually(t, func() bool { return !host.Holds(self, unix.IPPROTO_TCP, local, peer) }, 30*time.Second, 10*time.Millisecond, "a closed connection")
 		})
 	}
 }

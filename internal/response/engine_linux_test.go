@@ -62,6 +62,7 @@ func testConfig(t *testing.T) Config {
 func open(t *testing.T, c Config, agent bool) *Engine {
 	e, err := Open(c, Create, agent)
 	require.NoError(t, err)
+	e.processes.EndWait = 60 * time.Second
 	t.Cleanup(func() { _ = e.Close() })
 	if agent {
 		require.NoError(t, e.Recover())

@@ -12,12 +12,14 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/bpf"
+	"github.com/vedette-sec/vedette/internal/ring"
 )
 
 // changeIDs changes the ids of one thread, as programs do that have one only.
@@ -110,6 +112,64 @@ func TestAttributesInEveryTier(t *testing.T) {
 		}
 		assert.Equal(t, want, have)
 	})
+}
+
+// TestAttributeWithANameNotInMemory gives an attribute's name in a page that nobody has touched: the kernel's programs
+// cannot read it before the kernel has.
+func TestAttributeWithANameNotInMemory(t *testing.T) {
+	eachTier(t, KindAttributes, func(t *testing.T, tier Tier) {
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		file := filepath.Join(dir, "file")
+		require.NoError(t, os.WriteFile(file, nil, 0o600))
+		capability := []byte{1, 0, 0, 2, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		if err := unix.Setxattr(file, "security.capability", capability, 0); err != nil {
+			ring.Cannot(t, fmt.Sprintf("this file system takes no security attributes: %v", err))
+		}
+		path, err := unix.BytePtrFromString(file)
+		require.NoError(t, err)
+		set := func(name []byte) error {
+			_, _, errno := unix.Syscall6(unix.SYS_SETXATTR, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&name[0])),
+				uintptr(unsafe.Pointer(&capability[0])), uintptr(len(capability)), 0, 0)
+			if errno != 0 {
+				return errno
+			}
+			return nil
+		}
+		name, other := untouched(t, "security.capability\x00"), untouched(t, "user.other\x00")
+		s := watch(t, tier, Options{Kinds: []Kind{KindAttributes}})
+		require.NoError(t, set(name))
+		_ = set(other) // not every file system has these
+		require.NoError(t, unix.Madvise(name, unix.MADV_DONTNEED))
+		require.NoError(t, set(name))
+
+		var have []string
+		var batch Batch
+		_, err = s.Drain(&batch)
+		require.NoError(t, err)
+		for _, r := range batch.Records {
+			_, text, err := r.Attributes()
+			require.NoError(t, err)
+			if string(text.Path) == file {
+				have = append(have, string(text.Name))
+			}
+		}
+		assert.Equal(t, []string{"security.capability", "security.capability"}, have)
+	})
+}
+
+// untouched is a text in a file that is mapped and not yet in memory.
+func untouched(t *testing.T, text string) []byte {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "text"))
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = f.WriteString(text)
+	require.NoError(t, err)
+	memory, err := unix.Mmap(int(f.Fd()), 0, len(text), unix.PROT_READ, unix.MAP_PRIVATE)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, unix.Munmap(memory)) })
+	return memory
 }
 
 func TestImageLoadInEveryTier(t *testing.T) {

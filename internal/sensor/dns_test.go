@@ -86,6 +86,31 @@ func TestDNSInEveryTier(t *testing.T) {
 	})
 }
 
+// A question in a page that nobody has touched cannot be read before the kernel has: where it is not seen, that is counted.
+func TestQuestionNotInMemory(t *testing.T) {
+	eachTier(t, KindDNS, func(t *testing.T, tier Tier) {
+		message := question("untouched.example")
+		_, to := nobody(t, "ip4", 53)
+		for _, name := range []string{"write", "writev"} {
+			t.Run(name, func(t *testing.T) {
+				fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+				require.NoError(t, err)
+				defer unix.Close(fd)
+				require.NoError(t, unix.Connect(fd, to))
+				s := watch(t, tier, Options{Kinds: []Kind{KindDNS}})
+				require.NoError(t, datagramSenders[name](fd, untouched(t, string(message)), nil))
+				if tier == Cgroup { // it sees the packet
+					assertOneQuestion(t, s, message, "ip4")
+					return
+				}
+				losses, err := s.Losses()
+				require.NoError(t, err)
+				assert.Equal(t, []Loss{{KindDNS, "unreadable", 1}}, losses)
+			})
+		}
+	})
+}
+
 func assertOneQuestion(t *testing.T, s *Sensor, message []byte, network string) {
 	t.Helper()
 	var batch Batch

@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Settle is how old a record has to be before it is handed out: by then all that happened before it
-// is in its ring, whichever processor it happened on.
+// Settle is how old a record has to be before it is handed out: by then all that happened before it is in its ring, unless
+// another processor stopped for longer between taking a record's time and writing it, as a virtual one may. Records of which
+// one led to the other are in order in any case.
 const Settle = time.Millisecond
 
 // maxBatch bounds how many records of a ring one Read takes.
@@ -30,16 +31,30 @@ const maxBatch = 16384
 // The activity ring is read before the process ring. So whatever a process did, the record of how
 // it came to be is in the same batch or an earlier one.
 func (s *Sensor) Read(batch *Batch) (malformed int, err error) {
+	now, err := bootClock()
+	if err != nil {
+		return 0, err
+	}
+	return s.readUntil(batch, now-uint64(Settle))
+}
+
+// Drain is Read for the end: it waits until what has happened when it is called is settled, and hands that out. What
+// happens meanwhile is left to the next call: it may be in the ring that is read last and what led to it may not be in the other.
+func (s *Sensor) Drain(batch *Batch) (malformed int, err error) {
+	now, err := bootClock()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(Settle)
+	return s.readUntil(batch, now+1)
+}
+
+func bootClock() (uint64, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return 0, fmt.Errorf("read the boot clock: %w", err)
 	}
-	return s.readUntil(batch, uint64(now.Nano())-uint64(Settle))
-}
-
-// Drain is Read for the end: it hands out records whether or not they are settled.
-func (s *Sensor) Drain(batch *Batch) (malformed int, err error) {
-	return s.readUntil(batch, ^uint64(0))
+	return uint64(now.Nano()), nil
 }
 
 func (s *Sensor) readUntil(batch *Batch, until uint64) (malformed int, err error) {

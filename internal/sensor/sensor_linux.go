@@ -338,7 +338,7 @@ type Loss struct {
 	Count uint64
 }
 
-var causeNames = [bpf.SensorLossCauseLOSS_CAUSES]string{"ring_full", "scratch", "pending_full"}
+var causeNames = [bpf.SensorLossCauseLOSS_CAUSES]string{"ring_full", "scratch", "pending_full", "unreadable"}
 
 // Losses reads the kernel's loss counters; those that are zero are left out.
 func (s *Sensor) Losses() ([]Loss, error) {

@@ -395,6 +395,47 @@ func TestProcessLifecycle(t *testing.T) {
 	assert.Equal(t, []Kind{KindFork, KindExec, KindExit}, order)
 }
 
+// TestDrainKeepsTheOrder drains while programs are run and files are opened in turn: what one ring tells is not handed out
+// before what led to it and is told by the other.
+func TestDrainKeepsTheOrder(t *testing.T) {
+	ring.Require(t, ring.Native)
+	s := watch(t, Tracepoint, Options{Kinds: append([]Kind{KindOpen, KindCreate}, processKinds...)})
+	dir := t.TempDir()
+	done := make(chan error, 1)
+	go func() {
+		done <- exec.Command("/bin/sh", "-c", `i=0; while [ $i -lt 300 ]; do : >`+dir+`/$i; (:); i=$((i+1)); done`).Run()
+	}()
+	var batch Batch
+	var last uint64
+	var mine []uint32
+	for running := true; running; {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			running = false
+		default:
+		}
+		malformed, err := s.Drain(&batch)
+		require.NoError(t, err)
+		require.Zero(t, malformed)
+		for _, r := range batch.Records {
+			head := r.Head()
+			if fork, err := r.Fork(); err == nil && (fork.Parent.Tgid == uint32(os.Getpid()) || slices.Contains(mine, fork.Parent.Tgid)) {
+				mine = append(mine, head.Tgid)
+			}
+			if !slices.Contains(mine, head.Tgid) {
+				continue
+			}
+			require.GreaterOrEqual(t, head.Time, last, "one after the other")
+			last = head.Time
+		}
+		now, err := bootClock()
+		require.NoError(t, err)
+		require.LessOrEqual(t, batch.Until, now+1, "it can say nothing of what is yet to happen")
+	}
+	assert.Greater(t, len(mine), 300)
+}
+
 // Threads that end at the same time all see that none is left.
 func TestEndOfManyThreads(t *testing.T) {
 	ring.Require(t, ring.Native)

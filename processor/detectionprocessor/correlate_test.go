@@ -136,7 +136,7 @@ func TestCorrelationAlertsWithoutAFurtherEvent(t *testing.T) {
 // Without correlations the clock stands; it must go again when a reload brings some.
 func TestReloadBringsTheFirstCorrelation(t *testing.T) {
 	cfg, file := correlating(t, OutputAlerts, toolRule)
-	cfg.Correlation.AllowedLateness = 2 * time.Second
+	cfg.Correlation.AllowedLateness = 3 * time.Second
 	tel := componenttest.NewTelemetry()
 	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
 	set := processortest.NewNopSettings(metadata.Type)

@@ -65,6 +65,14 @@ func newReceiver(config *Config, set receiver.Settings, next consumer.Logs) (*eb
 
 // Start loads the kernel programs, learns of the processes that run already and begins to read.
 func (r *ebpfReceiver) Start(ctx context.Context, others component.Host) error {
+	if err := r.open(ctx, others); err != nil {
+		return err
+	}
+	r.follow()
+	return nil
+}
+
+func (r *ebpfReceiver) open(ctx context.Context, others component.Host) error {
 	host, err := hostid.Read()
 	if err != nil {
 		return err
@@ -95,11 +103,14 @@ func (r *ebpfReceiver) Start(ctx context.Context, others component.Host) error {
 	}
 	// What the programs were loaded from is several times what is kept, and no longer needed.
 	debug.FreeOSMemory()
+	return nil
+}
 
+// follow begins to read.
+func (r *ebpfReceiver) follow() {
 	r.stop = make(chan struct{})
 	r.done.Add(1)
 	go r.run()
-	return nil
 }
 
 // watchReads tells the kernel anew which files are watched, where it is time to.
@@ -258,12 +269,13 @@ func (r *ebpfReceiver) nextPoll(interval time.Duration, idle bool) time.Duration
 // maxDrains bounds how often the rings are read at the end.
 const maxDrains = 32
 
-// drain hands on what has happened until now. A busy host goes on filling the rings meanwhile.
+// drain hands on what has happened until now. One call does not take all from a ring that holds much, and a busy host goes on
+// filling it meanwhile.
 func (r *ebpfReceiver) drain(batch *sensor.Batch) {
 	now := uint64(bootClock())
 	for range maxDrains {
 		r.cycle(batch, r.sensor.Drain)
-		if len(batch.Records) == 0 || batch.Records[0].Head().Time >= now {
+		if r.heard >= now {
 			break
 		}
 	}

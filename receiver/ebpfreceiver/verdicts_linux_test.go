@@ -88,7 +88,7 @@ rules:
 			}
 		}
 		return false
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 2*time.Minute, 20*time.Millisecond)
 	shutdown(t, r)
 	attrs := found.Attributes().AsRaw()
 	kind, _ := event.KindByName(event.KindEnforcementDenied)
@@ -111,8 +111,7 @@ func TestVerdictsWaitForTheirProcess(t *testing.T) {
 	ring.Require(t, ring.Native)
 	sink := &consumertest.LogsSink{}
 	r := create(t, nil, sink, event.KindProcessExec)
-	r.config.PollInterval = time.Hour // this test reads
-	start(t, r)
+	require.NoError(t, r.open(t.Context(), componenttest.NewNopHost())) // this test reads
 	verdicts := make(chan enforcement.Verdict, 1)
 	r.verdicts = verdicts
 
@@ -140,7 +139,7 @@ func TestVerdictsWaitForTheirProcess(t *testing.T) {
 	r.tellVerdicts()
 	require.Empty(t, told(), "nothing was read yet")
 	var batch sensor.Batch
-	for deadline := time.Now().Add(30 * time.Second); len(told()) == 0 && time.Now().Before(deadline); time.Sleep(sensor.Settle) {
+	for deadline := time.Now().Add(2 * time.Minute); len(told()) == 0 && time.Now().Before(deadline); time.Sleep(sensor.Settle) {
 		r.cycle(&batch, r.sensor.Read)
 		r.tellVerdicts()
 	}
@@ -154,6 +153,7 @@ func TestVerdictsWaitForTheirProcess(t *testing.T) {
 	r.cycle(&batch, r.sensor.Read)
 	r.tellVerdicts()
 	require.Len(t, told(), 1)
+	r.follow()
 	shutdown(t, r)
 	assert.Len(t, told(), 2, "at the end nothing waits any more")
 }

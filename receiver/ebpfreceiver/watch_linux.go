@@ -30,12 +30,13 @@ const (
 type readWatch struct {
 	patterns []string
 	byFirst  map[string][][]string // the components of the patterns by their first one
+	late     time.Duration
 	changed  bool
 	last     time.Time
 }
 
 func newReadWatch(patterns []string) *readWatch {
-	w := &readWatch{patterns: patterns, byFirst: map[string][][]string{}}
+	w := &readWatch{patterns: patterns, byFirst: map[string][][]string{}, late: watchLate}
 	for _, pattern := range patterns {
 		parts := strings.Split(pattern[1:], "/")
 		w.byFirst[parts[0]] = append(w.byFirst[parts[0]], parts)
@@ -74,7 +75,7 @@ func leadsTo(path string, parts []string) bool {
 
 func (w *readWatch) due(now time.Time) bool {
 	since := now.Sub(w.last)
-	return since >= watchLate || w.changed && since >= watchSoon
+	return since >= w.late || w.changed && since >= watchSoon
 }
 
 // resolve finds what the patterns lead to now.

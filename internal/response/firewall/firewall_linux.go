@@ -6,8 +6,8 @@
 // cgroup.
 //
 // All state is pinned in a BPF file system and nothing is kept here: programs and maps are there
-// while something is refused and gone when nothing is, whichever process asked for it. The caller
-// sees to it that no two calls that change something run at once.
+// while something is refused and gone when nothing is, whichever process asked for it. Calls that change
+// something wait for each other, also those of different processes.
 package firewall
 
 import (
@@ -152,6 +152,11 @@ func (f Firewall) Adopt() (adopted bool, err error) {
 	if _, err := os.Stat(f.Directory); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	unlock, err := lock()
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
 	m, err := f.open()
 	if err != nil {
 		return false, f.remove()
@@ -174,6 +179,14 @@ func (s State) empty() bool { return len(s.Blocks) == 0 && !s.Isolated }
 // change makes a change for which the programs must be attached. What is new is attached last, when
 // the maps are complete.
 func (f Firewall) change(apply func(maps) error) error {
+	if err := bpffs.Mount(); err != nil {
+		return err
+	}
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	m, err := f.open()
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
@@ -195,6 +208,14 @@ func (f Firewall) change(apply func(maps) error) error {
 
 // end makes a change after which perhaps nothing is refused any more: then nothing stays attached.
 func (f Firewall) end(apply func(maps) error) error {
+	if _, err := os.Stat(f.Directory); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	m, err := f.open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -211,6 +232,24 @@ func (f Firewall) end(apply func(maps) error) error {
 		return err
 	}
 	return f.remove()
+}
+
+// lock waits until nobody else changes a firewall. What is locked is the file system itself: directories in it come and go, and an
+// agent and a command beside it need not have anything else in common.
+func lock() (unlock func(), err error) {
+	root, err := os.Open(bpffs.Root)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(root.Fd()), unix.LOCK_EX)
+		if err == nil {
+			return func() { _ = root.Close() }, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", bpffs.Root, err), root.Close())
+		}
+	}
 }
 
 type maps map[string]*ebpf.Map
@@ -249,9 +288,6 @@ func (f Firewall) create() (maps, error) {
 		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
 	}
 	if err := f.remove(); err != nil {
-		return nil, err
-	}
-	if err := bpffs.Mount(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.Directory, 0o700); err != nil {

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -105,25 +106,29 @@ func client() {
 		switch word {
 		case "tcp", "udp":
 			var c net.Conn
-			if c, err = net.DialTimeout(word, address, 2*time.Second); err == nil {
-				err = say(c)
+			if c, err = net.DialTimeout(word, address, working); err == nil {
+				err = say(c, working)
 				_ = c.Close()
 			}
 		case "sendto":
 			err = sendTo(address)
 		case "keep":
-			if kept, err = net.DialTimeout("tcp", address, 2*time.Second); err == nil {
-				err = say(kept)
+			if kept, err = net.DialTimeout("tcp", address, working); err == nil {
+				err = say(kept, working)
 			}
 		case "say":
-			err = say(kept)
+			err = say(kept, time.Second)
 		}
 		fmt.Println(err)
 	}
 }
 
-func say(c net.Conn) error {
-	_ = c.SetDeadline(time.Now().Add(time.Second))
+// working is how long what works may take on a slow machine.
+const working = 60 * time.Second
+
+// say waits so long for the echo.
+func say(c net.Conn, patience time.Duration) error {
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write([]byte("x")); err != nil {
 		return err
 	}
@@ -194,7 +199,7 @@ func testFirewall(t *testing.T) Firewall {
 	t.Cleanup(func() {
 		assert.NoError(t, f.remove())
 		assert.NoDirExists(t, filepath.Dir(f.Directory))
-		assert.Eventually(t, func() bool { return os.Remove(cgroup) == nil }, 10*time.Second, 10*time.Millisecond)
+		assert.Eventually(t, func() bool { return os.Remove(cgroup) == nil }, 2*time.Minute, 10*time.Millisecond)
 	})
 	return f
 }
@@ -331,9 +336,9 @@ func TestABlockExpiresWithoutItsMaker(t *testing.T) {
 	ring.Require(t, ring.Native)
 	f := testFirewall(t)
 	c := wire(t, f)
-	blockAndDie(t, f, 3*time.Second)
+	blockAndDie(t, f, 15*time.Second)
 	assert.Contains(t, c.do("tcp 203.0.113.2:7"), refused)
-	assert.Eventually(t, func() bool { return c.do("tcp 203.0.113.2:7") == works }, 30*time.Second, 50*time.Millisecond)
+	assert.Eventually(t, func() bool { return c.do("tcp 203.0.113.2:7") == works }, 2*time.Minute, 50*time.Millisecond)
 	assert.DirExists(t, f.Directory)
 	adopted, err := f.Adopt()
 	require.NoError(t, err)
@@ -352,6 +357,31 @@ func TestAdoptRemovesWhatIsIncomplete(t *testing.T) {
 	adopted, err = f.Adopt()
 	require.NoError(t, err)
 	assert.False(t, adopted)
+	assert.NoDirExists(t, f.Directory)
+}
+
+// TestManyMakers has what makes and takes down the same firewall run at once, as agents with state directories of their own do
+// and commands beside them.
+func TestManyMakers(t *testing.T) {
+	ring.Require(t, ring.Native)
+	f := testFirewall(t)
+	const makers = 4
+	var done sync.WaitGroup
+	for i := range makers {
+		done.Go(func() {
+			for round := range 25 {
+				address := netip.AddrFrom4([4]byte{203, 0, 113, byte(100 + i)})
+				assert.NoError(t, f.Block(address, 0))
+				_, err := f.Adopt()
+				assert.NoError(t, err)
+				state, err := f.State()
+				assert.NoError(t, err)
+				assert.Contains(t, state.Blocks, address, "maker %d, round %d", i, round)
+				assert.NoError(t, f.Unblock(address))
+			}
+		})
+	}
+	done.Wait()
 	assert.NoDirExists(t, f.Directory)
 }
 

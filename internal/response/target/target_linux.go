@@ -7,6 +7,7 @@
 package target
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,8 +31,9 @@ func refused(format string, args ...any) error {
 
 // Processes finds and signals processes.
 type Processes struct {
-	Proc   process.ProcFS
-	BootID string
+	Proc    process.ProcFS
+	BootID  string
+	EndWait time.Duration // how long a killed process is waited for; 0: two seconds
 }
 
 // handle is a process that stays the same one however ids are reused.
@@ -105,8 +107,10 @@ func (h handle) ended(deadline time.Time) bool {
 	}
 }
 
-// endWait is how long a killed process is waited for.
+// endWait is how long a killed process is waited for where nothing else is said.
 const endWait = 2 * time.Second
+
+func (p Processes) endsUntil() time.Time { return time.Now().Add(cmp.Or(p.EndWait, endWait)) }
 
 const stillEnding = "it was told to end and has not ended yet"
 
@@ -133,7 +137,7 @@ func (p Processes) Kill(wanted enforcement.Process, protected Protection) (note 
 	if err := h.signal(unix.SIGKILL); err != nil {
 		return "", err
 	}
-	if !h.ended(time.Now().Add(endWait)) {
+	if !h.ended(p.endsUntil()) {
 		return stillEnding, nil
 	}
 	return "", nil

@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var processes = Processes{Proc: process.ProcFS{Root: "/proc"}, BootID: "boot"}
+var processes = Processes{Proc: process.ProcFS{Root: "/proc"}, BootID: "boot", EndWait: 60 * time.Second}
 
 func protection() Protection { return Protection{Names: users.New("/etc/passwd", time.Now)} }
 
@@ -144,7 +144,7 @@ const storm = `i=0; while [ $i -lt 120 ]; do sh -c 'sleep 600 & (sleep 600 &) ; 
 func TestKillTreeThatForksAllTheTime(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cmd, mark := start(t, &syscall.SysProcAttr{Setsid: true}, "sh", "-c", storm)
-	require.Eventually(t, func() bool { return len(marked(t, mark)) > 30 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(marked(t, mark)) > 30 }, 3*time.Minute, 50*time.Millisecond)
 	note, err := processes.KillTree(identify(t, cmd.Process.Pid), protection())
 	require.NoError(t, err)
 	_ = cmd.Wait()
@@ -255,11 +255,11 @@ func TestTheSSHDaemonIsProtected(t *testing.T) {
 	require.NoError(t, os.MkdirAll("/run/sshd", 0o755))
 	key := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).Run())
-	cmd, _ := start(t, nil, sshd, "-D", "-f", "/dev/null", "-h", key, "-p", "47022", "-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none")
+	cmd, _ := start(t, nil, sshd, "-D", "-f", "/dev/null", "-h", key, "-p", "22022", "-o", "ListenAddress=127.0.0.1", "-o", "PidFile=none")
 	require.Eventually(t, func() bool {
 		err := processes.Check(identify(t, cmd.Process.Pid), protection())
 		return err != nil && err.Error() == fmt.Sprintf("refused: process %d is the ssh daemon", cmd.Process.Pid)
-	}, 10*time.Second, 10*time.Millisecond)
+	}, 2*time.Minute, 10*time.Millisecond)
 }
 
 func TestAProgramCalledSSHDIsNotProtected(t *testing.T) {

@@ -214,7 +214,7 @@ func (t *tree) kill() string {
 		}
 	}
 	ending := 0
-	deadline := time.Now().Add(endWait)
+	deadline := t.processes.endsUntil()
 	for _, h := range t.members {
 		if !h.ended(deadline) {
 			ending++
