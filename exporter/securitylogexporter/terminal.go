@@ -11,20 +11,21 @@ import (
 	"golang.org/x/term"
 )
 
-// patience is how long a write to the terminal may take. A terminal that someone has stopped with
+// writeTime is how long a write to the terminal may take. A terminal that someone has stopped with
 // Ctrl-S must not hold up the security log.
-const patience = 250 * time.Millisecond
+const writeTime = 250 * time.Millisecond
 
 // stalled is how long nothing is shown after a write that took too long.
 const stalled = 5 * time.Second
 
 // terminal shows records to a person. It is not safe for concurrent use.
 type terminal struct {
-	out    *os.File
-	owned  bool // out was opened here: it takes deadlines, and is closed with the terminal
-	render renderer
-	resume time.Time // nothing is shown before
-	buffer []byte
+	out      *os.File
+	owned    bool // out was opened here: it takes deadlines, and is closed with the terminal
+	patience time.Duration
+	render   renderer
+	resume   time.Time // nothing is shown before
+	buffer   []byte
 }
 
 // newTerminal returns the terminal on stdout; nil where the mode says that nothing is shown.
@@ -33,7 +34,7 @@ func newTerminal(mode string, stdout *os.File) *terminal {
 	if mode == terminalNever || (mode == terminalAuto && !isTerminal) {
 		return nil
 	}
-	t := &terminal{out: stdout, render: renderer{location: time.Local}}
+	t := &terminal{out: stdout, patience: writeTime, render: renderer{location: time.Local}}
 	if !isTerminal {
 		return t
 	}
@@ -48,13 +49,13 @@ func newTerminal(mode string, stdout *os.File) *terminal {
 
 // show prints one record.
 func (t *terminal) show(lr plog.LogRecord) error {
-	now := time.Now()
-	if now.Before(t.resume) {
+	if time.Now().Before(t.resume) {
 		return fmt.Errorf("the terminal takes nothing since %s", t.resume.Add(-stalled).Format(time.TimeOnly))
 	}
 	t.buffer = t.render.append(t.buffer[:0], lr)
 	if t.owned {
-		if err := t.out.SetWriteDeadline(now.Add(patience)); err != nil {
+		// It counts from here, as what takes long before the write says nothing about the terminal.
+		if err := t.out.SetWriteDeadline(time.Now().Add(t.patience)); err != nil {
 			return fmt.Errorf("set a deadline: %w", err)
 		}
 	}

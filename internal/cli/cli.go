@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/otelcol"
+	"go.uber.org/zap"
 
 	"github.com/vedette-sec/vedette/internal/configerror"
 	"github.com/vedette-sec/vedette/internal/doctor"
@@ -45,7 +46,7 @@ func run(ctx context.Context, set otelcol.CollectorSettings, host doctor.Host, l
 		confmap.NewConverterFactory(func(confmap.ConverterSettings) confmap.Converter { return guard }))
 
 	hub := &reload.Hub{}
-	h := hangups{hub: hub, files: files, command: set.BuildInfo.Command, err: streams.Err, ready: make(chan struct{}, 1),
+	h := hangups{hub: hub, files: files, command: set.BuildInfo.Command, err: streams.Err, ready: make(chan *zap.Logger, 1),
 		check: func(ctx context.Context) error {
 			return run(ctx, given, host, append([]string{"validate"}, line...), Streams{io.Discard, streams.Err})
 		}}

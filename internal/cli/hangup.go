@@ -30,72 +30,102 @@ type hangups struct {
 	check   func(context.Context) error
 	command string
 	err     io.Writer
-	ready   chan struct{} // told when the Collector runs, of capacity 1
+	runs    sync.Once
+	ready   chan *zap.Logger // told when the Collector runs, of capacity 1
 }
 
-// The Collector asks for SIGHUP once, just after it logged that everything runs. So the signal is taken from it
-// again and again until then and a little longer; where it does not log that, until it surely runs. A signal
-// that comes while it is taken may be lost, so it is not taken without need.
+// The Collector asks for SIGHUP once, just after it logged that everything runs, and nothing tells when it has. But that
+// ends that the signal is ignored. So it is made to be ignored before, and is taken from the Collector when it no longer is.
 const (
-	claimEvery   = 200 * time.Millisecond
-	claimFor     = 2 * time.Minute
-	claimRunning = time.Second
 	everythingOn = "Everything is ready. Begin running and processing data."
+	claimEvery   = time.Millisecond
 )
 
 // watch is the logging option that sees the Collector run.
 func (h *hangups) watch() zap.Option {
-	return zap.Hooks(func(entry zapcore.Entry) error {
-		if entry.Message == everythingOn {
-			select {
-			case h.ready <- struct{}{}:
-			default: // it was told before
-			}
-		}
-		return nil
-	})
+	return zap.WrapCore(func(core zapcore.Core) zapcore.Core { return watchedCore{core, h} })
+}
+
+// watchedCore tells when the Collector runs, at whatever level it logs.
+type watchedCore struct {
+	zapcore.Core
+	hangups *hangups
+}
+
+func (c watchedCore) Enabled(level zapcore.Level) bool {
+	return level == zapcore.InfoLevel || c.Core.Enabled(level)
+}
+
+func (c watchedCore) With(fields []zapcore.Field) zapcore.Core {
+	return watchedCore{c.Core.With(fields), c.hangups}
+}
+
+func (c watchedCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Message == everythingOn {
+		// Started anew, the Collector does not ask for the signal again.
+		c.hangups.runs.Do(func() {
+			signal.Ignore(syscall.SIGHUP)
+			c.hangups.ready <- zap.New(c.Core)
+		})
+	}
+	return c.Core.Check(entry, checked)
 }
 
 // start begins to answer. stop ends it and waits for the answer under way.
 func (h *hangups) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, syscall.SIGHUP)
 	var done sync.WaitGroup
-	done.Go(func() { h.run(ctx) })
+	done.Go(func() {
+		defer signal.Stop(received)
+		h.run(ctx, received)
+	})
 	return func() {
 		cancel()
 		done.Wait()
 	}
 }
 
-func (h *hangups) run(ctx context.Context) {
-	received := make(chan os.Signal, 1)
-	signal.Notify(received, syscall.SIGHUP)
-	defer signal.Stop(received)
-	end := time.Now().Add(claimFor)
-	ticker := time.NewTicker(claimEvery)
-	defer ticker.Stop()
+func (h *hangups) run(ctx context.Context, received chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.ready:
-			end = time.Now().Add(claimRunning)
-		case now := <-ticker.C:
-			// Ignore takes the signal from all who asked for it; without a handler it would end the program.
-			signal.Ignore(syscall.SIGHUP)
-			signal.Notify(received, syscall.SIGHUP)
-			if now.After(end) {
-				ticker.Stop()
+		case logger := <-h.ready:
+			if !claim(ctx, received) {
+				return
 			}
+			logger.Info("SIGHUP has files read anew while everything runs")
+			// It may have come while it was ignored, or before a component could be asked.
+			h.hub.ReloadChanged(ctx)
+			h.answerChanged(ctx)
 		case <-received:
-			h.answer(ctx)
+			h.hub.Reload(ctx)
+			h.answerChanged(ctx)
 		}
 	}
 }
 
-// answer reads anew: first the components' own files, then, where it has changed, the configuration.
-func (h *hangups) answer(ctx context.Context) {
-	h.hub.Reload(ctx)
+// claim takes the signal from the Collector as soon as that has asked for it, and reports whether it has.
+func claim(ctx context.Context, received chan<- os.Signal) bool {
+	every := time.NewTicker(claimEvery)
+	defer every.Stop()
+	for signal.Ignored(syscall.SIGHUP) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-every.C:
+		}
+	}
+	// Ignore takes the signal from all who asked for it; without a handler it would end the program.
+	signal.Ignore(syscall.SIGHUP)
+	signal.Notify(received, syscall.SIGHUP)
+	return true
+}
+
+// answerChanged has the pipelines started anew where the configuration has changed and is good.
+func (h *hangups) answerChanged(ctx context.Context) {
 	if !h.files.Changed() {
 		return
 	}

@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// Func reads what a component read from files anew. Where it cannot, what was in force stays in force, and
-// the component tells why, as it does when it starts.
-type Func func(context.Context)
+// Func reads what a component read from files anew; where nobody asked for it, only if they have changed since. Where it
+// cannot, what was in force stays in force, and the component tells why, as it does when it starts.
+type Func func(ctx context.Context, asked bool)
 
 // Hub passes on the wish to those who subscribed. It is safe for concurrent use. A nil Hub never asks.
 type Hub struct {
@@ -40,12 +40,17 @@ func (h *Hub) Subscribe(f Func) (cancel func()) {
 }
 
 // Reload asks every subscriber in the order in which they came.
-func (h *Hub) Reload(ctx context.Context) {
+func (h *Hub) Reload(ctx context.Context) { h.tell(ctx, true) }
+
+// ReloadChanged has every subscriber look whether there is something new to be read.
+func (h *Hub) ReloadChanged(ctx context.Context) { h.tell(ctx, false) }
+
+func (h *Hub) tell(ctx context.Context, asked bool) {
 	h.mu.Lock()
 	subscribers := slices.Clone(h.subscribers)
 	h.mu.Unlock()
 	for _, s := range subscribers {
-		s.reload(ctx)
+		s.reload(ctx, asked)
 	}
 }
 

@@ -4,6 +4,7 @@ package reload
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,25 +14,29 @@ func TestReloadAsksAllInOrder(t *testing.T) {
 	h := &Hub{}
 	var asked []string
 	subscribe := func(name string) func() {
-		return h.Subscribe(func(context.Context) { asked = append(asked, name) })
+		return h.Subscribe(func(_ context.Context, wanted bool) { asked = append(asked, fmt.Sprint(name, " ", wanted)) })
 	}
 	subscribe("first")
 	cancel := subscribe("second")
 	subscribe("third")
 	h.Reload(context.Background())
-	assert.Equal(t, []string{"first", "second", "third"}, asked)
+	assert.Equal(t, []string{"first true", "second true", "third true"}, asked)
 
 	asked = nil
 	cancel()
 	cancel()
 	h.Reload(context.Background())
-	assert.Equal(t, []string{"first", "third"}, asked)
+	assert.Equal(t, []string{"first true", "third true"}, asked)
+
+	asked = nil
+	h.ReloadChanged(context.Background())
+	assert.Equal(t, []string{"first false", "third false"}, asked)
 }
 
 func TestSubscriberMayLeaveWhileAsked(t *testing.T) {
 	h := &Hub{}
 	var cancel func()
-	cancel = h.Subscribe(func(context.Context) { cancel() })
+	cancel = h.Subscribe(func(context.Context, bool) { cancel() })
 	h.Reload(context.Background())
 	assert.Empty(t, h.subscribers)
 }

@@ -95,7 +95,11 @@ func (d *detection) Start(ctx context.Context, host component.Host) error {
 	d.responses = newResponses(host)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
-	d.done.Go(func() { d.run(background) })
+	leave := d.subscribe(ctx)
+	d.done.Go(func() {
+		defer leave()
+		d.run(background)
+	})
 	d.done.Go(func() { d.tell(background) })
 	return nil
 }

@@ -99,6 +99,17 @@ func (d *detection) announce(ctx context.Context, g *generation) {
 		zap.Int("degraded", counts[ruleset.Degraded]), zap.Int("disabled", counts[ruleset.Disabled]), zap.Int("refused", counts[ruleset.Refused]))
 }
 
+// subscribe has the rules read anew on SIGHUP, until leave is called.
+func (d *detection) subscribe(ctx context.Context) (leave func()) {
+	return reload.FromContext(ctx).Subscribe(func(ctx context.Context, asked bool) {
+		if asked {
+			_ = d.reload(ctx) // it is logged
+		} else {
+			d.reloadChanged(ctx)
+		}
+	})
+}
+
 // reload reads the rules anew. Errors are logged here and given to whoever asked.
 func (d *detection) reload(ctx context.Context) error {
 	d.reloading.Lock()
@@ -133,9 +144,6 @@ const (
 
 // run looks for changed files, lets windows of correlations close, and keeps what they remember.
 func (d *detection) run(ctx context.Context) {
-	defer reload.FromContext(ctx).Subscribe(func(ctx context.Context) {
-		_ = d.reload(ctx) // it is logged
-	})()
 	advance := time.NewTicker(advanceInterval)
 	defer advance.Stop()
 	keep := time.NewTicker(keepInterval)

@@ -53,10 +53,13 @@ func TestHubReadsAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Start(ctx, componenttest.NewNopHost()))
 	d := p.(*detection)
-	require.Eventually(t, func() bool {
-		hub.Reload(ctx)
-		return d.generation() > 1
-	}, 30*time.Second, time.Millisecond)
+	hub.Reload(ctx)
+	assert.Equal(t, int64(2), d.generation(), "who starts can be asked at once")
+	hub.ReloadChanged(ctx)
+	assert.Equal(t, int64(2), d.generation(), "nothing has changed")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(toolRule, "/tool", "/another", 1)), 0o600))
+	hub.ReloadChanged(ctx)
+	assert.Equal(t, int64(3), d.generation())
 	require.NoError(t, os.WriteFile(file, []byte("title: Broken\n"), 0o600))
 	before := d.generation()
 	hub.Reload(ctx)

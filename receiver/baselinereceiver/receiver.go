@@ -75,7 +75,11 @@ func (r *baselineReceiver) Start(ctx context.Context, _ component.Host) error {
 		return err
 	}
 	r.reread = make(chan struct{}, 1)
-	leave := reload.FromContext(ctx).Subscribe(func(context.Context) {
+	found := r.judge.fingerprint
+	leave := reload.FromContext(ctx).Subscribe(func(_ context.Context, asked bool) {
+		if !asked && reload.Fingerprint(r.config.Directories) == found {
+			return
+		}
 		select {
 		case r.reread <- struct{}{}:
 		default: // it is on its way

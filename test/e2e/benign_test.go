@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/test/internal/port"
 )
 
 // script runs a shell script that has to succeed and gives what it printed.
@@ -33,8 +33,9 @@ func script(t *testing.T, text string) string {
 // TestEverydayWork runs what looks like a remote shell and is none. There must be no alert at all.
 func TestEverydayWork(t *testing.T) {
 	ring.RequireOnHost(t)
-	cron := startCron(t)
+	ran := startCron(t)
 	a := startAgent(t)
+	_ = os.Remove(ran) // the agent has not seen what ran before
 
 	server := listen(t, "")
 	site := &http.Server{Handler: http.FileServer(http.Dir(repository(t)))}
@@ -82,7 +83,7 @@ func TestEverydayWork(t *testing.T) {
 		{"a shell in tmux", []string{"tmux", "bash", "curl"}, func(t *testing.T) { inTmux(t, url) }},
 		{"ssh", []string{"ssh", "ssh-keygen", "/usr/sbin/sshd"}, func(t *testing.T) { overSSH(t) }},
 		{"bash -c from cron", []string{"/usr/sbin/cron"}, func(t *testing.T) {
-			require.Eventually(t, cron, 2*time.Minute, 100*time.Millisecond, "cron did not run its job")
+			require.Eventually(t, func() bool { return exists(ran) }, patience, 100*time.Millisecond, "cron did not run its job")
 		}},
 	} {
 		t.Run(work.name, func(t *testing.T) {
@@ -105,14 +106,19 @@ func repository(t *testing.T) string {
 	return dir
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // startCron gives cron a job before the agent watches, because a job that is written while it does is
-// an alert. The answer tells whether the job has run since.
-func startCron(t *testing.T) func() bool {
+// an alert. The answer is a file that the job makes when it runs.
+func startCron(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("/usr/sbin/cron"); err != nil {
-		return nil
-	}
 	done := filepath.Join(t.TempDir(), "done")
+	if _, err := exec.LookPath("/usr/sbin/cron"); err != nil {
+		return done
+	}
 	job := fmt.Sprintf("/etc/cron.d/vedette-test-%d", os.Getpid())
 	line := "* * * * * root bash -c 'date >> " + done + "; exec 3<>/dev/null'\n"
 	require.NoError(t, os.WriteFile(job, []byte(line), 0o644))
@@ -123,10 +129,7 @@ func startCron(t *testing.T) func() bool {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	return func() bool {
-		_, err := os.Stat(done)
-		return err == nil
-	}
+	return done
 }
 
 func inTmux(t *testing.T, url string) {
@@ -139,20 +142,19 @@ func inTmux(t *testing.T, url string) {
 	}
 	tmux("new-session", "-d", "bash", "-i")
 	defer func() { _ = exec.Command("tmux", "-S", socket, "kill-server").Run() }()
-	tmux("send-keys", "curl -sf "+url+"/script | tee "+dir+"/got; bash -c 'sh -c id'", "Enter")
-	require.Eventually(t, func() bool {
-		got, err := os.ReadFile(filepath.Join(dir, "got"))
-		return err == nil && strings.Contains(string(got), "network")
-	}, patience, 50*time.Millisecond)
+	tmux("send-keys", "curl -sf "+url+"/script | tee "+dir+"/got; bash -c 'sh -c id'; touch "+dir+"/done", "Enter")
+	require.Eventually(t, func() bool { return exists(filepath.Join(dir, "done")) }, patience, 50*time.Millisecond)
+	got, err := os.ReadFile(filepath.Join(dir, "got"))
+	require.NoError(t, err)
+	assert.Contains(t, string(got), "network")
 }
 
 // overSSH logs in to a server of its own: one command, a shell with a terminal, a copy.
 func overSSH(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	free := listen(t, "")
-	port := free.Addr().(*net.TCPAddr).Port
-	require.NoError(t, free.Close())
+	port, err := port.Free()
+	require.NoError(t, err)
 	script(t, fmt.Sprintf(`cd %s && chmod 700 . && ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f key && cp key.pub authorized && mkdir -p /run/sshd
 cat > config <<EOF
 Port %d

@@ -19,8 +19,8 @@ import (
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
-// settled is when SIGHUP is the agent's own to answer: the Collector asks for it as it starts.
-const settled = 4 * time.Second
+// answersHangups is what the agent says when SIGHUP is its own to answer: the Collector asks for it as it starts.
+const answersHangups = "SIGHUP has files read anew while everything runs"
 
 func TestHangupReadsAnewWithoutStopping(t *testing.T) {
 	ring.RequireOnHost(t)
@@ -41,7 +41,6 @@ func TestHangupReadsAnewWithoutStopping(t *testing.T) {
 	write := func(text string) { require.NoError(t, os.WriteFile(config, []byte(text), 0o600)) }
 	write(text)
 	a := startAgentWith(t, config)
-	time.Sleep(settled)
 
 	run := func(name string) {
 		path := filepath.Join(dir, name)
@@ -64,6 +63,7 @@ func TestHangupReadsAnewWithoutStopping(t *testing.T) {
 	said := func(text string) func() bool {
 		return func() bool { return strings.Contains(a.stderr.String(), text) }
 	}
+	require.Eventually(t, said(answersHangups), patience, 20*time.Millisecond)
 	require.True(t, raised("First", "vedette-one"))
 	require.False(t, raised("Second", "vedette-two"))
 
@@ -89,7 +89,6 @@ func TestHangupReadsAnewWithoutStopping(t *testing.T) {
 	require.Eventually(t, said("Config updated"), patience, 20*time.Millisecond)
 	require.Eventually(t, func() bool { return strings.Count(a.stderr.String(), "Everything is ready") == 2 }, patience, 20*time.Millisecond)
 
-	time.Sleep(settled)
 	write(text)
 	require.NoError(t, a.cmd.Process.Signal(syscall.SIGHUP))
 	require.NoError(t, a.stop(syscall.SIGTERM), "an agent that is told to end while it reads anew")

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/test/internal/port"
 )
 
 // shellForm is a way to give a shell to the other end of a connection. In command, HOST, PORT and FIFO are
@@ -94,7 +95,7 @@ func TestReverseShells(t *testing.T) {
 			if title == "" {
 				title = "Reverse shell"
 			}
-			cmd := spawn(t, expand(t, form.command, listener))
+			cmd := spawn(t, expand(t, form.command, listener.Addr().(*net.TCPAddr).Port))
 			conn, err := listener.Accept()
 			require.NoError(t, err)
 			opened := time.Now()
@@ -146,11 +147,9 @@ func TestBindShells(t *testing.T) {
 		t.Run(form.name, func(t *testing.T) {
 			need(t, form.needs...)
 			a.t = t
-			free := listen(t, "")
-			port := free.Addr().(*net.TCPAddr).Port
-			command := expand(t, form.command, free)
-			require.NoError(t, free.Close())
-			cmd := spawn(t, command)
+			port, err := port.Free()
+			require.NoError(t, err)
+			cmd := spawn(t, expand(t, form.command, port))
 			var conn net.Conn
 			require.Eventually(t, func() bool {
 				var err error
@@ -172,10 +171,10 @@ func TestBindShells(t *testing.T) {
 	}
 }
 
-func expand(t *testing.T, command string, listener net.Listener) string {
+func expand(t *testing.T, command string, port int) string {
 	t.Helper()
 	return strings.NewReplacer("HOST", "127.0.0.1",
-		"PORT", fmt.Sprint(listener.Addr().(*net.TCPAddr).Port),
+		"PORT", fmt.Sprint(port),
 		"FIFO", t.TempDir()+"/fifo").Replace(command)
 }
 

@@ -147,7 +147,7 @@ func TestNothingIsLostAndNothingDoubled(t *testing.T) {
 	a.Kill()
 	a.Up()
 	sent := batches * perBatch
-	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-endurance-default") >= sent }, patienceFor(sent), time.Second)
+	require.Eventually(t, func() bool { return stored(t.Context(), backend.URL, "logs-endurance-default") >= sent }, patienceFor(sent), time.Second)
 	assert.Equal(t, sent, count(t, backend.URL, "logs-endurance-default"))
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-endurance-default"))
 	assert.Less(t, peak, 400, "MiB of memory")
@@ -189,7 +189,7 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 	away.Store(false)
 	// On a disk without any room the queue either sends from what it has, or waits.
 	require.Eventually(t, func() bool {
-		return stored(t, backend.URL, "logs-fulldisk-default") > 0 || strings.Contains(a.Said(), "The storage of the queue does not work")
+		return stored(t.Context(), backend.URL, "logs-fulldisk-default") > 0 || strings.Contains(a.Said(), "The storage of the queue does not work")
 	}, agent.Patience, 50*time.Millisecond)
 	require.NoError(t, os.Remove(rest))
 	batches := max(full+10, eventCount(t)/perBatch)
@@ -197,7 +197,7 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 		require.NoError(t, post(t.Context(), url, i*perBatch, perBatch))
 	}
 	sent := batches * perBatch
-	require.Eventually(t, func() bool { return stored(t, backend.URL, "logs-fulldisk-default") >= sent }, patienceFor(sent), time.Second)
+	require.Eventually(t, func() bool { return stored(t.Context(), backend.URL, "logs-fulldisk-default") >= sent }, patienceFor(sent), time.Second)
 	assert.Equal(t, sent, count(t, backend.URL, "logs-fulldisk-default"))
 	assert.Equal(t, sent, distinct(t, backend.URL, "logs-fulldisk-default"))
 	t.Logf("%d events, and the disk was full after %d", sent, full*perBatch)

@@ -3,6 +3,7 @@
 package elastic
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,29 +17,47 @@ import (
 // call talks to a server by itself and returns the status and the answer, which is JSON.
 func call(t *testing.T, method, url, body string) (int, map[string]any) {
 	t.Helper()
-	status, text := as(t, "", method, url, body)
-	var answer map[string]any
-	if text != "" {
-		require.NoError(t, json.Unmarshal([]byte(text), &answer), "%s", text)
-	}
+	status, answer, err := try(t.Context(), method, url, body)
+	require.NoError(t, err)
 	return status, answer
+}
+
+// try is call for a server that may be away, and where a test must not end, as in a condition that is waited for.
+func try(ctx context.Context, method, url, body string) (status int, answer map[string]any, err error) {
+	status, text, err := request(ctx, "", method, url, body)
+	if err != nil || text == "" {
+		return status, nil, err
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+		return status, nil, fmt.Errorf("%s %s answered %q: %w", method, url, text, err)
+	}
+	return status, answer, nil
 }
 
 // as sends a request with a value of the header Authorization, which may be empty.
 func as(t *testing.T, authorization, method, url, body string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	status, text, err := request(t.Context(), authorization, method, url, body)
 	require.NoError(t, err)
+	return status, text
+}
+
+func request(ctx context.Context, authorization, method, url, body string) (status int, answer string, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
 	req.Header.Set("Content-Type", "application/json")
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
 	res, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, "", err
+	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res.StatusCode, string(text)
+	return res.StatusCode, string(text), err
 }
 
 // must is call for what has to work.
@@ -69,11 +88,15 @@ func documents(t *testing.T, url, index string) map[string]map[string]any {
 	return found
 }
 
-// stored is count where there may be nothing yet.
-func stored(t *testing.T, url, index string) int {
-	t.Helper()
-	call(t, http.MethodPost, url+"/"+index+"/_refresh", "")
-	_, answer := call(t, http.MethodGet, url+"/"+index+"/_count", "")
+// stored is count where there may be nothing yet, or no answer.
+func stored(ctx context.Context, url, index string) int {
+	if _, _, err := try(ctx, http.MethodPost, url+"/"+index+"/_refresh", ""); err != nil {
+		return 0
+	}
+	_, answer, err := try(ctx, http.MethodGet, url+"/"+index+"/_count", "")
+	if err != nil {
+		return 0
+	}
 	n, _ := answer["count"].(float64)
 	return int(n)
 }

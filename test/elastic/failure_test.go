@@ -36,11 +36,11 @@ func TestWhatCannotBeIndexed(t *testing.T) {
 			require.NoError(t, s.ConsumeLogs(t.Context(), logs))
 			assert.Equal(t, 2, count(t, url, "logs-vedette.file-failing"))
 			if stores {
-				assert.Equal(t, map[string]int64{"indexed": 2, "failure_store": 1}, s.outcomes(t))
+				assert.Equal(t, map[string]int64{"indexed": 2, "failure_store": 1}, s.ended(t))
 				assert.Equal(t, 1, count(t, url, "logs-vedette.file-failing::failures"))
 				return
 			}
-			assert.Equal(t, map[string]int64{"indexed": 2, "dead_letter": 1}, s.outcomes(t))
+			assert.Equal(t, map[string]int64{"indexed": 2, "dead_letter": 1}, s.ended(t))
 			text, err := os.ReadFile(letters)
 			require.NoError(t, err)
 			assert.Equal(t, 1, strings.Count(string(text), "\n"))
@@ -61,7 +61,7 @@ func TestRefusedByAPipeline(t *testing.T) {
 		"dead_letter": map[string]any{"file": letters}, "retry_on_failure": map[string]any{"enabled": false}})
 	require.NoError(t, s.ConsumeLogs(t.Context(), files(0, 3)))
 	assert.Equal(t, 2, count(t, url, "logs-refusing-default"))
-	assert.Equal(t, map[string]int64{"indexed": 2, "dead_letter": 1}, s.outcomes(t))
+	assert.Equal(t, map[string]int64{"indexed": 2, "dead_letter": 1}, s.ended(t))
 	text, err := os.ReadFile(letters)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), `"type":"fail_processor_exception"`)

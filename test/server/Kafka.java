@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Runs one broker of Kafka, which is its own controller, until its standard input ends: HOME DATA PORT. */
+/** Runs one broker of Kafka, which is its own controller, until its standard input ends: HOME DATA PORT CONTROLLER-PORT. */
 public final class Kafka {
     public static void main(String[] args) throws Exception {
         Path log = Path.of(args[1], "log");
         Path properties = Path.of(args[1], "server.properties");
-        int controller = freePort();
+        String controller = args[3];
         Files.write(properties, List.of(
             "process.roles=broker,controller",
             "node.id=1",
@@ -42,11 +40,5 @@ public final class Kafka {
             // Whoever held the other end is gone.
         }
         System.exit(0);
-    }
-
-    private static int freePort() throws Exception {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 }

@@ -208,19 +208,17 @@ func TestTellIdle(t *testing.T) {
 	require.NoError(t, inParallel(1, tellIdle(jobs, idle)))
 	assert.Equal(t, []string{"job 0", "job 1", "job 2", "idle"}, order)
 
-	// With room for two, the third begins when one ends; the next to end leaves room.
-	first, second, told := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	third := make(chan struct{})
+	// With room for two, the third begins when one ends; the next to end leaves room. The first ends when the second has begun,
+	// as else the third may begin and end before that, and leaves no room.
+	begun, second, told := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	ended := make(chan error)
 	go func() {
 		ended <- inParallel(2, tellIdle([]func() error{
-			func() error { <-first; return nil },
-			func() error { <-second; return nil },
-			func() error { <-third; return nil },
+			func() error { <-begun; return nil },
+			func() error { close(begun); <-second; return nil },
+			func() error { return nil },
 		}, func() { close(told) }))
 	}()
-	close(first)
-	close(third)
 	<-told
 	close(second)
 	require.NoError(t, <-ended)

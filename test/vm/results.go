@@ -156,10 +156,10 @@ func (r *results) notRun() []string {
 // patience is how long the guest may stay in the state it is in.
 func (r *results) patience() time.Duration {
 	const (
-		toBoot = 90 * time.Second
+		toBoot = 5 * time.Minute
 		// A step is killed in the guest; it is the kernel that hangs when the
 		// guest does not say so.
-		toReport = 20 * time.Second
+		toReport = time.Minute
 	)
 	if !r.ready {
 		return toBoot

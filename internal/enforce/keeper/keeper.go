@@ -129,7 +129,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, k.Close())
 	}
-	leave := hub.Subscribe(func(context.Context) { k.reload(true) })
+	leave := hub.Subscribe(func(_ context.Context, asked bool) { k.reload(asked) })
 	k.work.Go(func() {
 		defer leave()
 		k.run(ctx)

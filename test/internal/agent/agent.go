@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/test/internal/port"
 )
 
 // Patience is how long a test waits for what has to come; it is no measure of speed.
@@ -137,8 +137,7 @@ func (a *Agent) Resident() int {
 // FreePort returns a port of this machine that nothing listens on.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := port.Free()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return free
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/vedette-sec/vedette/internal/ring"
+	"github.com/vedette-sec/vedette/test/internal/port"
 )
 
 // Kind tells the servers apart. It is the name of the directory the server is installed in.
@@ -48,8 +49,11 @@ var forSecurity = []string{
 	"org.elasticsearch.server/org.elasticsearch.plugins.internal.rewriter",
 }
 
-// startTimeout is ample for a machine that is busy with other things.
-const startTimeout = 3 * time.Minute
+// Ample for a machine that is busy with other things.
+const (
+	startTimeout = 10 * time.Minute
+	stopTimeout  = 10 * time.Minute
+)
 
 // Server is one node on this machine, without any security of its own unless it is a secured one.
 type Server struct {
@@ -59,6 +63,8 @@ type Server struct {
 	kind Kind
 	dir  string // of its data and log
 	port int
+	// controller is the port at which a broker of Kafka is its own controller.
+	controller int
 
 	cmd   *exec.Cmd // nil while it is down
 	stdin io.Closer // the node ends when this is closed, also by the end of this process
@@ -67,21 +73,18 @@ type Server struct {
 
 // Start starts a node that keeps its data in dir, and waits until it is healthy.
 func Start(ctx context.Context, kind Kind, dir string) (*Server, error) {
-	port, err := freePort()
+	own, err := port.Free()
 	if err != nil {
 		return nil, err
 	}
-	address := "127.0.0.1:" + strconv.Itoa(port)
-	s := &Server{URL: "http://" + address, Address: address, kind: kind, dir: dir, port: port}
-	return s, s.Up(ctx)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+	address := "127.0.0.1:" + strconv.Itoa(own)
+	s := &Server{URL: "http://" + address, Address: address, kind: kind, dir: dir, port: own}
+	for kind == Kafka && (s.controller == 0 || s.controller == own) {
+		if s.controller, err = port.Free(); err != nil {
+			return nil, err
+		}
 	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
+	return s, s.Up(ctx)
 }
 
 // Up starts the node again, on its port and with its data, and waits until it is healthy.
@@ -139,8 +142,11 @@ func (s *Server) arguments(installed string) []string {
 		args = append(args, "-cp", classes, "Kafka")
 	}
 	args = append(args, filepath.Join(installed, "home"), s.dir, strconv.Itoa(s.port))
-	if s.kind == Secured {
+	switch s.kind {
+	case Secured:
 		args = append(args, Password)
+	case Kafka:
+		args = append(args, strconv.Itoa(s.controller))
 	}
 	return args
 }
@@ -211,8 +217,8 @@ func (s *Server) Stop() error {
 	case err := <-s.done:
 		s.cmd = nil
 		return err
-	case <-time.After(time.Minute):
-		return errors.Join(fmt.Errorf("%s did not end within a minute", s.kind), s.Kill())
+	case <-time.After(stopTimeout):
+		return errors.Join(fmt.Errorf("%s did not end within %s", s.kind, stopTimeout), s.Kill())
 	}
 }
 
