@@ -27,7 +27,7 @@ int BPF_PROG(task_forked, struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = BPF_CORE_READ(child, tgid), from = BPF_CORE_READ(parent, tgid);
 	struct task_state *known = bpf_map_lookup_elem(&tasks, &from);
-	struct switches *switches = the_switches();
+	struct losses *all = losses();
 	struct task_state state = {};
 
 	if ((u32)BPF_CORE_READ(child, pid) != tgid)
@@ -35,8 +35,8 @@ int BPF_PROG(task_forked, struct task_struct *parent, struct task_struct *child)
 	if (known)
 		state = *known;
 	state.start_time = BPF_CORE_READ(child, start_boottime);
-	if (bpf_map_update_elem(&tasks, &tgid, &state, BPF_ANY) && switches)
-		__sync_fetch_and_add(&switches->lost_tasks, 1);
+	if (bpf_map_update_elem(&tasks, &tgid, &state, BPF_ANY) && all)
+		__sync_fetch_and_add(&all->tasks, 1);
 	return 0;
 }
 

@@ -266,30 +266,43 @@ struct {
 	__type(value, u64);
 } containers SEC(".maps");
 
-struct switches {
-	u64 audit_only;
-	u64 lost; /* verdicts for which there was no room */
-	u64 lost_tasks; /* processes for which there was none */
+/* Not 0: nothing is refused. Only user space writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} audit_only SEC(".maps");
+
+/* What there was no room for. Only the kernel side writes it. */
+struct losses {
+	u64 verdicts;
+	u64 tasks;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct switches);
-} switched SEC(".maps");
+	__type(value, struct losses);
+} lost SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } verdicts SEC(".maps");
 
+struct untold {
+	u64 denied;
+	u64 audited;
+};
+
 /* Verdicts for which there was no room, by rule, for a set and the one before. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * RULES);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct untold);
 } lost_of_rules SEC(".maps");
 
 /* Who acts, as far as subjects ask. All are zero of one that nothing is known of. */
@@ -423,41 +436,47 @@ static __always_inline u64 forbidding(struct tables *t, u64 about, u64 listed,
 	return denying;
 }
 
-static __always_inline struct switches *the_switches(void)
+static __always_inline struct losses *losses(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&switched, &zero);
+	return bpf_map_lookup_elem(&lost, &zero);
 }
 
-static __always_inline void count_lost(struct switches *switches, u64 generation, u64 rules)
+static __always_inline void count_lost(const struct verdict *v)
 {
-	__sync_fetch_and_add(&switches->lost, 1);
-	for (u32 i = 0; i < RULES; i++) {
-		u32 at = (generation & 1) * RULES + i;
-		u64 *n = bpf_map_lookup_elem(&lost_of_rules, &at);
+	struct losses *all = losses();
 
-		if (n)
-			__sync_fetch_and_add(n, rules >> i & 1);
+	if (all)
+		__sync_fetch_and_add(&all->verdicts, 1);
+	for (u32 i = 0; i < RULES; i++) {
+		u32 at = (v->generation & 1) * RULES + i;
+		struct untold *n = bpf_map_lookup_elem(&lost_of_rules, &at);
+
+		if (!n)
+			continue;
+		__sync_fetch_and_add(&n->denied, v->denied >> i & 1);
+		__sync_fetch_and_add(&n->audited, v->audited >> i & 1);
 	}
 }
 
 /* Sends a verdict that says who acted. True where the act is to be refused: whether it could be told or not. */
 static __always_inline bool send(struct tables *t, struct verdict *v, u64 denying)
 {
-	struct switches *switches = the_switches();
+	u32 zero = 0;
+	u64 *switched = bpf_map_lookup_elem(&audit_only, &zero);
 	u64 enforced = t->enforce;
 
-	if (!denying || !switches)
+	if (!denying || !switched)
 		return false;
-	if (switches->audit_only)
+	if (*switched)
 		enforced = 0;
 	v->denied = denying & enforced;
 	v->audited = denying & ~enforced;
 	v->generation = t->generation;
 	v->time = bpf_ktime_get_boot_ns();
 	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
-		count_lost(switches, t->generation, denying);
+		count_lost(v);
 	return v->denied != 0;
 }
 

@@ -125,18 +125,21 @@ const rulesInKernel = len(bpf.FallbackTables{}.ByPolicy)
 func (e *Enforcer) collectLost(generation uint64) error {
 	last := e.recent[generation-2]
 	for i := range rulesInKernel {
-		key, n := slotOf(generation, i), uint64(0)
+		key, n := slotOf(generation, i), bpf.FallbackUntold{}
 		lost := e.kernel.maps.Maps[bpf.FallbackMapLostOfRules]
 		if err := lost.Lookup(key, &n); err != nil {
 			return fmt.Errorf("read what could not be told: %w", err)
 		}
-		if n == 0 {
+		if n == (bpf.FallbackUntold{}) {
 			continue
 		}
 		if last != nil && i < len(last.rules) {
-			last.rules[i].lost.Add(n)
+			r := last.rules[i]
+			r.denied.Add(n.Denied)
+			r.audited.Add(n.Audited)
+			r.lost.Add(n.Denied + n.Audited)
 		}
-		if err := lost.Put(key, uint64(0)); err != nil {
+		if err := lost.Put(key, bpf.FallbackUntold{}); err != nil {
 			return fmt.Errorf("count what cannot be told from zero: %w", err)
 		}
 	}
@@ -149,19 +152,20 @@ func slotOf(generation uint64, rule int) uint32 {
 }
 
 // lostOfRules gives what the kernel side has counted about rules and is not kept with them yet.
-func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]uint64 {
+func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]bpf.FallbackUntold {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := map[*ruleState]uint64{}
+	all := map[*ruleState]bpf.FallbackUntold{}
 	for generation := now.generation; generation+2 > now.generation; generation-- {
 		t := e.recent[generation]
 		if t == nil {
 			continue
 		}
 		for i, state := range t.rules {
-			var n uint64
+			var n bpf.FallbackUntold
 			if e.kernel.maps.Maps[bpf.FallbackMapLostOfRules].Lookup(slotOf(generation, i), &n) == nil { // it fails once everything is closed
-				all[state] += n
+				sum := all[state]
+				all[state] = bpf.FallbackUntold{Denied: sum.Denied + n.Denied, Audited: sum.Audited + n.Audited}
 			}
 		}
 	}
@@ -225,13 +229,15 @@ func (e *Enforcer) AuditOnly(on bool) error {
 func (e *Enforcer) Status() enforce.Status {
 	now := e.current.Load()
 	s := enforce.Status{Generation: now.generation, AuditOnly: e.auditOnly.Load(), Missing: missing(e), Lost: e.outbox.lost.Load()}
-	if switches, err := e.kernel.switches(); err == nil { // it fails once everything is closed
-		s.Lost += switches.Lost
+	if losses, err := e.kernel.losses(); err == nil { // it fails once everything is closed
+		s.Lost += losses.Verdicts
 	}
 	lost := e.lostOfRules(now)
 	for _, r := range now.rules {
 		state := now.states[[2]string{r.Policy, r.Rule}]
-		r.Denied, r.Audited, r.Folded, r.Lost = state.denied.Load(), state.audited.Load(), state.summed.Load(), state.lost.Load()+lost[state]
+		untold := lost[state]
+		r.Denied, r.Audited = state.denied.Load()+untold.Denied, state.audited.Load()+untold.Audited
+		r.Folded, r.Lost = state.summed.Load(), state.lost.Load()+untold.Denied+untold.Audited
 		s.Rules = append(s.Rules, r)
 	}
 	return s
