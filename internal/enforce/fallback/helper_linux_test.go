@@ -34,7 +34,7 @@ const helperEnv = "VEDETTE_FALLBACK_HELPER"
 
 // How long a change that follows another one may take.
 const (
-	timeLimit = 20 * time.Second
+	timeLimit = 2 * time.Minute
 	timeStep  = 20 * time.Millisecond
 )
 
@@ -360,7 +360,7 @@ func load(t *testing.T, e *Enforcer, yaml string, args ...any) {
 // verdict waits for the next one about an operation.
 func verdict(t *testing.T, e *Enforcer, o policy.Operation) enforce.Verdict {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	defer cancel()
 	for {
 		v, err := e.Next(ctx)
