@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -308,6 +310,17 @@ func TestCloseEndsWaiting(t *testing.T) {
 	require.NoError(t, e.Close())
 }
 
+// waitsForALock tells whether a goroutine waits for a lock in a function.
+func waitsForALock(function string) bool {
+	stacks := make([]byte, 1<<20)
+	for one := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(one, "[sync.Mutex.Lock") && strings.Contains(one, function) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	ring.RequireOnHost(t)
 	ring.TwoProcessors(t)
@@ -318,9 +331,9 @@ func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	closed := make(chan error, 1)
 	e.mu.Lock() // so that closing waits, and a verdict after it
 	go func() { closed <- e.Close() }()
-	time.Sleep(10 * timeStep)
+	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).Close(") }, timeLimit, timeStep)
 	assert.Equal(t, "EPERM", outcome(t, confined, "connect", "7000"))
-	time.Sleep(10 * timeStep)
+	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).told(") }, timeLimit, timeStep)
 	e.mu.Unlock()
 	select {
 	case err := <-closed:
