@@ -40,8 +40,12 @@ type Enforcer struct {
 	mu       sync.Mutex // for all that follows
 	programs *registry
 	states   map[[2]string]*ruleState
-	recent   map[uint64]*tables // by generation: verdicts of a set that was just replaced may be under way
 	closed   bool
+
+	// By generation: verdicts of a set that was just replaced may be under way. Who reads them does not wait while policies are loaded, as
+	// more sets could be replaced then than are remembered.
+	telling sync.Mutex
+	recent  map[uint64]*tables
 }
 
 var _ enforce.Enforcer = (*Enforcer)(nil)
@@ -103,7 +107,9 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	next.rules = e.strengths(next.set, watch)
 	e.current.Store(next)
 	e.files.keep(watch)
+	e.telling.Lock()
 	delete(e.recent, next.generation-mostRecent)
+	e.telling.Unlock()
 	maps.DeleteFunc(e.states, func(key [2]string, _ *ruleState) bool { return next.states[key] == nil })
 	return nil
 }
@@ -113,7 +119,9 @@ func (e *Enforcer) replace(next *loaded) error {
 	if err := e.collectLost(next.generation); err != nil {
 		return err
 	}
+	e.telling.Lock()
 	e.recent[next.generation] = next.tables
+	e.telling.Unlock()
 	return e.kernel.replace(&next.tables.bpf)
 }
 
@@ -123,7 +131,7 @@ const rulesInKernel = len(bpf.FallbackTables{}.ByPolicy)
 // collectLost makes room for what the kernel side counts about the rules of a set: what it counted about the last but one's is kept with
 // these.
 func (e *Enforcer) collectLost(generation uint64) error {
-	last := e.recent[generation-2]
+	last := e.tablesOf(generation - 2)
 	for i := range rulesInKernel {
 		key, n := slotOf(generation, i), bpf.FallbackUntold{}
 		lost := e.kernel.maps.Maps[bpf.FallbackMapLostOfRules]
@@ -157,7 +165,7 @@ func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]bpf.FallbackUntold {
 	defer e.mu.Unlock()
 	all := map[*ruleState]bpf.FallbackUntold{}
 	for generation := now.generation; generation+2 > now.generation; generation-- {
-		t := e.recent[generation]
+		t := e.tablesOf(generation)
 		if t == nil {
 			continue
 		}
@@ -248,7 +256,7 @@ func (e *Enforcer) Close() error {
 	e.mu.Lock()
 	before := e.closed
 	e.closed = true
-	e.mu.Unlock() // who reads verdicts takes it until it ends
+	e.mu.Unlock()
 	if before {
 		return nil
 	}
@@ -277,11 +285,16 @@ func (e *Enforcer) readVerdicts() {
 	}
 }
 
+// tablesOf gives a set that is in force or was lately.
+func (e *Enforcer) tablesOf(generation uint64) *tables {
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	return e.recent[generation]
+}
+
 // told counts a verdict for every rule that has a say in it, and tells it of the one that decides.
 func (e *Enforcer) told(v *bpf.FallbackVerdict) {
-	e.mu.Lock()
-	t := e.recent[v.Generation]
-	e.mu.Unlock()
+	t := e.tablesOf(v.Generation)
 	if t == nil {
 		e.outbox.lost.Add(1)
 		return

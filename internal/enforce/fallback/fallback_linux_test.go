@@ -329,12 +329,14 @@ func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	require.NoError(t, err)
 	load(t, e, "policy: egress\nmode: enforce\nrules:\n  - {name: out, network: {operations: [connect], deny: ['127.0.0.1:7000']}, who: [{executable: %s}]}\n", confined)
 	closed := make(chan error, 1)
-	e.mu.Lock() // so that closing waits, and a verdict after it
+	e.mu.Lock() // so that closing waits
 	go func() { closed <- e.Close() }()
 	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).Close(") }, timeLimit, timeStep)
+	e.telling.Lock() // and a verdict too
 	assert.Equal(t, "EPERM", outcome(t, confined, "connect", "7000"))
-	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).told(") }, timeLimit, timeStep)
+	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).tablesOf(") }, timeLimit, timeStep)
 	e.mu.Unlock()
+	e.telling.Unlock()
 	select {
 	case err := <-closed:
 		require.NoError(t, err)

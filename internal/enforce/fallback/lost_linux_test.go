@@ -67,7 +67,7 @@ rules:
 		require.ErrorIs(t, withSocket("7999", unix.Connect), unix.EPERM)
 		refused++
 	}
-	e.mu.Lock() // who reads takes it for each
+	e.telling.Lock() // who reads takes it for each
 	untold := func() uint64 {
 		l, err := e.kernel.losses()
 		require.NoError(t, err)
@@ -77,7 +77,7 @@ rules:
 		refuse()
 	}
 	lost := untold()
-	e.mu.Unlock()
+	e.telling.Unlock()
 	require.NoError(t, e.AuditOnly(true))
 	require.NoError(t, e.AuditOnly(false))
 	assert.GreaterOrEqual(t, untold(), lost)
