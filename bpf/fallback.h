@@ -122,6 +122,7 @@ enum task_flags {
 
 struct task_state {
 	u64 start_time; /* CLOCK_BOOTTIME, ns */
+	u64 execs; /* programs that the process has run since it was seen */
 	u64 own[PROGRAM_WORDS]; /* what runs now */
 	u64 trusted[PROGRAM_WORDS]; /* led here, and nothing untrusted since */
 	u64 chain[PROGRAM_WORDS]; /* led here */
@@ -221,6 +222,18 @@ struct {
 	__type(value, struct task_state);
 } tasks SEC(".maps");
 
+/*
+ * What user space found out of processes that were there before, or before a program had a number. It holds for as long as the process runs
+ * what it did then, by the count of its programs: what it runs next takes it over.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, u32);
+	__type(value, struct task_state);
+} givens SEC(".maps");
+
 /* Processes that ended lately: what they did may be looked at later. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -266,30 +279,43 @@ struct {
 	__type(value, u64);
 } containers SEC(".maps");
 
-struct switches {
-	u64 audit_only;
-	u64 lost; /* verdicts for which there was no room */
-	u64 lost_tasks; /* processes for which there was none */
+/* Not 0: nothing is refused. Only user space writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} audit_only SEC(".maps");
+
+/* What there was no room for. Only the kernel side writes it. */
+struct losses {
+	u64 verdicts;
+	u64 tasks;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct switches);
-} switched SEC(".maps");
+	__type(value, struct losses);
+} lost SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } verdicts SEC(".maps");
 
+struct untold {
+	u64 denied;
+	u64 audited;
+};
+
 /* Verdicts for which there was no room, by rule, for a set and the one before. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * RULES);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct untold);
 } lost_of_rules SEC(".maps");
 
 /* Who acts, as far as subjects ask. All are zero of one that nothing is known of. */
@@ -319,17 +345,72 @@ static __always_inline u32 effective_uid(void)
 	return BPF_CORE_READ(task, cred, euid.val);
 }
 
-static __always_inline void fill_actor(struct actor *actor, const struct task_state *state,
+/* User space knows times by this. */
+#define TICK 10000000ULL
+
+/* What holds of what user space found out of a process; the time of its start is 0 where that is not known. */
+static __always_inline struct task_state *given_to(u32 tgid, u64 start_time, u64 execs)
+{
+	struct task_state *given = bpf_map_lookup_elem(&givens, &tgid);
+
+	if (!given || given->execs != execs)
+		return NULL;
+	if (start_time && given->start_time / TICK != start_time / TICK)
+		return NULL; /* of an earlier process with the same number */
+	return given;
+}
+
+static __always_inline struct task_state *given_beside(u32 tgid, const struct task_state *state)
+{
+	return given_to(tgid, state ? state->start_time : 0, state ? state->execs : 0);
+}
+
+static __always_inline void add_given(struct task_state *state, const struct task_state *given)
+{
+	for (int i = 0; i < PROGRAM_WORDS; i++) {
+		state->own[i] |= given->own[i];
+		state->trusted[i] |= given->trusted[i];
+		state->chain[i] |= given->chain[i];
+	}
+	state->flags |= given->flags;
+}
+
+/* What is known of a process by what was seen of it and what was found out. False where that is nothing. */
+static __always_inline bool find_state(struct task_state *state, u32 tgid)
+{
+	struct task_state *seen = bpf_map_lookup_elem(&tasks, &tgid);
+	struct task_state *given = given_beside(tgid, seen);
+
+	__builtin_memset(state, 0, sizeof(*state));
+	if (seen)
+		*state = *seen;
+	else if (given)
+		state->start_time = given->start_time;
+	if (given)
+		add_given(state, given);
+	return seen || given;
+}
+
+static __always_inline void add_state(struct actor *actor, const struct task_state *state)
+{
+	if (!state)
+		return;
+	for (int i = 0; i < PROGRAM_WORDS; i++) {
+		actor->own[i] |= state->own[i];
+		actor->trusted[i] |= state->trusted[i];
+		actor->chain[i] |= state->chain[i];
+	}
+	actor->flags |= state->flags;
+}
+
+static __always_inline void fill_actor(struct actor *actor, u32 tgid,
+				       const struct task_state *state,
 				       const struct cgroup_place *place)
 {
 	__builtin_memset(actor, 0, sizeof(*actor));
-	if (state) {
-		actor->flags = state->flags;
-		__builtin_memcpy(actor->own, state->own, sizeof(actor->own));
-		__builtin_memcpy(actor->trusted, state->trusted, sizeof(actor->trusted));
-		__builtin_memcpy(actor->chain, state->chain, sizeof(actor->chain));
-		actor->clean = state->flags & TASK_TRUSTED ? ~0ULL : 0;
-	}
+	add_state(actor, state);
+	add_state(actor, given_beside(tgid, state));
+	actor->clean = actor->flags & TASK_TRUSTED ? ~0ULL : 0;
 	if (place) {
 		actor->units = place->units;
 		actor->containers = place->containers;
@@ -341,7 +422,7 @@ static __always_inline void find_actor(struct actor *actor)
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	u64 cgroup = bpf_get_current_cgroup_id();
 
-	fill_actor(actor, bpf_map_lookup_elem(&tasks, &tgid),
+	fill_actor(actor, tgid, bpf_map_lookup_elem(&tasks, &tgid),
 		   bpf_map_lookup_elem(&cgroups, &cgroup));
 	actor->euid = effective_uid();
 }
@@ -423,41 +504,47 @@ static __always_inline u64 forbidding(struct tables *t, u64 about, u64 listed,
 	return denying;
 }
 
-static __always_inline struct switches *the_switches(void)
+static __always_inline struct losses *losses(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&switched, &zero);
+	return bpf_map_lookup_elem(&lost, &zero);
 }
 
-static __always_inline void count_lost(struct switches *switches, u64 generation, u64 rules)
+static __always_inline void count_lost(const struct verdict *v)
 {
-	__sync_fetch_and_add(&switches->lost, 1);
-	for (u32 i = 0; i < RULES; i++) {
-		u32 at = (generation & 1) * RULES + i;
-		u64 *n = bpf_map_lookup_elem(&lost_of_rules, &at);
+	struct losses *all = losses();
 
-		if (n)
-			__sync_fetch_and_add(n, rules >> i & 1);
+	if (all)
+		__sync_fetch_and_add(&all->verdicts, 1);
+	for (u32 i = 0; i < RULES; i++) {
+		u32 at = (v->generation & 1) * RULES + i;
+		struct untold *n = bpf_map_lookup_elem(&lost_of_rules, &at);
+
+		if (!n)
+			continue;
+		__sync_fetch_and_add(&n->denied, v->denied >> i & 1);
+		__sync_fetch_and_add(&n->audited, v->audited >> i & 1);
 	}
 }
 
 /* Sends a verdict that says who acted. True where the act is to be refused: whether it could be told or not. */
 static __always_inline bool send(struct tables *t, struct verdict *v, u64 denying)
 {
-	struct switches *switches = the_switches();
+	u32 zero = 0;
+	u64 *switched = bpf_map_lookup_elem(&audit_only, &zero);
 	u64 enforced = t->enforce;
 
-	if (!denying || !switches)
+	if (!denying || !switched)
 		return false;
-	if (switches->audit_only)
+	if (*switched)
 		enforced = 0;
 	v->denied = denying & enforced;
 	v->audited = denying & ~enforced;
 	v->generation = t->generation;
 	v->time = bpf_ktime_get_boot_ns();
 	if (bpf_ringbuf_output(&verdicts, v, sizeof(*v), 0))
-		count_lost(switches, t->generation, denying);
+		count_lost(v);
 	return v->denied != 0;
 }
 

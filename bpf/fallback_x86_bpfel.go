@@ -60,6 +60,12 @@ type FallbackListener struct {
 	Comm   [16]uint8
 }
 
+type FallbackLosses struct {
+	_        structs.HostLayout
+	Verdicts uint64
+	Tasks    uint64
+}
+
 type FallbackOperation uint32
 
 const (
@@ -131,13 +137,6 @@ const (
 	FallbackSubjectFlagsSUBJECT_USED      FallbackSubjectFlags = 64
 )
 
-type FallbackSwitches struct {
-	_         structs.HostLayout
-	AuditOnly uint64
-	Lost      uint64
-	LostTasks uint64
-}
-
 type FallbackTables struct {
 	_             structs.HostLayout
 	Generation    uint64
@@ -170,6 +169,7 @@ const (
 type FallbackTaskState struct {
 	_         structs.HostLayout
 	StartTime uint64
+	Execs     uint64
 	Own       [4]uint64
 	Trusted   [4]uint64
 	Chain     [4]uint64
@@ -182,6 +182,12 @@ type FallbackTaskState struct {
 type FallbackUnitName struct {
 	_    structs.HostLayout
 	Text [256]uint8
+}
+
+type FallbackUntold struct {
+	_       structs.HostLayout
+	Denied  uint64
+	Audited uint64
 }
 
 type FallbackVerdict struct {
@@ -212,15 +218,17 @@ type FallbackVerdict struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	FallbackMapAuditOnly             = "audit_only"
 	FallbackMapCgroups               = "cgroups"
 	FallbackMapContainers            = "containers"
 	FallbackMapEnded                 = "ended"
+	FallbackMapGivens                = "givens"
 	FallbackMapInForce               = "in_force"
 	FallbackMapListeners             = "listeners"
+	FallbackMapLost                  = "lost"
 	FallbackMapLostOfRules           = "lost_of_rules"
 	FallbackMapPrograms              = "programs"
 	FallbackMapScripts               = "scripts"
-	FallbackMapSwitched              = "switched"
 	FallbackMapTasks                 = "tasks"
 	FallbackMapUnits                 = "units"
 	FallbackMapVerdicts              = "verdicts"
@@ -355,15 +363,17 @@ type FallbackProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FallbackMapSpecs struct {
+	AuditOnly   *ebpf.MapSpec `ebpf:"audit_only"`
 	Cgroups     *ebpf.MapSpec `ebpf:"cgroups"`
 	Containers  *ebpf.MapSpec `ebpf:"containers"`
 	Ended       *ebpf.MapSpec `ebpf:"ended"`
+	Givens      *ebpf.MapSpec `ebpf:"givens"`
 	InForce     *ebpf.MapSpec `ebpf:"in_force"`
 	Listeners   *ebpf.MapSpec `ebpf:"listeners"`
+	Lost        *ebpf.MapSpec `ebpf:"lost"`
 	LostOfRules *ebpf.MapSpec `ebpf:"lost_of_rules"`
 	Programs    *ebpf.MapSpec `ebpf:"programs"`
 	Scripts     *ebpf.MapSpec `ebpf:"scripts"`
-	Switched    *ebpf.MapSpec `ebpf:"switched"`
 	Tasks       *ebpf.MapSpec `ebpf:"tasks"`
 	Units       *ebpf.MapSpec `ebpf:"units"`
 	Verdicts    *ebpf.MapSpec `ebpf:"verdicts"`
@@ -398,15 +408,17 @@ func (o *FallbackObjects) Close() error {
 //
 // It can be passed to LoadFallbackObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FallbackMaps struct {
+	AuditOnly   *ebpf.Map `ebpf:"audit_only"`
 	Cgroups     *ebpf.Map `ebpf:"cgroups"`
 	Containers  *ebpf.Map `ebpf:"containers"`
 	Ended       *ebpf.Map `ebpf:"ended"`
+	Givens      *ebpf.Map `ebpf:"givens"`
 	InForce     *ebpf.Map `ebpf:"in_force"`
 	Listeners   *ebpf.Map `ebpf:"listeners"`
+	Lost        *ebpf.Map `ebpf:"lost"`
 	LostOfRules *ebpf.Map `ebpf:"lost_of_rules"`
 	Programs    *ebpf.Map `ebpf:"programs"`
 	Scripts     *ebpf.Map `ebpf:"scripts"`
-	Switched    *ebpf.Map `ebpf:"switched"`
 	Tasks       *ebpf.Map `ebpf:"tasks"`
 	Units       *ebpf.Map `ebpf:"units"`
 	Verdicts    *ebpf.Map `ebpf:"verdicts"`
@@ -414,15 +426,17 @@ type FallbackMaps struct {
 
 func (m *FallbackMaps) Close() error {
 	return _FallbackClose(
+		m.AuditOnly,
 		m.Cgroups,
 		m.Containers,
 		m.Ended,
+		m.Givens,
 		m.InForce,
 		m.Listeners,
+		m.Lost,
 		m.LostOfRules,
 		m.Programs,
 		m.Scripts,
-		m.Switched,
 		m.Tasks,
 		m.Units,
 		m.Verdicts,

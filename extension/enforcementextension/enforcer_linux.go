@@ -42,6 +42,8 @@ type enforcer struct {
 	stop     chan struct{}
 	policies *policies
 
+	telling, tellingFiles sync.Mutex // see tellingOf
+
 	mu     sync.Mutex // guards the queues against being closed
 	queue  chan enforcement.Request
 	files  chan enforcement.Request
@@ -229,8 +231,20 @@ func (e *enforcer) Subscribe(buffer int) (<-chan enforcement.Result, func()) {
 
 func (e *enforcer) answer(engine *response.Engine, queue <-chan enforcement.Request) {
 	for request := range queue {
+		telling := e.tellingOf(request.Action)
+		telling.Lock()
 		e.publish(engine.Apply(request))
+		telling.Unlock()
 	}
+}
+
+// tellingOf is held while a request is answered and until that is told, so that what ends an action is told after it. Files have one of
+// their own, as they have a queue.
+func (e *enforcer) tellingOf(action enforcement.Action) *sync.Mutex {
+	if action == enforcement.QuarantineFile {
+		return &e.tellingFiles
+	}
+	return &e.telling
 }
 
 func (e *enforcer) endWhatIsDue(engine *response.Engine, stop <-chan struct{}) {
@@ -245,7 +259,10 @@ func (e *enforcer) endWhatIsDue(engine *response.Engine, stop <-chan struct{}) {
 		}
 		results, err := engine.Tick()
 		for _, result := range results {
+			telling := e.tellingOf(result.Request.Action)
+			telling.Lock()
 			e.publish(result)
+			telling.Unlock()
 		}
 		// What fails is tried again every time, and told once.
 		text := ""

@@ -21,6 +21,8 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensiontest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
 	"github.com/vedette-sec/vedette/extension/enforcementextension/internal/metadata"
@@ -162,6 +164,67 @@ func TestAnExpiryIsTold(t *testing.T) {
 	assert.Equal(t, applied.UndoID, expired.UndoID)
 }
 
+// TestAnEndIsToldAfterWhatItEnds lets the end come before anybody is told that the action began.
+func TestAnEndIsToldAfterWhatItEnds(t *testing.T) {
+	ring.Require(t, ring.Native)
+	cfg := enabled(t, "suspend")
+	var results <-chan enforcement.Result
+	settings := extensiontest.NewNopSettings(metadata.Type)
+	settings.Logger = zap.New(&told{Core: zapcore.NewNopCore(), tell: func(step enforcement.Step) {
+		if step != enforcement.Apply {
+			return
+		}
+		assert.Eventually(t, func() bool { return hasEnded(t, cfg) }, time.Minute, 10*time.Millisecond)
+		for start := time.Now(); len(results) == 0 && time.Since(start) < 2*tick; { // for who does not wait to get ahead
+			time.Sleep(10 * time.Millisecond)
+		}
+	}})
+	ext, err := NewFactory().Create(t.Context(), settings, cfg)
+	require.NoError(t, err)
+	require.NoError(t, ext.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, ext.Shutdown(context.Background())) })
+	responder, found := enforcement.Find(host{ext})
+	require.True(t, found)
+	results, _ = responder.Subscribe(10)
+	_, p := sleeper(t)
+	responder.Submit(enforcement.Request{Action: enforcement.Suspend, Process: p, Expiry: time.Millisecond})
+	assert.Equal(t, []enforcement.Step{enforcement.Apply, enforcement.Expire}, []enforcement.Step{next(t, results).Step, next(t, results).Step})
+}
+
+// hasEnded tells whether the one action that there is has ended.
+func hasEnded(t *testing.T, cfg *Config) bool {
+	operator, err := response.Open(response.Config{StateDirectory: journalDirectory(cfg)}, !response.Create, false)
+	if !assert.NoError(t, err) {
+		return false
+	}
+	defer operator.Close()
+	all, err := operator.Entries()
+	return assert.NoError(t, err) && len(all) == 1 && all[0].End != nil
+}
+
+// told hears of results when they are logged, which is just before subscribers do.
+type told struct {
+	zapcore.Core
+	tell func(enforcement.Step)
+}
+
+func (o *told) Enabled(zapcore.Level) bool { return true }
+
+func (o *told) With([]zapcore.Field) zapcore.Core { return o }
+
+func (o *told) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	return checked.AddCore(entry, o)
+}
+
+func (o *told) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	for _, f := range fields {
+		if entry.Message == "Response" && f.Key == "step" {
+			o.tell(enforcement.Step(f.String))
+		}
+	}
+	return nil
+}
+
 func TestWhatIsInForceIsEndedEvenWhenResponsesAreDisabledAgain(t *testing.T) {
 	ring.Require(t, ring.Native)
 	cfg := enabled(t, "suspend")
@@ -170,7 +233,7 @@ func TestWhatIsInForceIsEndedEvenWhenResponsesAreDisabledAgain(t *testing.T) {
 	responder, _ := enforcement.Find(host{ext})
 	results, _ := responder.Subscribe(10)
 	_, p := sleeper(t)
-	responder.Submit(enforcement.Request{Action: enforcement.Suspend, Process: p, Expiry: 2 * time.Second})
+	responder.Submit(enforcement.Request{Action: enforcement.Suspend, Process: p, Expiry: 10 * time.Second})
 	require.Equal(t, enforcement.Done, next(t, results).Outcome)
 	require.NoError(t, ext.Shutdown(t.Context()))
 	_, open := <-results

@@ -301,6 +301,7 @@ func TestPanicOutlivesTheAgent(t *testing.T) {
 	require.NoError(t, runShell(t, "echo >> "+g.file))
 
 	g.cfg.Policies.Socket += "2"
+	g.cfg.Policies.StatusFile += "2" // the first agent goes on writing its own
 	g.start()
 	assert.Equal(t, policy.Audit, g.mode(), "the next agent knows of it")
 	g.ask(keeper.Command{Do: keeper.PanicOff})
@@ -333,6 +334,7 @@ func TestModesOfTheConfigurationWin(t *testing.T) {
 	assert.Equal(t, policy.Audit, g.mode())
 	g.cfg.Policies.Modes = map[string]string{"file": "enforce"}
 	g.cfg.Policies.Socket += "2"
+	g.cfg.Policies.StatusFile += "2" // the first agent goes on writing its own
 	g.start()
 	assert.Equal(t, policy.Enforce, g.mode())
 }

@@ -40,8 +40,12 @@ type Enforcer struct {
 	mu       sync.Mutex // for all that follows
 	programs *registry
 	states   map[[2]string]*ruleState
-	recent   map[uint64]*tables // by generation: verdicts of a set that was just replaced may be under way
 	closed   bool
+
+	// By generation: verdicts of a set that was just replaced may be under way. Who reads them does not wait while policies are loaded, as
+	// more sets could be replaced then than are remembered.
+	telling sync.Mutex
+	recent  map[uint64]*tables
 }
 
 var _ enforce.Enforcer = (*Enforcer)(nil)
@@ -103,7 +107,9 @@ func (e *Enforcer) Load(set *policy.Set) error {
 	next.rules = e.strengths(next.set, watch)
 	e.current.Store(next)
 	e.files.keep(watch)
+	e.telling.Lock()
 	delete(e.recent, next.generation-mostRecent)
+	e.telling.Unlock()
 	maps.DeleteFunc(e.states, func(key [2]string, _ *ruleState) bool { return next.states[key] == nil })
 	return nil
 }
@@ -113,7 +119,9 @@ func (e *Enforcer) replace(next *loaded) error {
 	if err := e.collectLost(next.generation); err != nil {
 		return err
 	}
+	e.telling.Lock()
 	e.recent[next.generation] = next.tables
+	e.telling.Unlock()
 	return e.kernel.replace(&next.tables.bpf)
 }
 
@@ -123,20 +131,23 @@ const rulesInKernel = len(bpf.FallbackTables{}.ByPolicy)
 // collectLost makes room for what the kernel side counts about the rules of a set: what it counted about the last but one's is kept with
 // these.
 func (e *Enforcer) collectLost(generation uint64) error {
-	last := e.recent[generation-2]
+	last := e.tablesOf(generation - 2)
 	for i := range rulesInKernel {
-		key, n := slotOf(generation, i), uint64(0)
+		key, n := slotOf(generation, i), bpf.FallbackUntold{}
 		lost := e.kernel.maps.Maps[bpf.FallbackMapLostOfRules]
 		if err := lost.Lookup(key, &n); err != nil {
 			return fmt.Errorf("read what could not be told: %w", err)
 		}
-		if n == 0 {
+		if n == (bpf.FallbackUntold{}) {
 			continue
 		}
 		if last != nil && i < len(last.rules) {
-			last.rules[i].lost.Add(n)
+			r := last.rules[i]
+			r.denied.Add(n.Denied)
+			r.audited.Add(n.Audited)
+			r.lost.Add(n.Denied + n.Audited)
 		}
-		if err := lost.Put(key, uint64(0)); err != nil {
+		if err := lost.Put(key, bpf.FallbackUntold{}); err != nil {
 			return fmt.Errorf("count what cannot be told from zero: %w", err)
 		}
 	}
@@ -149,19 +160,20 @@ func slotOf(generation uint64, rule int) uint32 {
 }
 
 // lostOfRules gives what the kernel side has counted about rules and is not kept with them yet.
-func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]uint64 {
+func (e *Enforcer) lostOfRules(now *loaded) map[*ruleState]bpf.FallbackUntold {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := map[*ruleState]uint64{}
+	all := map[*ruleState]bpf.FallbackUntold{}
 	for generation := now.generation; generation+2 > now.generation; generation-- {
-		t := e.recent[generation]
+		t := e.tablesOf(generation)
 		if t == nil {
 			continue
 		}
 		for i, state := range t.rules {
-			var n uint64
+			var n bpf.FallbackUntold
 			if e.kernel.maps.Maps[bpf.FallbackMapLostOfRules].Lookup(slotOf(generation, i), &n) == nil { // it fails once everything is closed
-				all[state] += n
+				sum := all[state]
+				all[state] = bpf.FallbackUntold{Denied: sum.Denied + n.Denied, Audited: sum.Audited + n.Audited}
 			}
 		}
 	}
@@ -225,13 +237,15 @@ func (e *Enforcer) AuditOnly(on bool) error {
 func (e *Enforcer) Status() enforce.Status {
 	now := e.current.Load()
 	s := enforce.Status{Generation: now.generation, AuditOnly: e.auditOnly.Load(), Missing: missing(e), Lost: e.outbox.lost.Load()}
-	if switches, err := e.kernel.switches(); err == nil { // it fails once everything is closed
-		s.Lost += switches.Lost
+	if losses, err := e.kernel.losses(); err == nil { // it fails once everything is closed
+		s.Lost += losses.Verdicts
 	}
 	lost := e.lostOfRules(now)
 	for _, r := range now.rules {
 		state := now.states[[2]string{r.Policy, r.Rule}]
-		r.Denied, r.Audited, r.Folded, r.Lost = state.denied.Load(), state.audited.Load(), state.summed.Load(), state.lost.Load()+lost[state]
+		untold := lost[state]
+		r.Denied, r.Audited = state.denied.Load()+untold.Denied, state.audited.Load()+untold.Audited
+		r.Folded, r.Lost = state.summed.Load(), state.lost.Load()+untold.Denied+untold.Audited
 		s.Rules = append(s.Rules, r)
 	}
 	return s
@@ -242,7 +256,7 @@ func (e *Enforcer) Close() error {
 	e.mu.Lock()
 	before := e.closed
 	e.closed = true
-	e.mu.Unlock() // who reads verdicts takes it until it ends
+	e.mu.Unlock()
 	if before {
 		return nil
 	}
@@ -271,11 +285,16 @@ func (e *Enforcer) readVerdicts() {
 	}
 }
 
+// tablesOf gives a set that is in force or was lately.
+func (e *Enforcer) tablesOf(generation uint64) *tables {
+	e.telling.Lock()
+	defer e.telling.Unlock()
+	return e.recent[generation]
+}
+
 // told counts a verdict for every rule that has a say in it, and tells it of the one that decides.
 func (e *Enforcer) told(v *bpf.FallbackVerdict) {
-	e.mu.Lock()
-	t := e.recent[v.Generation]
-	e.mu.Unlock()
+	t := e.tablesOf(v.Generation)
 	if t == nil {
 		e.outbox.lost.Add(1)
 		return

@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,10 +106,10 @@ func TestBindIsRefused(t *testing.T) {
 policy: servers
 mode: enforce
 rules:
-  - {name: ports, network: {operations: [bind], deny: ["*:40000-40999"]}, who: [{executable: %s, user: root}]}
+  - {name: ports, network: {operations: [bind], deny: ["*:20000-20999"]}, who: [{executable: %s, user: root}]}
 `, confined)
-	assert.Equal(t, "EPERM", outcome(t, confined, "bind", "40123"))
-	assert.Equal(t, "ok", outcome(t, confined, "bind", "41123"))
+	assert.Equal(t, "EPERM", outcome(t, confined, "bind", "20123"))
+	assert.Equal(t, "ok", outcome(t, confined, "bind", "21123"))
 	assert.Equal(t, "socket_bind", verdict(t, e, policy.Bind).Hook)
 }
 
@@ -308,6 +310,17 @@ func TestCloseEndsWaiting(t *testing.T) {
 	require.NoError(t, e.Close())
 }
 
+// waitsForALock tells whether a goroutine waits for a lock in a function.
+func waitsForALock(function string) bool {
+	stacks := make([]byte, 1<<20)
+	for one := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(one, "[sync.Mutex.Lock") && strings.Contains(one, function) {
+			return true
+		}
+	}
+	return false
+}
+
 func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	ring.RequireOnHost(t)
 	ring.TwoProcessors(t)
@@ -316,12 +329,14 @@ func TestCloseEndsWhileVerdictsCome(t *testing.T) {
 	require.NoError(t, err)
 	load(t, e, "policy: egress\nmode: enforce\nrules:\n  - {name: out, network: {operations: [connect], deny: ['127.0.0.1:7000']}, who: [{executable: %s}]}\n", confined)
 	closed := make(chan error, 1)
-	e.mu.Lock() // so that closing waits, and a verdict after it
+	e.mu.Lock() // so that closing waits
 	go func() { closed <- e.Close() }()
-	time.Sleep(10 * timeStep)
+	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).Close(") }, timeLimit, timeStep)
+	e.telling.Lock() // and a verdict too
 	assert.Equal(t, "EPERM", outcome(t, confined, "connect", "7000"))
-	time.Sleep(10 * timeStep)
+	assert.Eventually(t, func() bool { return waitsForALock("(*Enforcer).tablesOf(") }, timeLimit, timeStep)
 	e.mu.Unlock()
+	e.telling.Unlock()
 	select {
 	case err := <-closed:
 		require.NoError(t, err)

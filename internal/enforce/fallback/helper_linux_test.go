@@ -34,7 +34,7 @@ const helperEnv = "VEDETTE_FALLBACK_HELPER"
 
 // How long a change that follows another one may take.
 const (
-	timeLimit = 20 * time.Second
+	timeLimit = 2 * time.Minute
 	timeStep  = 20 * time.Millisecond
 )
 
@@ -62,6 +62,16 @@ func TestMain(m *testing.M) {
 
 // shared is what most tests load their policies into: to open one takes long.
 var shared *Enforcer
+
+func init() {
+	acts["later"] = func(args []string) error { // does something when its standard input ends
+		fmt.Println("ready")
+		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+			return err
+		}
+		return acts[args[0]](args[1:])
+	}
+}
 
 // act does one thing and gives its error number, 0 for none.
 func act(args []string) int {
@@ -119,6 +129,13 @@ var acts = map[string]func([]string) error{
 		c := exec.Command(args[0], args[1:]...)
 		c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 		return ended(c.Run())
+	},
+	"become": func(args []string) error { // runs another program in its place when it is told to
+		fmt.Println("ready")
+		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+		return unix.Exec(args[0], args, os.Environ())
 	},
 	"wait": func([]string) error {
 		fmt.Println("ready")
@@ -360,7 +377,7 @@ func load(t *testing.T, e *Enforcer, yaml string, args ...any) {
 // verdict waits for the next one about an operation.
 func verdict(t *testing.T, e *Enforcer, o policy.Operation) enforce.Verdict {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), timeLimit)
 	defer cancel()
 	for {
 		v, err := e.Next(ctx)

@@ -196,23 +196,18 @@ func (k *kernelSide) replace(t *bpf.FallbackTables) error {
 	return nil
 }
 
-func (k *kernelSide) switches() (bpf.FallbackSwitches, error) {
-	var s bpf.FallbackSwitches
-	err := k.maps.Maps[bpf.FallbackMapSwitched].Lookup(uint32(0), &s)
-	return s, err
+func (k *kernelSide) losses() (bpf.FallbackLosses, error) {
+	var l bpf.FallbackLosses
+	err := k.maps.Maps[bpf.FallbackMapLost].Lookup(uint32(0), &l)
+	return l, err
 }
 
-// auditOnly keeps the counters: they only grow, and are of the kernel side alone.
 func (k *kernelSide) auditOnly(on bool) error {
-	s, err := k.switches()
-	if err != nil {
-		return err
-	}
-	s.AuditOnly = 0
+	value := uint64(0)
 	if on {
-		s.AuditOnly = 1
+		value = 1
 	}
-	return k.maps.Maps[bpf.FallbackMapSwitched].Put(uint32(0), s)
+	return k.maps.Maps[bpf.FallbackMapAuditOnly].Put(uint32(0), value)
 }
 
 func (k *kernelSide) close() error {

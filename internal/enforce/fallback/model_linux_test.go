@@ -5,12 +5,14 @@
 package fallback
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -163,6 +165,17 @@ rules:
   - {name: file, files: {paths: [%[5]s/**], operations: tamper}, who: [{executable: %[2]s}]}
 `
 	e := loadedWith(t, text, secret, intruder, port, 0, dir)
+	reading, enough := context.WithCancel(t.Context())
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for {
+			if _, err := e.Next(reading); err != nil {
+				return
+			}
+		}
+	})
+	defer reader.Wait()
+	defer enough()
 	hammer := command(intruder, "hammer", secret, strconv.Itoa(port))
 	in, err := hammer.StdinPipe()
 	require.NoError(t, err)
@@ -180,9 +193,8 @@ rules:
 	assert.Zero(t, passed, "of %d tries", tried)
 	assert.Positive(t, tried)
 	assert.Eventually(t, func() bool {
-		status := e.Status()
-		counted := status.Lost
-		for _, s := range status.Rules {
+		counted := uint64(0)
+		for _, s := range e.Status().Rules {
 			if s.Policy == "always" {
 				counted += s.Denied
 			}

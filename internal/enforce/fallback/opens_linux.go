@@ -49,16 +49,23 @@ func (f *fileFacts) ofDevice(operations ...policy.Operation) []policy.Operation 
 // runs stands for the flags of an open that is part of running a program.
 const runs = -1
 
-// How long it may take until a thread that asked is seen waiting.
+// How long it may take until a thread that asked is seen waiting: a loaded host takes its time, and the opener cannot go on meanwhile. It is
+// looked for often at first, as it mostly waits at once.
 const (
-	looks    = 200
-	lookWait = 20 * time.Microsecond
+	lookFor      = 10 * time.Second
+	firstPause   = 20 * time.Microsecond
+	longestPause = 50 * time.Millisecond
 )
 
 // openFlags reads by which call a thread that waits opens a file.
 func openFlags(tid uint32) (flags int, known bool) {
-	for range looks {
-		content, err := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/syscall")
+	return whenWaiting(tid, func() ([]byte, error) { return os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/syscall") }, time.Now, time.Sleep)
+}
+
+func whenWaiting(tid uint32, look func() ([]byte, error), now func() time.Time, sleep func(time.Duration)) (flags int, known bool) {
+	pause := firstPause
+	for end := now().Add(lookFor); ; pause = min(2*pause, longestPause) {
+		content, err := look()
 		if err != nil {
 			return 0, false
 		}
@@ -66,9 +73,11 @@ func openFlags(tid uint32) (flags int, known bool) {
 		if text != "running" {
 			return flagsOf(text, tid)
 		}
-		time.Sleep(lookWait)
+		if now().After(end) {
+			return 0, false
+		}
+		sleep(pause)
 	}
-	return 0, false
 }
 
 // flagsOf reads a line such as "257 0xffffff9c 0x7ffd 0x0 0x0 0x0 0x0 0x7ffd 0x7f0c", see proc_pid_syscall(5).

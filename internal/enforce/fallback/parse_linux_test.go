@@ -6,8 +6,10 @@ package fallback
 
 import (
 	"encoding/binary"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +106,31 @@ func TestFlagsOfOpens(t *testing.T) {
 		assert.Equal(t, one.known, known, one.line)
 		assert.Equal(t, one.flags, flags, one.line)
 	}
+}
+
+// On a loaded host it takes long until who opens a file is seen waiting, and what it asked for is to be known all the same.
+func TestOpenerIsWaitedFor(t *testing.T) {
+	now, looked := time.Unix(0, 0), 0
+	sleep := func(pause time.Duration) { now = now.Add(pause) }
+	waitsAfter := func(busy time.Duration) func() ([]byte, error) {
+		seen := now.Add(busy)
+		return func() ([]byte, error) {
+			looked++
+			if now.Before(seen) {
+				return []byte("running\n"), nil
+			}
+			return []byte("257 0xffffffffffffff9c 0x7ffd 0x2 0x0 0x0 0x0 0x7ffd 0x7f0c\n"), nil
+		}
+	}
+	clock := func() time.Time { return now }
+	flags, known := whenWaiting(0, waitsAfter(lookFor/2), clock, sleep)
+	assert.True(t, known)
+	assert.Equal(t, unix.O_RDWR, flags)
+	assert.Less(t, looked, 200, "each look costs")
+	_, known = whenWaiting(0, waitsAfter(2*lookFor), clock, sleep)
+	assert.False(t, known, "it is not waited for without end")
+	_, known = whenWaiting(0, func() ([]byte, error) { return nil, os.ErrNotExist }, clock, sleep)
+	assert.False(t, known, "it is gone")
 }
 
 // What is kept of a process as bits must be judged as the programs that led to it would be.

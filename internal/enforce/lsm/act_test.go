@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,7 @@ var acts = map[string]func(args []string) error{
 	},
 	"rename-self": func(args []string) error {
 		name := append([]byte("service"), 0)
+		defer pinned(name).Unpin()
 		if err := unix.Prctl(unix.PR_SET_NAME, uintptr(pointer(name)), 0, 0, 0); err != nil {
 			return err
 		}
@@ -84,13 +86,17 @@ var acts = map[string]func(args []string) error{
 		_, err = io.Copy(io.Discard, os.Stdin)
 		return err
 	},
-	"wait": func([]string) error { // writes when it is told which file
+	"wait": func([]string) error { // writes to the files that it is told, and says what became of it
 		fmt.Println("ready")
-		name, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
+		names := bufio.NewScanner(os.Stdin)
+		for names.Scan() {
+			var number unix.Errno
+			if err := appendTo(names.Text()); err != nil && !errors.As(err, &number) {
+				return err
+			}
+			fmt.Println(int(number))
 		}
-		return appendTo(string(name))
+		return names.Err()
 	},
 }
 

@@ -5,6 +5,7 @@
 package lsm
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +42,9 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	for _, w := range []waiting{opened.trusted, opened.stranger} {
-		if w.command != nil && w.command.ProcessState == nil {
-			_ = w.command.Process.Kill() // no test told it
+		if w.command != nil {
+			_ = w.in.Close()
+			_ = w.command.Wait()
 		}
 	}
 	if opened.enforcer != nil {
@@ -69,6 +71,7 @@ var opened struct {
 type waiting struct {
 	command *exec.Cmd
 	in      io.WriteCloser
+	out     *bufio.Reader
 }
 
 func wait(program string) (w waiting, err error) {
@@ -80,23 +83,27 @@ func wait(program string) (w waiting, err error) {
 	if err != nil {
 		return w, err
 	}
+	w.out = bufio.NewReader(out)
 	if err := w.command.Start(); err != nil {
 		return w, err
 	}
-	var word string
-	_, err = fmt.Fscan(out, &word)
+	_, err = w.out.ReadString('\n')
 	return w, err
 }
 
 // tell gives what became of its writing.
 func (w waiting) tell(name string) error {
-	if _, err := io.WriteString(w.in, name); err != nil {
+	if _, err := io.WriteString(w.in, name+"\n"); err != nil {
 		return err
 	}
-	if err := w.in.Close(); err != nil {
+	var number int
+	if _, err := fmt.Fscanln(w.out, &number); err != nil {
 		return err
 	}
-	return result(w.command.Wait())
+	if number != done {
+		return unix.Errno(number)
+	}
+	return nil
 }
 
 func shared(t testing.TB) *Enforcer {

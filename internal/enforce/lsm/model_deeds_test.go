@@ -25,9 +25,10 @@ type deed struct {
 	// The kernel judges the requests of a step together, and comes to the next step only if it refuses none of them.
 	steps [][]policy.Request
 
-	natural []unix.Errno // what it may fail with where no policy has a say; nil: it must not fail
-	undo    func() error // nil for what changes nothing
-	remount bool         // a file system is another one afterwards
+	natural   []unix.Errno // what it may fail with where no policy has a say; nil: it must not fail
+	undo      func() error // nil for what changes nothing
+	remounts  bool         // mounts are others meanwhile
+	unmounted bool         // the inner file system is gone
 }
 
 func pick[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
@@ -223,12 +224,12 @@ func (d doer) mounts() *deed {
 	if d.r.IntN(4) == 0 {
 		inner := d.at("mnt")
 		made := does("unmount", inner).in(step(any, d.request(policy.Mount, d.fileAt(inner))))
-		made.undo, made.remount = nothing, true
+		made.undo, made.remounts, made.unmounted = nothing, true, true
 		return made
 	}
 	dir := d.reached(pick(d.r, "a", "a/sub", "b", "mnt", "mnt/dir"))
 	made := does("mount", dir).in(step(any, d.request(policy.Mount, d.fileAt(dir))))
-	made.undo = func() error { return unix.Unmount(dir, unix.MNT_DETACH) }
+	made.undo, made.remounts = func() error { return unix.Unmount(dir, unix.MNT_DETACH) }, true
 	return made
 }
 

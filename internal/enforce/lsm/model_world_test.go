@@ -103,7 +103,9 @@ func (w *world) make() {
 	require.NoError(t, unix.Mount(w.at("a"), modelAlias, "", unix.MS_BIND, ""))
 	t.Cleanup(func() {
 		require.NoError(t, errors.Join(unix.Unmount(modelAlias, unix.MNT_DETACH), unix.Unmount(w.at("mnt"), unix.MNT_DETACH)))
-		require.NoError(t, os.RemoveAll(modelRoot))
+		for _, name := range []string{"a", "b", "mnt", "link"} { // the programs are made once
+			require.NoError(t, os.RemoveAll(w.at(name)))
+		}
 	})
 }
 

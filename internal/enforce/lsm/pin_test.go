@@ -163,7 +163,7 @@ rules: [{name: all, files: {paths: [`+s.single+`, `+tool+`], operations: tamper}
 policy: timed
 mode: enforce
 on_agent_loss: release
-agent_loss_deadline: 2s
+agent_loss_deadline: 5s
 rules: [{name: all, files: {paths: [`+s.dir+`/**], operations: tamper}}]
 `), 0o644))
 	agent := command(stranger, "agent", testPins, source)
