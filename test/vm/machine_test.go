@@ -66,27 +66,17 @@ func anyCachedKernel(t *testing.T) kernel {
 	return kernel{}
 }
 
-func shellStep(name, script string, timeout time.Duration) protocol.Step {
-	return protocol.Step{Name: name, Dir: "/", Argv: []string{"/bin/sh", "-c", script}, Timeout: timeout}
+func shellStep(name, script string) protocol.Step {
+	return protocol.Step{Name: name, Dir: "/", Argv: []string{"/bin/sh", "-c", script}, Timeout: time.Second}
 }
-
-// crash says that a test runs and, when that has left the guest, crashes it. What the results port had still to send when the
-// line came is not so much as the zeros that follow the line.
-const crash = `sent() { sed -n 's/^1:.* tx:\([0-9]*\).*/\1/p' /proc/tty/driver/serial; }
-before=$(sent)
-printf '\026=== RUN   TestCrash\n%01000d\n' 0
-until [ "$(sent)" -gt $((before + 500)) ]; do sleep 0.1; done
-echo c >/proc/sysrq-trigger
-sleep 1000`
 
 func TestGuestWithHangingAndCrashingSteps(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	plan := protocol.Plan{Nonce: "N", Steps: []protocol.Step{
-		shellStep("leaves-children", "sleep 1000 & setsid sleep 1000 & echo PASS", time.Minute),
-		shellStep("finds-none", "while pgrep -x sleep; do usleep 100000; done", time.Minute),
-		shellStep("hangs", "sleep 1000", time.Second),
-		shellStep("crashes", crash, time.Minute),
-		shellStep("never-runs", "true", time.Minute),
+		shellStep("leaves-a-child", "sleep 1000 & echo PASS"),
+		shellStep("hangs", "sleep 1000"),
+		shellStep("crashes", `printf '\026=== RUN   TestCrash\n'; sleep 0.5; echo c >/proc/sysrq-trigger; sleep 1000`),
+		shellStep("never-runs", "true"),
 	}}
 	g := bootWith(t, initScript, plan, 0)
 	assert.False(t, g.ok())
@@ -95,8 +85,7 @@ func TestGuestWithHangingAndCrashingSteps(t *testing.T) {
 	assert.Contains(t, problems, "Kernel panic - not syncing: sysrq triggered crash")
 	assert.Contains(t, problems, "hangs did not end in time and was killed")
 	assert.Contains(t, problems, "the guest ended while crashes ran")
-	assert.NotContains(t, problems, "leaves-children")
-	assert.NotContains(t, problems, "finds-none")
+	assert.NotContains(t, problems, "leaves-a-child")
 	assert.Positive(t, g.results.boot)
 	assert.Equal(t, g.kernel.Release, g.results.release)
 	assert.Equal(t, []string{"never-runs"}, g.results.notRun()[1:])

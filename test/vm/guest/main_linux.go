@@ -130,10 +130,12 @@ func runStep(step protocol.Step, port io.Writer) string {
 	out := struct{ io.Writer }{port}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = drainDelay
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a step that signals its group does not mean the runner
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err := cmd.Run()
-	// Nothing that the step left behind may disturb the next one: all but process 1, this one and the kernel's end.
-	syscall.Kill(-1, syscall.SIGKILL)
+	if cmd.Process != nil {
+		// Nothing that the step left behind may disturb the next one.
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	if ctx.Err() != nil {
 		return protocol.Timeout
 	}
