@@ -66,17 +66,17 @@ func anyCachedKernel(t *testing.T) kernel {
 	return kernel{}
 }
 
-func shellStep(name, script string) protocol.Step {
-	return protocol.Step{Name: name, Dir: "/", Argv: []string{"/bin/sh", "-c", script}, Timeout: time.Second}
+func shellStep(name, script string, timeout time.Duration) protocol.Step {
+	return protocol.Step{Name: name, Dir: "/", Argv: []string{"/bin/sh", "-c", script}, Timeout: timeout}
 }
 
 func TestGuestWithHangingAndCrashingSteps(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	plan := protocol.Plan{Nonce: "N", Steps: []protocol.Step{
-		shellStep("leaves-a-child", "sleep 1000 & echo PASS"),
-		shellStep("hangs", "sleep 1000"),
-		shellStep("crashes", `printf '\026=== RUN   TestCrash\n'; sleep 0.5; echo c >/proc/sysrq-trigger; sleep 1000`),
-		shellStep("never-runs", "true"),
+		shellStep("leaves-a-child", "sleep 1000 & echo PASS", time.Minute),
+		shellStep("hangs", "sleep 1000", time.Second),
+		shellStep("crashes", `printf '\026=== RUN   TestCrash\n'; sleep 5; echo c >/proc/sysrq-trigger; sleep 1000`, time.Minute),
+		shellStep("never-runs", "true", time.Minute),
 	}}
 	g := bootWith(t, initScript, plan, 0)
 	assert.False(t, g.ok())
