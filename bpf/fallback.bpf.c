@@ -26,13 +26,14 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(task_forked, struct task_struct *parent, struct task_struct *child)
 {
 	u32 tgid = BPF_CORE_READ(child, tgid), from = BPF_CORE_READ(parent, tgid);
+	struct task_state *known = bpf_map_lookup_elem(&tasks, &from);
 	struct losses *all = losses();
-	struct task_state state;
+	struct task_state state = {};
 
 	if ((u32)BPF_CORE_READ(child, pid) != tgid)
 		return 0;
-	find_state(&state, from);
-	state.execs = 0;
+	if (known)
+		state = *known;
 	state.start_time = BPF_CORE_READ(child, start_boottime);
 	if (bpf_map_update_elem(&tasks, &tgid, &state, BPF_ANY) && all)
 		__sync_fetch_and_add(&all->tasks, 1);
@@ -144,21 +145,12 @@ int BPF_PROG(task_ran, struct task_struct *task, int old_pid, struct linux_binpr
 {
 	u64 start_time = BPF_CORE_READ(task, group_leader, start_boottime);
 	struct inode *inode = BPF_CORE_READ(bprm, file, f_inode);
-	u32 tgid = BPF_CORE_READ(task, tgid);
-	struct task_state *state = known_or_new(tgid);
-	struct task_state *given;
-	u64 execs;
+	struct task_state *state = known_or_new(BPF_CORE_READ(task, tgid));
 
 	judge_exec(inode);
 	if (!state)
 		return 0;
 	state->start_time = start_time;
-	/* Counted first, so that user space sees what it gives too late for this. */
-	execs = state->execs;
-	__sync_fetch_and_add(&state->execs, 1);
-	given = given_to(tgid, start_time, execs);
-	if (given)
-		add_given(state, given);
 	run_program(state, inode);
 	return 0;
 }
@@ -189,18 +181,20 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(task_ended, struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct task_state *known;
 	struct task_state state;
 
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
-	if (!find_state(&state, tgid))
+	known = bpf_map_lookup_elem(&tasks, &tgid);
+	if (!known)
 		return 0;
+	state = *known;
 	state.cgroup = bpf_get_current_cgroup_id();
 	state.euid = effective_uid();
 	bpf_get_current_comm(state.comm, sizeof(state.comm));
 	bpf_map_update_elem(&ended, &tgid, &state, BPF_ANY);
 	bpf_map_delete_elem(&tasks, &tgid);
-	bpf_map_delete_elem(&givens, &tgid);
 	return 0;
 }
 
@@ -273,11 +267,10 @@ static __always_inline u64 rules_protecting(struct tables *t, u32 tgid, struct t
 	struct task_state *state = bpf_map_lookup_elem(&tasks, &tgid);
 	u64 cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
 	struct cgroup_place *place = bpf_map_lookup_elem(&cgroups, &cgroup);
-	struct task_state *given = given_beside(tgid, state);
 	u64 own[PROGRAM_WORDS] = {}, units = 0, rules = 0, found;
 
-	for (int i = 0; i < PROGRAM_WORDS; i++)
-		own[i] = (state ? state->own[i] : 0) | (given ? given->own[i] : 0);
+	if (state)
+		__builtin_memcpy(own, state->own, sizeof(own));
 	if (place)
 		units = place->units;
 	for (u32 i = 0; i < RULES; i++) {

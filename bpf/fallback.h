@@ -122,7 +122,6 @@ enum task_flags {
 
 struct task_state {
 	u64 start_time; /* CLOCK_BOOTTIME, ns */
-	u64 execs; /* programs that the process has run since it was seen */
 	u64 own[PROGRAM_WORDS]; /* what runs now */
 	u64 trusted[PROGRAM_WORDS]; /* led here, and nothing untrusted since */
 	u64 chain[PROGRAM_WORDS]; /* led here */
@@ -221,18 +220,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct task_state);
 } tasks SEC(".maps");
-
-/*
- * What user space found out of processes that were there before, or before a program had a number. It holds for as long as the process runs
- * what it did then, by the count of its programs: what it runs next takes it over.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, u32);
-	__type(value, struct task_state);
-} givens SEC(".maps");
 
 /* Processes that ended lately: what they did may be looked at later. */
 struct {
@@ -345,72 +332,17 @@ static __always_inline u32 effective_uid(void)
 	return BPF_CORE_READ(task, cred, euid.val);
 }
 
-/* User space knows times by this. */
-#define TICK 10000000ULL
-
-/* What holds of what user space found out of a process; the time of its start is 0 where that is not known. */
-static __always_inline struct task_state *given_to(u32 tgid, u64 start_time, u64 execs)
-{
-	struct task_state *given = bpf_map_lookup_elem(&givens, &tgid);
-
-	if (!given || given->execs != execs)
-		return NULL;
-	if (start_time && given->start_time / TICK != start_time / TICK)
-		return NULL; /* of an earlier process with the same number */
-	return given;
-}
-
-static __always_inline struct task_state *given_beside(u32 tgid, const struct task_state *state)
-{
-	return given_to(tgid, state ? state->start_time : 0, state ? state->execs : 0);
-}
-
-static __always_inline void add_given(struct task_state *state, const struct task_state *given)
-{
-	for (int i = 0; i < PROGRAM_WORDS; i++) {
-		state->own[i] |= given->own[i];
-		state->trusted[i] |= given->trusted[i];
-		state->chain[i] |= given->chain[i];
-	}
-	state->flags |= given->flags;
-}
-
-/* What is known of a process by what was seen of it and what was found out. False where that is nothing. */
-static __always_inline bool find_state(struct task_state *state, u32 tgid)
-{
-	struct task_state *seen = bpf_map_lookup_elem(&tasks, &tgid);
-	struct task_state *given = given_beside(tgid, seen);
-
-	__builtin_memset(state, 0, sizeof(*state));
-	if (seen)
-		*state = *seen;
-	else if (given)
-		state->start_time = given->start_time;
-	if (given)
-		add_given(state, given);
-	return seen || given;
-}
-
-static __always_inline void add_state(struct actor *actor, const struct task_state *state)
-{
-	if (!state)
-		return;
-	for (int i = 0; i < PROGRAM_WORDS; i++) {
-		actor->own[i] |= state->own[i];
-		actor->trusted[i] |= state->trusted[i];
-		actor->chain[i] |= state->chain[i];
-	}
-	actor->flags |= state->flags;
-}
-
-static __always_inline void fill_actor(struct actor *actor, u32 tgid,
-				       const struct task_state *state,
+static __always_inline void fill_actor(struct actor *actor, const struct task_state *state,
 				       const struct cgroup_place *place)
 {
 	__builtin_memset(actor, 0, sizeof(*actor));
-	add_state(actor, state);
-	add_state(actor, given_beside(tgid, state));
-	actor->clean = actor->flags & TASK_TRUSTED ? ~0ULL : 0;
+	if (state) {
+		actor->flags = state->flags;
+		__builtin_memcpy(actor->own, state->own, sizeof(actor->own));
+		__builtin_memcpy(actor->trusted, state->trusted, sizeof(actor->trusted));
+		__builtin_memcpy(actor->chain, state->chain, sizeof(actor->chain));
+		actor->clean = state->flags & TASK_TRUSTED ? ~0ULL : 0;
+	}
 	if (place) {
 		actor->units = place->units;
 		actor->containers = place->containers;
@@ -422,7 +354,7 @@ static __always_inline void find_actor(struct actor *actor)
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	u64 cgroup = bpf_get_current_cgroup_id();
 
-	fill_actor(actor, tgid, bpf_map_lookup_elem(&tasks, &tgid),
+	fill_actor(actor, bpf_map_lookup_elem(&tasks, &tgid),
 		   bpf_map_lookup_elem(&cgroups, &cgroup));
 	actor->euid = effective_uid();
 }

@@ -239,13 +239,11 @@ static __always_inline void find_listener(struct __sk_buff *skb, struct actor *a
 	if (!l)
 		return;
 	state = bpf_map_lookup_elem(&tasks, &l->tgid);
-	fill_actor(actor, l->tgid, state, bpf_map_lookup_elem(&cgroups, &l->cgroup));
+	fill_actor(actor, state, bpf_map_lookup_elem(&cgroups, &l->cgroup));
 	actor->euid = l->euid;
 	v->tgid = v->tid = l->tgid;
 	v->euid = l->euid;
 	v->cgroup = l->cgroup;
-	if (!state)
-		state = bpf_map_lookup_elem(&givens, &l->tgid);
 	v->start_time = state ? state->start_time : 0;
 	__builtin_memcpy(v->comm, l->comm, sizeof(v->comm));
 }

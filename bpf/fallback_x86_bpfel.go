@@ -169,7 +169,6 @@ const (
 type FallbackTaskState struct {
 	_         structs.HostLayout
 	StartTime uint64
-	Execs     uint64
 	Own       [4]uint64
 	Trusted   [4]uint64
 	Chain     [4]uint64
@@ -222,7 +221,6 @@ const (
 	FallbackMapCgroups               = "cgroups"
 	FallbackMapContainers            = "containers"
 	FallbackMapEnded                 = "ended"
-	FallbackMapGivens                = "givens"
 	FallbackMapInForce               = "in_force"
 	FallbackMapListeners             = "listeners"
 	FallbackMapLost                  = "lost"
@@ -367,7 +365,6 @@ type FallbackMapSpecs struct {
 	Cgroups     *ebpf.MapSpec `ebpf:"cgroups"`
 	Containers  *ebpf.MapSpec `ebpf:"containers"`
 	Ended       *ebpf.MapSpec `ebpf:"ended"`
-	Givens      *ebpf.MapSpec `ebpf:"givens"`
 	InForce     *ebpf.MapSpec `ebpf:"in_force"`
 	Listeners   *ebpf.MapSpec `ebpf:"listeners"`
 	Lost        *ebpf.MapSpec `ebpf:"lost"`
@@ -412,7 +409,6 @@ type FallbackMaps struct {
 	Cgroups     *ebpf.Map `ebpf:"cgroups"`
 	Containers  *ebpf.Map `ebpf:"containers"`
 	Ended       *ebpf.Map `ebpf:"ended"`
-	Givens      *ebpf.Map `ebpf:"givens"`
 	InForce     *ebpf.Map `ebpf:"in_force"`
 	Listeners   *ebpf.Map `ebpf:"listeners"`
 	Lost        *ebpf.Map `ebpf:"lost"`
@@ -430,7 +426,6 @@ func (m *FallbackMaps) Close() error {
 		m.Cgroups,
 		m.Containers,
 		m.Ended,
-		m.Givens,
 		m.InForce,
 		m.Listeners,
 		m.Lost,

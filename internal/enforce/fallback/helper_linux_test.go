@@ -63,16 +63,6 @@ func TestMain(m *testing.M) {
 // shared is what most tests load their policies into: to open one takes long.
 var shared *Enforcer
 
-func init() {
-	acts["later"] = func(args []string) error { // does something when its standard input ends
-		fmt.Println("ready")
-		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
-			return err
-		}
-		return acts[args[0]](args[1:])
-	}
-}
-
 // act does one thing and gives its error number, 0 for none.
 func act(args []string) int {
 	err := acts[args[0]](args[1:])
@@ -129,13 +119,6 @@ var acts = map[string]func([]string) error{
 		c := exec.Command(args[0], args[1:]...)
 		c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 		return ended(c.Run())
-	},
-	"become": func(args []string) error { // runs another program in its place when it is told to
-		fmt.Println("ready")
-		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
-			return err
-		}
-		return unix.Exec(args[0], args, os.Environ())
 	},
 	"wait": func([]string) error {
 		fmt.Println("ready")

@@ -42,90 +42,22 @@ func (k *kernelSide) backfill(programs *registry) error {
 	if err != nil {
 		return err
 	}
+	tasks := k.maps.Maps[bpf.FallbackMapTasks]
 	for _, pid := range pids {
-		if err := k.backfillOne(pid, programs); err != nil {
+		state, ok := k.guess(pid, programs)
+		if !ok {
+			continue
+		}
+		var known bpf.FallbackTaskState
+		if tasks.Lookup(pid, &known) == nil && sameStart(known.StartTime, state.StartTime) {
+			state = merge(known, state, programs, k.backfilled)
+		}
+		if err := tasks.Put(pid, state); err != nil {
 			return fmt.Errorf("tell the kernel side of process %d: %w", pid, err)
 		}
 	}
 	k.backfilled = len(programs.byNumber)
 	return nil
-}
-
-// backfillOne tells of one process, and once more where it ran another program meanwhile: what was found out is then of the one before.
-func (k *kernelSide) backfillOne(pid uint32, programs *registry) error {
-	for {
-		given, ok := k.find(pid, programs)
-		if !ok {
-			return nil // it has ended, and the kernel side forgets it
-		}
-		if done, err := k.give(pid, given); done || err != nil {
-			return err
-		}
-	}
-}
-
-// find finds out what the kernel side does not know of a process.
-func (k *kernelSide) find(pid uint32, programs *registry) (bpf.FallbackTaskState, bool) {
-	seen, isSeen := k.seen(pid)
-	found, ok := k.guess(pid, programs)
-	if !ok {
-		return found, false
-	}
-	isSeen = isSeen && sameStart(seen.StartTime, found.StartTime)
-	if !isSeen {
-		seen = bpf.FallbackTaskState{StartTime: found.StartTime}
-	}
-	var before bpf.FallbackTaskState
-	isGiven := k.maps.Maps[bpf.FallbackMapGivens].Lookup(pid, &before) == nil && sameStart(before.StartTime, found.StartTime)
-	switch {
-	case isGiven && before.Execs == seen.Execs:
-		return merge(before, found, programs, k.backfilled), true
-	case isSeen:
-		known := bpf.FallbackTaskState{StartTime: seen.StartTime, Execs: seen.Execs}
-		if isGiven {
-			known.Chain = before.Chain // it may have come too late, and what led there once always did
-		}
-		return merge(known, found, programs, k.backfilled), true
-	}
-	return found, true
-}
-
-// give tells what was found out of a process, unless that is outdated.
-func (k *kernelSide) give(pid uint32, given bpf.FallbackTaskState) (done bool, err error) {
-	givens := k.maps.Maps[bpf.FallbackMapGivens]
-	if err := givens.Put(pid, given); err != nil {
-		return false, err
-	}
-	if stat, err := proc.ReadStat(pid); err != nil || !sameStart(stat.Key.Start*tickNanos, given.StartTime) {
-		if err := givens.Delete(pid); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return false, err
-		}
-		return false, nil
-	}
-	seen, ok := k.seen(pid)
-	return !ok || holds(&given, &seen), nil
-}
-
-// seen is what the kernel side saw of a process.
-func (k *kernelSide) seen(pid uint32) (state bpf.FallbackTaskState, ok bool) {
-	err := k.maps.Maps[bpf.FallbackMapTasks].Lookup(pid, &state)
-	return state, err == nil
-}
-
-// holds tells whether what was found out of a process is still so, by what is seen of it.
-func holds(given, seen *bpf.FallbackTaskState) bool {
-	return given.Execs == seen.Execs && sameStart(given.StartTime, seen.StartTime)
-}
-
-// both is what either says.
-func both(state bpf.FallbackTaskState, given *bpf.FallbackTaskState) bpf.FallbackTaskState {
-	for i := range state.Own {
-		state.Own[i] |= given.Own[i]
-		state.Trusted[i] |= given.Trusted[i]
-		state.Chain[i] |= given.Chain[i]
-	}
-	state.Flags |= given.Flags
-	return state
 }
 
 func sameStart(nanos, other uint64) bool { return nanos/tickNanos == other/tickNanos }
@@ -244,16 +176,8 @@ func readStatus(status string, a *actor) {
 }
 
 func (k *kernelSide) state(tgid uint32) (state bpf.FallbackTaskState, running bool) {
-	state, isSeen := k.seen(tgid)
-	var given bpf.FallbackTaskState
-	isGiven := k.maps.Maps[bpf.FallbackMapGivens].Lookup(tgid, &given) == nil
-	switch {
-	case isSeen && isGiven && holds(&given, &state):
-		return both(state, &given), true
-	case isSeen:
+	if k.maps.Maps[bpf.FallbackMapTasks].Lookup(tgid, &state) == nil {
 		return state, true
-	case isGiven && given.Execs == 0:
-		return given, true
 	}
 	_ = k.maps.Maps[bpf.FallbackMapEnded].Lookup(tgid, &state) // nothing is known of it then
 	return state, false
