@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/vedette-sec/vedette/internal/filelock"
 	"github.com/vedette-sec/vedette/internal/jsontext"
 )
 
@@ -59,7 +60,7 @@ func (e *exporter) buryInFile(refused []refusal) (err error) {
 		return err
 	}
 	defer file.Close() // This lets go of the lock, too.
-	if err := lock(file); err != nil {
+	if err := filelock.Lock(file); err != nil {
 		return err
 	}
 	before, err := file.Stat()

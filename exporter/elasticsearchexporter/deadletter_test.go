@@ -26,7 +26,7 @@ func TestExportersShareADeadLetterFile(t *testing.T) {
 	ring.Require(t, ring.Native)
 	disk := t.TempDir()
 	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=128k"))
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
+	t.Cleanup(func() { ring.Unmount(t, disk) })
 	file := filepath.Join(disk, "dead.jsonl")
 	newOne := func() *exporter { return &exporter{cfg: &Config{DeadLetter: DeadLetterConfig{File: file}}} }
 

@@ -5,9 +5,6 @@
 package elasticsearchexporter
 
 import (
-	"fmt"
-	"os"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -18,17 +15,4 @@ func freeBytes(directory string) (uint64, error) {
 		return 0, err
 	}
 	return stat.Bavail * uint64(stat.Bsize), nil
-}
-
-// lock waits until nobody else holds the file. Closing the file unlocks it.
-func lock(file *os.File) error {
-	for {
-		switch err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return fmt.Errorf("lock: %w", err)
-		}
-	}
 }

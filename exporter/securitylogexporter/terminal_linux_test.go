@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/exporter/securitylogexporter/internal/metadata"
+	"github.com/vedette-sec/vedette/internal/ring"
 )
 
 // openPTY returns both ends of a new pseudo-terminal: what a person sees, and the program's side.
@@ -135,7 +136,7 @@ func mountSmall(t *testing.T) string {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("this machine does not let us mount a tmpfs: %v", err)
 	}
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	t.Cleanup(func() { ring.Unmount(t, dir) })
 	return dir
 }
 

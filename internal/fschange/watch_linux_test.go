@@ -144,7 +144,7 @@ func TestWatchLetsGoOfFileSystems(t *testing.T) {
 			assert.Equal(t, []Change{{filepath.Join(dir, "before"), false, true}}, taken(t, w, 1))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "never asked"), nil, 0o600))
 			require.True(t, w.Pending())
-			unmount(t, dir)
+			ring.Unmount(t, dir)
 			changed, complete := w.Take()
 			assert.Empty(t, changed)
 			assert.True(t, complete)
@@ -160,13 +160,13 @@ func TestWatchLetsGoOfFileSystems(t *testing.T) {
 			moved := t.TempDir()
 			require.NoError(t, unix.Mount(dir, moved, "", unix.MS_BIND, ""))
 			defer func() { _ = unix.Unmount(moved, unix.MNT_DETACH) }()
-			unmount(t, dir)
+			ring.Unmount(t, dir)
 			begun, err = w.Add(moved)
 			require.NoError(t, err)
 			assert.False(t, begun, "it was there all the time")
 			assert.Equal(t, []Change{{filepath.Join(moved, "moved"), false, true}}, taken(t, w, 1))
 
-			unmount(t, moved)
+			ring.Unmount(t, moved)
 			require.NoError(t, mount(dir))
 			_, err = w.Add(dir)
 			require.NoError(t, err)
@@ -174,11 +174,6 @@ func TestWatchLetsGoOfFileSystems(t *testing.T) {
 			assert.Equal(t, []string{dir}, slices.Collect(maps.Values(w.roots)), "what is gone is forgotten")
 		})
 	}
-}
-
-// unmount needs that nothing is open there. Others who look at this host have something open for moments.
-func unmount(t *testing.T, dir string) {
-	require.Eventually(t, func() bool { return unix.Unmount(dir, 0) == nil }, patience, time.Millisecond)
 }
 
 // newDisk gives what mounts a file system that is in a file, always the same one.

@@ -30,11 +30,6 @@ func mountMemory(t *testing.T, dir string) {
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 }
 
-// unmount needs that nothing is open there. Others who look at this host have something open for moments.
-func unmount(t *testing.T, dir string) {
-	require.Eventually(t, func() bool { return unix.Unmount(dir, 0) == nil }, patience, time.Millisecond)
-}
-
 // ownFileSystem is a root directory on an empty file system.
 func ownFileSystem(t *testing.T) string {
 	root := t.TempDir()
@@ -210,11 +205,11 @@ func TestWalksKeepUpWithMounts(t *testing.T) {
 	assert.Equal(t, []string{file}, walk())
 	write(t, dir, "more", "", 0o666)
 	assert.Equal(t, []string{file, filepath.Join(dir, "more")}, walk())
-	unmount(t, dir)
+	ring.Unmount(t, dir)
 	assert.Empty(t, walk())
 	mount()
 	assert.Equal(t, []string{file}, walk())
-	unmount(t, dir)
+	ring.Unmount(t, dir)
 	mount()
 	require.NoError(t, os.Rename(file, file+"2"))
 	assert.True(t, w.pending(h), "it is another one at the same place")
@@ -224,7 +219,7 @@ func TestWalksKeepUpWithMounts(t *testing.T) {
 	require.NoError(t, unix.Mount("proc", dir, "proc", 0, ""))
 	assert.Empty(t, walk())
 	assert.NoError(t, w.why, "nobody walks /proc")
-	unmount(t, dir)
+	ring.Unmount(t, dir)
 	assert.Equal(t, []string{file + "2"}, walk())
 }
 

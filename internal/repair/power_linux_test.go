@@ -54,7 +54,6 @@ func (p *powerCut) mount(disk, name string) string {
 func (p *powerCut) copied() string {
 	copied := filepath.Join(p.dir, "copy")
 	for range 100 {
-		require.NoError(p, os.RemoveAll(copied)) // The one before may be mounted still.
 		mustRun(p, "cp", "--sparse=always", p.disk, copied)
 		if exec.Command("cmp", "--quiet", p.disk, copied).Run() == nil {
 			return copied
@@ -68,7 +67,7 @@ func (p *powerCut) copied() string {
 func (p *powerCut) cut(what string) {
 	p.cuts++
 	root := p.mount(p.copied(), "cut")
-	defer mustRun(p, "umount", "--lazy", root) // Somebody who looks at all file systems may be in it.
+	defer ring.Unmount(p, root)
 	assertRecovered(p, root, p.before, p.after, what)
 }
 

@@ -164,7 +164,7 @@ func TestFullDiskAtTheAgent(t *testing.T) {
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
 		ring.Cannot(t, "it cannot mount a small file system: "+err.Error())
 	}
-	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	t.Cleanup(func() { ring.Unmount(t, disk) })
 	var away atomic.Bool
 	away.Store(true)
 	proxy := server.NewProxy(t, func() string {

@@ -243,6 +243,6 @@ func TestVerdictsAreThoseOfTheEvaluator(t *testing.T) {
 		drain(t, w.e)
 	}
 	t.Logf("%d acts, %d refused: %s", acts, refusedActs, strings.Join(slices.Sorted(maps.Keys(words)), ", "))
-	assert.NotZero(t, refusedActs, "random policies refuse something")
+	assert.Greater(t, refusedActs, acts/50, "random policies refuse something")
 	require.NoError(t, w.e.Load(&policy.Set{}))
 }

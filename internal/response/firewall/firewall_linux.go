@@ -26,6 +26,7 @@ import (
 
 	"github.com/vedette-sec/vedette/bpf"
 	"github.com/vedette-sec/vedette/internal/bpffs"
+	"github.com/vedette-sec/vedette/internal/filelock"
 )
 
 // DefaultDirectory is where the programs and maps are pinned.
@@ -179,9 +180,6 @@ func (s State) empty() bool { return len(s.Blocks) == 0 && !s.Isolated }
 // change makes a change for which the programs must be attached. What is new is attached last, when
 // the maps are complete.
 func (f Firewall) change(apply func(maps) error) error {
-	if err := bpffs.Mount(); err != nil {
-		return err
-	}
 	unlock, err := lock()
 	if err != nil {
 		return err
@@ -234,22 +232,23 @@ func (f Firewall) end(apply func(maps) error) error {
 	return f.remove()
 }
 
-// lock waits until nobody else changes a firewall. What is locked is the file system itself: directories in it come and go, and an
-// agent and a command beside it need not have anything else in common.
+// lockFile is where those wait for each other who change a firewall: an agent and a command beside it need not have anything else in
+// common. Only root can open it, as whoever can would keep the host from answering attacks.
+const lockFile = "/run/vedette/firewall.lock"
+
+// lock waits until nobody else changes a firewall.
 func lock() (unlock func(), err error) {
-	root, err := os.Open(bpffs.Root)
+	if err := os.MkdirAll(filepath.Dir(lockFile), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err := unix.Flock(int(root.Fd()), unix.LOCK_EX)
-		if err == nil {
-			return func() { _ = root.Close() }, nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", bpffs.Root, err), root.Close())
-		}
+	if err := filelock.Lock(file); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
+	return func() { _ = file.Close() }, nil
 }
 
 type maps map[string]*ebpf.Map
@@ -288,6 +287,9 @@ func (f Firewall) create() (maps, error) {
 		return nil, fmt.Errorf("raise the memory lock limit: %w", err)
 	}
 	if err := f.remove(); err != nil {
+		return nil, err
+	}
+	if err := bpffs.Mount(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.Directory, 0o700); err != nil {

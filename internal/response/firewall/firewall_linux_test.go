@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/internal/bpffs"
+	"github.com/vedette-sec/vedette/internal/filelock"
 	"github.com/vedette-sec/vedette/internal/ring"
 )
 
@@ -358,6 +359,21 @@ func TestAdoptRemovesWhatIsIncomplete(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, adopted)
 	assert.NoDirExists(t, f.Directory)
+}
+
+// TestOnlyRootCanHoldItUp has somebody hold the BPF file system, as anybody can where it is open to all.
+func TestOnlyRootCanHoldItUp(t *testing.T) {
+	ring.Require(t, ring.Native)
+	f := testFirewall(t)
+	root, err := os.Open(bpffs.Root)
+	require.NoError(t, err)
+	defer root.Close()
+	require.NoError(t, filelock.Lock(root))
+	require.NoError(t, f.Block(netip.MustParseAddr(there), 0))
+	require.NoError(t, f.Unblock(netip.MustParseAddr(there)))
+	info, err := os.Stat(lockFile)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
 // TestManyMakers has what makes and takes down the same firewall run at once, as agents with state directories of their own do

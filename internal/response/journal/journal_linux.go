@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vedette-sec/vedette/extension/enforcementextension/enforcement"
+	"github.com/vedette-sec/vedette/internal/filelock"
 )
 
 // Names of the files in the journal's directory.
@@ -174,22 +175,14 @@ func (j *Journal) Do(change func(*Change) error) error {
 func (j *Journal) locked(do func() error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.flock(unix.LOCK_EX); err != nil {
-		return fmt.Errorf("lock the journal: %w", err)
+	if err := filelock.Lock(j.lock); err != nil {
+		return err
 	}
-	defer func() { _ = j.flock(unix.LOCK_UN) }()
+	defer func() { _ = filelock.Unlock(j.lock) }()
 	if err := j.catchUp(); err != nil {
 		return err
 	}
 	return do()
-}
-
-func (j *Journal) flock(how int) error {
-	for {
-		if err := unix.Flock(int(j.lock.Fd()), how); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // Change gives access to the entries while they are locked.
